@@ -1,0 +1,3 @@
+//! Cargo's formats: Cargo.toml, Cargo.lock, configuration, and version requirements.
+
+pub mod version;

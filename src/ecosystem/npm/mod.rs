@@ -1,0 +1,3 @@
+//! npm's formats: package.json, package-lock.json, specs, and node-semver's ranges.
+
+pub mod semver;

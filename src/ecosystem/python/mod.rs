@@ -1,0 +1,3 @@
+//! Python's formats: requirements files, pyproject.toml, lockfiles, wheel names, core metadata, PEP 440 and PEP 508.
+
+pub mod version;

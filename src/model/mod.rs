@@ -1,0 +1,24 @@
+//! The words every other module speaks: ecosystems, package names and ids, digests, sources,
+//! places in files, diagnostics. Plain values: no I/O, no clock, no serde.
+
+mod digest;
+mod environment;
+mod name;
+mod place;
+mod plan;
+mod source;
+mod verdict;
+
+pub use digest::{Digest, DigestAlgorithm, DigestError};
+pub use environment::{Environment, FileError, Files, MemoryFiles};
+pub use name::{Ecosystem, PackageId, PackageName, normalise_name};
+pub use place::{Diagnostic, LineIndex, Location, Place};
+pub use plan::{
+    Artifact, ArtifactKind, Execution, HeldBack, InterpreterFacts, LockIssue, LockIssueKind, LockState, Origin,
+    Package, Pinning, Plan, SignalGap, Unresolved, UnresolvedCause,
+};
+pub use source::{Source, redact_url};
+pub use verdict::{Category, Evidence, Finding, Fix, FixKind, Level, Value, Verdict};
+
+/// A moment in UTC. All times in this crate are of this type; text forms are RFC 3339.
+pub type Timestamp = jiff::Timestamp;

@@ -1,0 +1,114 @@
+//! Registries as the user configured them: who is asked for which name, and the metadata they answer with.
+//!
+//! The traits here are what resolvers see: synchronous, object-safe, thread-safe. `prefetch` is a hint that lets
+//! an implementation fetch many names at once; the call that follows finds them ready. [`http`] has the real ones.
+
+pub mod crates;
+pub mod npm;
+pub mod python;
+
+use std::sync::Arc;
+
+use crate::model::{PackageName, SignalGap};
+
+/// Why a registry gave no metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Every registry that may be asked for this name says that it has no such package.
+    #[error("{registry} has no such package")]
+    NotFound {
+        /// The registries asked.
+        registry: String,
+    },
+    /// No connection, a time-out, or a server error after retries.
+    #[error("{registry} could not be reached: {reason}")]
+    Unreachable {
+        /// The registry, without credentials.
+        registry: String,
+        /// For people.
+        reason: String,
+    },
+    /// The registry wants credentials, or refuses those configured (401, 403).
+    #[error("{registry} refused access ({status})")]
+    Unauthorized {
+        /// The registry, without credentials.
+        registry: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It answered with something that is not the format.
+    #[error("{registry} answered with something unreadable: {reason}")]
+    Malformed {
+        /// The registry, without credentials.
+        registry: String,
+        /// For people.
+        reason: String,
+    },
+    /// The answer is larger than the limit.
+    #[error("{registry} answered with more than {limit} bytes")]
+    TooLarge {
+        /// The registry, without credentials.
+        registry: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// `--offline`, and nothing in the cache.
+    #[error("offline, and {registry} is not in the cache")]
+    Offline {
+        /// The registry, without credentials.
+        registry: String,
+    },
+    /// What is asked for is known only by running the package's code: an sdist without static metadata.
+    #[error("its metadata is known only by running its build: {reason}")]
+    NeedsExecution {
+        /// For people.
+        reason: String,
+    },
+}
+
+/// PyPI-like indexes as configured: default, extra, find-links, merged by pip's rules (uv's where asked).
+pub trait PythonIndex: Send + Sync {
+    /// Every file of a project over all indexes that may serve it.
+    fn project(&self, name: &PackageName) -> Result<Arc<python::Project>, FetchError>;
+    /// The core metadata of one file: PEP 658, then a range request into the wheel, then a bounded download;
+    /// for an sdist its static PKG-INFO (metadata 2.2 or later, or no `Dynamic` requirement fields).
+    fn metadata(&self, file: &python::File) -> Result<Arc<python::CoreMetadata>, FetchError>;
+    /// These projects will be asked for.
+    fn prefetch(&self, names: &[PackageName]);
+    /// The metadata of these files will be asked for.
+    fn prefetch_metadata(&self, files: &[python::File]);
+    /// What the indexes did not tell, seen so far.
+    fn signal_gaps(&self) -> Vec<SignalGap>;
+}
+
+/// npm registries as configured: the default and one for each scope.
+pub trait NpmRegistry: Send + Sync {
+    /// A packument.
+    fn packument(&self, name: &PackageName) -> Result<Arc<npm::Packument>, FetchError>;
+    /// These packuments will be asked for.
+    fn prefetch(&self, names: &[PackageName]);
+    /// Base URL of the registry that serves this name.
+    fn registry_of(&self, name: &PackageName) -> String;
+    /// What the registries did not tell, seen so far.
+    fn signal_gaps(&self) -> Vec<SignalGap>;
+}
+
+/// Cargo registries as configured: crates.io or its replacement, and alternate ones by name.
+pub trait CrateIndex: Send + Sync {
+    /// A crate's index file. `registry` is an alternate registry's name or index URL; `None` is crates.io (or its replacement).
+    fn krate(&self, name: &PackageName, registry: Option<&str>) -> Result<Arc<crates::Crate>, FetchError>;
+    /// These crates will be asked for.
+    fn prefetch(&self, names: &[(PackageName, Option<String>)]);
+    /// A `.crate` file's bytes, verified against `checksum` (SHA-256 hex). Bounded. Needed for `cargo install`: its manifest and lockfile.
+    fn download(
+        &self,
+        name: &PackageName,
+        version: &str,
+        checksum: &str,
+        registry: Option<&str>,
+    ) -> Result<Arc<[u8]>, FetchError>;
+    /// The source id a lockfile would record (`registry+https://github.com/rust-lang/crates.io-index`) and the index's base URL.
+    fn source_of(&self, registry: Option<&str>) -> Result<crates::IndexSource, FetchError>;
+    /// What the registries did not tell, seen so far.
+    fn signal_gaps(&self) -> Vec<SignalGap>;
+}

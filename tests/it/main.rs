@@ -1,0 +1,18 @@
+//! The integration tests: one binary, one module a capability.
+
+mod advisories;
+mod cargo_formats;
+mod cli;
+mod invocation;
+mod layering;
+mod nothing_executed;
+mod npm_formats;
+mod policy;
+mod python_formats;
+mod registry;
+mod report;
+mod resolve_cargo;
+mod resolve_npm;
+mod resolve_python;
+mod rules;
+mod support;
