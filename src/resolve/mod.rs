@@ -41,6 +41,12 @@ pub struct Freshness<'a> {
     pub now: Timestamp,
 }
 
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("invocation", &self.invocation).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Freshness<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Freshness").field("as_of", &self.as_of).field("cutoff", &self.cutoff).finish_non_exhaustive()
