@@ -1,4 +1,5 @@
 //! The integration tests: one binary, one module a capability.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test stops at what it did not expect, and says why it skips")]
 
 mod advisories;
 mod cargo_formats;
