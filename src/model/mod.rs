@@ -6,6 +6,7 @@ mod environment;
 mod name;
 mod place;
 mod plan;
+mod setting;
 mod source;
 mod verdict;
 
@@ -17,6 +18,7 @@ pub use plan::{
     Artifact, ArtifactKind, Execution, HeldBack, InterpreterFacts, LockIssue, LockIssueKind, LockState, Origin,
     Package, Pinning, Plan, SignalGap, Unresolved, UnresolvedCause,
 };
+pub use setting::{Setting, SettingKind, SettingLayer};
 pub use source::{Source, redact_url};
 pub use verdict::{Category, Evidence, Finding, Fix, FixKind, Level, Value, Verdict};
 

@@ -4,6 +4,7 @@
 //! an implementation fetch many names at once; the call that follows finds them ready. [`http`] has the real ones.
 
 pub mod crates;
+pub mod http;
 pub mod npm;
 pub mod python;
 
@@ -57,6 +58,26 @@ pub enum FetchError {
     Offline {
         /// The registry, without credentials.
         registry: String,
+    },
+    /// The name is private, and only a public registry could be asked for it.
+    #[error("a private name, and {registry} is public: it was not asked")]
+    PrivateName {
+        /// The public registry that would have been asked.
+        registry: String,
+    },
+    /// A kind of registry that this program cannot ask: a git index, a replacement it does not know.
+    #[error("{registry} cannot be asked: {reason}")]
+    Unsupported {
+        /// The registry, without credentials.
+        registry: String,
+        /// For people.
+        reason: String,
+    },
+    /// The configuration makes asking impossible: an unreadable certificate file, an alternate registry without a definition.
+    #[error("the configuration does not hold: {reason}")]
+    Configuration {
+        /// For people; names the file or the key.
+        reason: String,
     },
     /// What is asked for is known only by running the package's code: an sdist without static metadata.
     #[error("its metadata is known only by running its build: {reason}")]
