@@ -1,0 +1,104 @@
+//! Strangers' text made safe to show: names, versions, reasons and URLs from registries and files go in, one line
+//! without anything that a terminal, a CI log or an eye could take for something else comes out.
+
+/// `text` on one line, fit for a terminal and a log, at most `max` characters long (`…` says that it was cut).
+///
+/// Control characters (so no ANSI sequence and no line break), bidirectional overrides, zero-width and other
+/// invisible characters and unusual spaces become `\u{…}`; `\n`, `\r` and `\t` their usual escapes. A workflow
+/// command is broken: `::` at the start (GitHub reads it after white space) and `##` anywhere (`##[…]`, `##vso[…]`).
+pub fn printable(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    let mut at_start = true;
+    let mut previous = ' ';
+    // Where to cut so that `…` still fits: the bytes written before the last character of room was taken.
+    let mut cut = 0;
+    for c in text.chars() {
+        let mut piece = String::new();
+        match c {
+            '\n' => piece.push_str("\\n"),
+            '\r' => piece.push_str("\\r"),
+            '\t' => piece.push_str("\\t"),
+            ':' if at_start => piece.push_str("\\u{3a}"),
+            '#' if previous == '#' => piece.push_str("\\u{23}"),
+            c if is_deceptive(c) => piece.extend(c.escape_unicode()),
+            c => piece.push(c),
+        }
+        at_start = at_start && c.is_whitespace();
+        previous = c;
+        length += piece.chars().count();
+        if length > max {
+            out.truncate(cut);
+            if max > 0 {
+                out.push('…');
+            }
+            return out;
+        }
+        out.push_str(&piece);
+        if length < max {
+            cut = out.len();
+        }
+    }
+    out
+}
+
+/// Whether a character is invisible, reorders its neighbours, or passes for a plain space.
+/// From Unicode's general categories Cc, Cf, Zl, Zp, Zs and Default_Ignorable_Code_Point, and private use.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c as u32,
+            0x00AD | 0x034F | 0x0600..=0x0605 | 0x061C | 0x06DD | 0x070F | 0x0890..=0x0891 | 0x08E2
+            | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
+            | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xE000..=0xF8FF | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0
+            | 0xFFF0..=0xFFFB | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
+            | 0xE0000..=0x10FFFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::printable;
+
+    #[test]
+    fn what_a_terminal_or_a_log_would_obey_is_spelt_out() {
+        for (text, shown) in [
+            ("requests", "requests"),
+            ("größe ✓ 名", "größe ✓ 名"),
+            ("a\u{1b}[31mb", "a\\u{1b}[31mb"),
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("evil\u{202e}gpj.exe", "evil\\u{202e}gpj.exe"),
+            ("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}"),
+            ("a\u{a0}b", "a\\u{a0}b"),
+            ("::error::x", "\\u{3a}:error::x"),
+            ("  ::set-output", "  \\u{3a}:set-output"),
+            ("std::fmt", "std::fmt"),
+            ("x ##[group]", "x #\\u{23}[group]"),
+            ("x ##vso[task]", "x #\\u{23}vso[task]"),
+            ("\u{e0041}", "\\u{e0041}"),
+            ("", ""),
+        ] {
+            assert_eq!(printable(text, 200), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(printable("abcdef", 6), "abcdef");
+        assert_eq!(printable("abcdefg", 6), "abcde…");
+        assert_eq!(printable("ab\u{1b}cdef", 6), "ab…");
+        assert_eq!(printable("abc", 1), "…");
+        assert_eq!(printable("abc", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn output_is_one_short_visible_line(text in "\\PC*|(?s).*", max in 0_usize..80) {
+            let shown = printable(&text, max);
+            prop_assert!(shown.chars().count() <= max);
+            prop_assert!(!shown.chars().any(super::is_deceptive));
+            prop_assert!(!shown.trim_start().starts_with("::") && !shown.contains("##"));
+        }
+    }
+}
