@@ -165,6 +165,9 @@ pub struct Unresolved {
     pub requirement: String,
     /// The name in it, when there is one.
     pub name: Option<PackageName>,
+    /// Its version range in the ecosystem's own syntax, as in [`Origin::range`]: a requirement that only a release
+    /// known to be malicious could satisfy is reported as such, although the registry has removed the release.
+    pub range: Option<String>,
     /// Where it stands.
     pub location: Option<Location>,
     /// What kind of failure this is.

@@ -1,5 +1,6 @@
 //! Strangers' text made safe to show: names, versions, reasons and URLs from registries and files go in, one line
 //! without anything that a terminal, a CI log or an eye could take for something else comes out.
+//! And words made safe to paste.
 
 /// `text` on one line, fit for a terminal and a log, at most `max` characters long (`…` says that it was cut).
 ///
@@ -55,11 +56,34 @@ fn is_deceptive(c: char) -> bool {
             | 0xE0000..=0x10FFFF)
 }
 
+/// Words as one line that a POSIX shell reads back as the same words.
+pub fn shell_line(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|w| quote(w)).collect();
+    quoted.join(" ")
+}
+
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%^~".contains(c);
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('~') {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::printable;
+    use super::{printable, shell_line};
+
+    #[test]
+    fn words_survive_a_shell() {
+        let line = |words: &[&str]| shell_line(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        assert_eq!(line(&["pip", "install", "requests>=2,<3"]), "pip install 'requests>=2,<3'");
+        assert_eq!(line(&["npm", "i", "@a/b@^1", ""]), "npm i @a/b@^1 ''");
+        assert_eq!(line(&["sh", "-c", "it's"]), "sh -c 'it'\\''s'");
+    }
 
     #[test]
     fn what_a_terminal_or_a_log_would_obey_is_spelt_out() {

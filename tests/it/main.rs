@@ -1,5 +1,9 @@
 //! The integration tests: one binary, one module a capability.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test stops at what it did not expect, and says why it skips")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops at what it did not expect, and says why it skips"
+)]
 
 mod advisories;
 mod cargo_formats;

@@ -1,0 +1,139 @@
+//! This process as plain values: its environment, the disk behind [`Files`], its directories and its terminal.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::model::{Environment, FileError, Files, Timestamp};
+
+/// The largest file that is read, in bytes. The largest real lockfiles are a tenth of it.
+pub const LARGEST_FILE: u64 = 64 << 20;
+
+/// What this process was started in.
+pub fn environment() -> std::io::Result<Environment> {
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .map(|(k, v)| (k.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
+        .collect();
+    Ok(Environment {
+        cwd: std::env::current_dir()?,
+        home: etcetera::home_dir().ok(),
+        now: Timestamp::now(),
+        os: std::env::consts::OS,
+        arch: std::env::consts::ARCH,
+        variables,
+    })
+}
+
+/// Where this program keeps things (XDG on Unix, the platform's own elsewhere).
+#[derive(Debug, Clone)]
+pub struct Directories {
+    /// `~/.config/tidewaiter`
+    pub config: PathBuf,
+    /// `~/.cache/tidewaiter`
+    pub cache: PathBuf,
+    /// `~/.local/share/tidewaiter`
+    pub data: PathBuf,
+    /// `/etc/tidewaiter`
+    pub managed: PathBuf,
+}
+
+impl Directories {
+    /// The directories of this user. Without a home directory: below the system's temporary directory, so that
+    /// a judgement is still possible.
+    pub fn of(environment: &Environment) -> Self {
+        use etcetera::BaseStrategy as _;
+        let managed = match environment.os {
+            "windows" => {
+                PathBuf::from(environment.variable("ProgramData").unwrap_or(r"C:\ProgramData")).join("tidewaiter")
+            }
+            "macos" => PathBuf::from("/Library/Application Support/tidewaiter"),
+            _ => PathBuf::from("/etc/tidewaiter"),
+        };
+        match etcetera::choose_base_strategy() {
+            Ok(base) => Self {
+                config: base.config_dir().join("tidewaiter"),
+                cache: base.cache_dir().join("tidewaiter"),
+                data: base.data_dir().join("tidewaiter"),
+                managed,
+            },
+            Err(_) => {
+                let base = std::env::temp_dir().join("tidewaiter");
+                Self { config: base.join("config"), cache: base.join("cache"), data: base.join("data"), managed }
+            }
+        }
+    }
+}
+
+/// The disk. Reads a file once: what was judged is one state of it, however often it is asked for.
+#[derive(Debug, Default)]
+pub struct Disk {
+    read: Mutex<BTreeMap<PathBuf, Result<Arc<[u8]>, FileError>>>,
+}
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Result<Arc<[u8]>, FileError> {
+        let mut read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = read.get(path) {
+            return known.clone();
+        }
+        let answer = read_bounded(path);
+        read.insert(path.to_owned(), answer.clone());
+        answer
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    fn list(&self, dir: &Path) -> Vec<PathBuf> {
+        let mut out: Vec<PathBuf> =
+            std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|e| e.path()).collect();
+        out.sort();
+        out
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<Arc<[u8]>, FileError> {
+    let failed = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => FileError::NotFound,
+        _ => FileError::Io(e.to_string()),
+    };
+    let meta = std::fs::metadata(path).map_err(failed)?;
+    // Opening a pipe or a device could wait for ever, or never end.
+    if !meta.is_file() {
+        return Err(FileError::Io(
+            if meta.is_dir() { "it is a directory" } else { "it is not a regular file" }.to_owned(),
+        ));
+    }
+    if meta.len() > LARGEST_FILE {
+        return Err(FileError::TooLarge { limit: LARGEST_FILE });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+    std::fs::File::open(path).map_err(failed)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(FileError::TooLarge { limit: LARGEST_FILE });
+    }
+    Ok(bytes.into())
+}
+
+/// Whether to draw in colour: asked for, or a terminal and neither `NO_COLOR` nor `TERM=dumb`.
+pub fn colour(environment: &Environment, terminal: bool) -> bool {
+    match environment.variable("CLICOLOR_FORCE") {
+        Some(v) if !v.is_empty() && v != "0" => true,
+        _ => {
+            terminal
+                && environment.variable("NO_COLOR").is_none_or(str::is_empty)
+                && environment.variable("TERM") != Some("dumb")
+        }
+    }
+}
+
+/// The terminal's width in columns, from `COLUMNS`, else 80.
+pub fn width(environment: &Environment) -> usize {
+    environment.variable("COLUMNS").and_then(|c| c.parse().ok()).filter(|c| (40..=200).contains(c)).unwrap_or(80)
+}

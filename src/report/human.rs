@@ -1,0 +1,311 @@
+//! The report for people: the verdict first, then why in one line each with the file and line it comes from,
+//! then the way out as a command to paste. Reads well at 80 columns and without colour.
+
+use std::fmt::Write as _;
+
+use crate::judge::{Judgement, Subject};
+use crate::model::{Finding, Level, Package, Pinning, UnresolvedCause, Verdict, printable};
+
+/// How to draw.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// ANSI colours.
+    pub colour: bool,
+    /// Columns to wrap at; at least 40.
+    pub width: usize,
+    /// Also notes, every package, and what the registries do not tell.
+    pub verbose: bool,
+}
+
+/// The longest text of a stranger that is shown in full.
+const LONGEST: usize = 300;
+/// How many packages are listed before `and N more`.
+const LISTED: usize = 12;
+/// How many findings of one rule are listed before `and N more`.
+const LISTED_FINDINGS: usize = 5;
+
+struct Page {
+    out: String,
+    style: Style,
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Plain,
+    Bold,
+    Dim,
+    Red,
+    Yellow,
+    Green,
+}
+
+impl Page {
+    fn paint(&self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Plain => return text.to_owned(),
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+            Ink::Red => "1;31",
+            Ink::Yellow => "1;33",
+            Ink::Green => "1;32",
+        };
+        if self.style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// `label` painted, then `text` wrapped, every line after the first indented to where `text` begins.
+    fn hanging(&mut self, indent: usize, ink: Ink, label: &str, text: &str) {
+        let margin = indent + label.chars().count() + usize::from(!label.is_empty());
+        let room = self.style.width.max(40).saturating_sub(margin).max(20);
+        let gap = if label.is_empty() { "" } else { " " };
+        let lines = wrap(text, room);
+        let label = self.paint(ink, label);
+        let _ = writeln!(self.out, "{:indent$}{label}{gap}{}", "", lines.first().map_or("", String::as_str));
+        for line in lines.iter().skip(1) {
+            let _ = writeln!(self.out, "{:margin$}{line}", "");
+        }
+    }
+
+    fn line(&mut self, indent: usize, ink: Ink, text: &str) {
+        let painted = self.paint(ink, text);
+        let _ = writeln!(self.out, "{:indent$}{painted}", "");
+    }
+
+    fn blank(&mut self) {
+        self.out.push('\n');
+    }
+}
+
+/// Breaks at spaces; a word longer than a line stands alone.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ').filter(|w| !w.is_empty()) {
+        let Some(last) = lines.last_mut() else { break };
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= room {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// The whole report, ending with a newline.
+pub fn render(judgement: &Judgement, style: Style) -> String {
+    let mut page = Page { out: String::new(), style };
+    headline(&mut page, judgement);
+    findings(&mut page, judgement);
+    unresolved(&mut page, judgement);
+    packages(&mut page, judgement);
+    footer(&mut page, judgement);
+    page.out
+}
+
+fn headline(page: &mut Page, judgement: &Judgement) {
+    let (ink, word) = match judgement.verdict {
+        Verdict::Allow => (Ink::Green, "ALLOW"),
+        Verdict::Ask => (Ink::Yellow, "ASK"),
+        Verdict::Deny => (Ink::Red, "DENY"),
+    };
+    let what = match &judgement.subject {
+        Subject::Command { argv, .. } => printable(&crate::model::shell_line(argv), LONGEST),
+        Subject::Audit { files } if files.is_empty() => "no manifest or lockfile found".to_owned(),
+        Subject::Audit { files } if files.len() <= 3 => {
+            files.iter().map(|f| printable(f, LONGEST)).collect::<Vec<_>>().join(", ")
+        }
+        Subject::Audit { files } => format!("{} manifests and lockfiles", files.len()),
+    };
+    page.hanging(0, ink, word, &what);
+}
+
+fn label(level: Level) -> (Ink, &'static str) {
+    match level {
+        Level::Deny => (Ink::Red, "deny"),
+        Level::Ask | Level::Hold => (Ink::Yellow, "ask "),
+        Level::Warn => (Ink::Bold, "warn"),
+        Level::Note | Level::Off => (Ink::Dim, "note"),
+    }
+}
+
+fn findings(page: &mut Page, judgement: &Judgement) {
+    let shown: Vec<&Finding> =
+        judgement.findings.iter().filter(|f| page.style.verbose || f.level >= Level::Warn).collect();
+    if shown.is_empty() {
+        return;
+    }
+    page.blank();
+    let mut start = 0;
+    while start < shown.len() {
+        let rule = shown[start].rule;
+        let level = shown[start].level;
+        let end = start + shown[start..].iter().take_while(|f| f.rule == rule && f.level == level).count();
+        let limit = if page.style.verbose || level == Level::Deny { usize::MAX } else { LISTED_FINDINGS };
+        for f in shown[start..end].iter().take(limit) {
+            finding(page, f);
+        }
+        if let Some(more) = (end - start).checked_sub(limit).filter(|n| *n > 0) {
+            page.line(2, Ink::Dim, &format!("     and {more} more of {rule}; --verbose lists them"));
+        }
+        start = end;
+    }
+}
+
+fn finding(page: &mut Page, f: &Finding) {
+    let (ink, word) = label(f.level);
+    page.hanging(2, ink, word, &printable(&f.message, LONGEST * 2));
+    let mut by = f.rule.to_owned();
+    if let Some(location) = &f.location {
+        by = format!("{} · {by}", printable(&location.to_string(), LONGEST));
+    }
+    if f.policy.path().is_some() {
+        by = format!("{by} · {}", printable(&f.policy.to_string(), LONGEST));
+    }
+    page.line(7, Ink::Dim, &by);
+    if let Some(fix) = &f.fix {
+        page.hanging(7, Ink::Plain, "fix:", &printable(&fix.text, LONGEST * 2));
+        if let Some(command) = &fix.command {
+            page.line(9, Ink::Bold, &format!("$ {}", printable(command, LONGEST * 4)));
+        }
+    }
+}
+
+fn unresolved(page: &mut Page, judgement: &Judgement) {
+    // A name that does not exist, and whatever a rule already reported, is said once, above.
+    let rest: Vec<_> = judgement
+        .plan
+        .unresolved
+        .iter()
+        .filter(|u| u.cause != UnresolvedCause::UnknownPackage)
+        .filter(|u| !judgement.findings.iter().any(|f| f.message.contains(&printable(&u.reason, LONGEST))))
+        .collect();
+    if rest.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(0, Ink::Plain, "Not known:");
+    for u in rest {
+        let at = u.location.as_ref().map(|l| format!(" ({l})")).unwrap_or_default();
+        let text = format!("{}: {}{at}", printable(&u.requirement, LONGEST), printable(&u.reason, LONGEST));
+        page.hanging(2, Ink::Plain, "-", &text);
+    }
+}
+
+fn packages(page: &mut Page, judgement: &Judgement) {
+    let plan = &judgement.plan;
+    if plan.packages.is_empty() {
+        if judgement.verdict == Verdict::Allow && matches!(judgement.subject, Subject::Command { .. }) {
+            page.line(0, Ink::Plain, "Nothing would come in.");
+        }
+        return;
+    }
+    page.blank();
+    let direct = plan.packages.iter().filter(|p| p.direct).count();
+    let verb = if matches!(judgement.subject, Subject::Audit { .. }) { "Judged" } else { "Would bring in" };
+    let mut head =
+        format!("{verb} {}, {direct} of them asked for by name", count(plan.packages.len(), "package", "packages"));
+    if !plan.complete() {
+        head.push_str("; the plan is incomplete");
+    }
+    head.push(':');
+    page.hanging(0, Ink::Plain, "", &head);
+    let listed: Vec<&Package> = if page.style.verbose {
+        plan.packages.iter().collect()
+    } else if matches!(judgement.subject, Subject::Audit { .. }) {
+        Vec::new()
+    } else {
+        plan.packages.iter().filter(|p| p.direct).collect()
+    };
+    let limit = if page.style.verbose { usize::MAX } else { LISTED };
+    let width = listed.iter().take(limit).map(|p| name_version(p).chars().count()).max().unwrap_or(0).min(40);
+    for p in listed.iter().take(limit) {
+        let mut about = Vec::new();
+        match p.published_at {
+            Some(t) => about.push(format!("published {}", t.strftime("%Y-%m-%d"))),
+            None if p.source.is_registry() => about.push("publication time unknown".to_owned()),
+            None => about.push(format!("from {}", printable(&p.source.url(), LONGEST))),
+        }
+        if p.pinning == Pinning::ExactHash {
+            about.push("pinned by hash".to_owned());
+        }
+        if !p.executes.is_empty() {
+            let words: Vec<&str> = p.executes.iter().map(crate::model::Execution::word).collect();
+            about.push(format!("runs {}", words.join(", ")));
+        }
+        let name = name_version(p);
+        page.hanging(2, Ink::Plain, &format!("{name:width$}"), &about.join(", "));
+    }
+    if listed.len() > limit {
+        page.line(2, Ink::Dim, &format!("and {} more; --verbose lists them", listed.len() - limit));
+    }
+    for h in plan.held_back.iter().take(if page.style.verbose { usize::MAX } else { LISTED }) {
+        let instead = h.instead.as_deref().map_or_else(String::new, |v| format!(", {} instead", printable(v, 60)));
+        let text = format!(
+            "{} {}: {}{instead}",
+            printable(h.name.written(), 100),
+            printable(&h.version, 60),
+            printable(&h.reason, LONGEST)
+        );
+        page.hanging(2, Ink::Dim, "held back", &text);
+    }
+}
+
+fn name_version(p: &Package) -> String {
+    format!("{} {}", printable(p.id.name.written(), 100), printable(&p.id.version, 60))
+}
+
+fn footer(page: &mut Page, judgement: &Judgement) {
+    page.blank();
+    let plan = &judgement.plan;
+    if !plan.packages.is_empty() || !plan.unresolved.is_empty() {
+        let digest = plan.digest().hex();
+        let short = digest.get(..12).unwrap_or(&digest);
+        page.line(0, Ink::Dim, &format!("plan {short}"));
+    }
+    if page.style.verbose {
+        for gap in &plan.signal_gaps {
+            let text = format!(
+                "{} from {}: {}",
+                gap.signal,
+                printable(&gap.registry, LONGEST),
+                printable(&gap.reason, LONGEST)
+            );
+            page.hanging(0, Ink::Dim, "not told:", &text);
+        }
+    } else if !plan.signal_gaps.is_empty() {
+        let mut signals: Vec<&str> = plan.signal_gaps.iter().map(|g| g.signal).collect();
+        signals.sort_unstable();
+        signals.dedup();
+        page.hanging(0, Ink::Dim, "not told by the registry:", &signals.join(", "));
+    }
+    let coverage = &judgement.coverage;
+    let mut advisories = count(usize::try_from(coverage.records).unwrap_or(usize::MAX), "advisory", "advisories");
+    match coverage.updated_at {
+        None => advisories.push_str(" (embedded incidents only; `tidewaiter advisories update` fetches the feeds)"),
+        Some(at) => {
+            let _ = write!(advisories, " from {}", at.strftime("%Y-%m-%d"));
+            if coverage.stale {
+                advisories.push_str(", which is stale; run `tidewaiter advisories update`");
+            }
+        }
+    }
+    let _ = write!(advisories, " · {} ms", judgement.elapsed_ms);
+    page.hanging(0, Ink::Dim, "judged against", &advisories);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn text_wraps_at_spaces() {
+        assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
+        assert_eq!(wrap("aaaaaaaaaa b", 4), ["aaaaaaaaaa", "b"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+}
