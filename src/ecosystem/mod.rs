@@ -4,6 +4,7 @@
 
 pub mod cargo;
 pub mod npm;
+pub mod popular;
 pub mod python;
 
 use crate::model::Ecosystem;
