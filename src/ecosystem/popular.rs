@@ -30,7 +30,7 @@ pub fn near(name: &PackageName) -> Vec<String> {
             let squeezed = squeeze(known);
             let distance = if squeezed == wanted {
                 0
-            } else if bare(&squeezed) == bare(&wanted) {
+            } else if bares(&wanted).any(|b| b == squeezed) || bares(&squeezed).any(|b| b == wanted) {
                 1
             } else {
                 distance(&wanted, &squeezed, allowed)? + 1
@@ -47,16 +47,13 @@ fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Without one affix at either end, when at least three letters remain.
-fn bare(name: &str) -> &str {
-    for affix in AFFIXES {
-        for rest in [name.strip_prefix(affix), name.strip_suffix(affix)].into_iter().flatten() {
-            if rest.len() >= 3 {
-                return rest;
-            }
-        }
-    }
-    name
+/// Without one affix at either end, where at least three letters remain.
+fn bares(name: &str) -> impl Iterator<Item = &str> {
+    AFFIXES
+        .iter()
+        .flat_map(move |affix| [name.strip_prefix(affix), name.strip_suffix(affix)])
+        .flatten()
+        .filter(|rest| rest.len() >= 3)
 }
 
 /// Optimal string alignment distance (insert, delete, replace, swap neighbours); `None` past `limit`.
