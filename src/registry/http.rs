@@ -4,10 +4,21 @@
 //! for one tool); out come [`Response`]s, or a [`FetchError`] that never contains a credential. Building a client
 //! costs milliseconds, so neither the thread nor a client exists before the first request.
 
+mod credentials;
+mod driver;
+mod profile;
+
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use reqwest::header::HeaderMap;
+
+pub use credentials::{Authorization, Credentials, Netrc, Secret, split_user_info};
+pub use profile::{ClientIdentity, Profile, ProxySettings, Roots};
 
 use super::FetchError;
+use crate::model::redact_url;
 
 /// Validators of an earlier answer, for a conditional request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,21 +40,109 @@ pub struct Downloaded {
     pub bytes: u64,
 }
 
-/// Owns the background thread. One for the whole program.
-#[derive(Debug, Clone, Default)]
+/// A `GET`.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `http` or `https`. User information in it is used and not shown.
+    pub url: String,
+    /// `Accept`; empty: anything.
+    pub accept: &'static str,
+    /// The most bytes of body that are taken, after decompression.
+    pub limit: u64,
+    /// Sent as `If-None-Match` and `If-Modified-Since`.
+    pub validators: Validators,
+    /// First and last byte wanted (`Range: bytes=first-last`); the server may ignore it and answer 200.
+    pub range: Option<(u64, u64)>,
+    /// Overrides what the profile has for this URL; goes to the URL's own origin only, never along a redirect to another.
+    pub authorization: Option<Authorization>,
+}
+
+impl Request {
+    /// An unconditional `GET` of at most `limit` bytes.
+    pub fn get(url: &str, accept: &'static str, limit: u64) -> Self {
+        Self { url: url.to_owned(), accept, limit, validators: Validators::default(), range: None, authorization: None }
+    }
+}
+
+/// An answer of any status that is not worth a retry.
+#[derive(Clone)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Where it came from after redirects, without credentials: relative links are relative to this.
+    pub url: String,
+    headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("url", &redact_url(&self.url))
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// A header's value, when it is visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The media type of the body, lower case, without parameters.
+    pub fn media_type(&self) -> String {
+        let value = self.header("content-type").unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// `ETag` and `Last-Modified`.
+    pub fn validators(&self) -> Validators {
+        let own = |name| self.header(name).map(str::to_owned);
+        Validators { etag: own("etag"), last_modified: own("last-modified") }
+    }
+
+    /// The answer itself when it is a success (2xx, or 304), else the error its status means.
+    pub fn success(self) -> Result<Self, FetchError> {
+        match self.status {
+            200..=299 | 304 => Ok(self),
+            status => Err(status_error(&self.url, status)),
+        }
+    }
+}
+
+/// What a status that is no success means.
+fn status_error(url: &str, status: u16) -> FetchError {
+    let registry = redact_url(url);
+    match status {
+        404 | 410 => FetchError::NotFound { registry },
+        401 | 403 => FetchError::Unauthorized { registry, status },
+        407 => FetchError::Unreachable { registry, reason: "the proxy wants credentials (407)".to_owned() },
+        429 => FetchError::Unreachable { registry, reason: "too many requests (429)".to_owned() },
+        _ => FetchError::Unreachable { registry, reason: format!("status {status}") },
+    }
+}
+
+/// Owns the background thread, which starts with the first request. One for the whole program.
+#[derive(Clone, Default)]
 pub struct Http {
-    _inner: Arc<()>,
+    driver: Arc<OnceLock<Option<driver::Driver>>>,
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http").field("started", &self.driver.get().is_some()).finish()
+    }
 }
 
 /// An [`Http`] with one tool's [`Profile`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    _http: Http,
+    http: Http,
+    state: Arc<driver::State>,
 }
-
-/// How one tool wants its connections made.
-#[derive(Debug, Clone, Default)]
-pub struct Profile {}
 
 impl Http {
     /// Nothing is started yet.
@@ -51,24 +150,93 @@ impl Http {
         Self::default()
     }
 
-    /// A client with this profile.
-    pub fn client(&self, _profile: Profile) -> Client {
-        Client { _http: self.clone() }
+    /// A client with this profile. Nothing is built yet.
+    pub fn client(&self, profile: Profile) -> Client {
+        Client { http: self.clone(), state: Arc::new(driver::State::new(profile)) }
+    }
+
+    /// Whether anything was ever asked: a plan that needs no network must leave this false.
+    pub fn started(&self) -> bool {
+        self.driver.get().is_some()
+    }
+
+    fn driver(&self) -> Result<&driver::Driver, FetchError> {
+        self.driver.get_or_init(driver::Driver::start).as_ref().ok_or_else(|| FetchError::Unreachable {
+            registry: "the network".to_owned(),
+            reason: "no thread for it could be started".to_owned(),
+        })
     }
 }
 
 impl Client {
+    /// The profile it was made with.
+    pub fn profile(&self) -> &Profile {
+        &self.state.profile
+    }
+
+    /// Sends a request and waits for the whole answer. Retries and follows redirects as the profile has it.
+    pub fn fetch(&self, request: Request) -> Result<Response, FetchError> {
+        let lost = || driver::lost(&request.url);
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let job = driver::Job::Fetch { state: Arc::clone(&self.state), request: request.clone(), reply };
+        self.http.driver()?.send(job).map_err(|_| lost())?;
+        answer.recv().map_err(|_| lost())?
+    }
+
     /// Downloads `url` into `path` (created or truncated), at most `limit` bytes, following redirects and retrying.
     /// `progress` is called with the bytes so far and the total when it is known. On an error the file may be
-    /// partly written: give a temporary file, and rename it.
+    /// partly written: give a temporary file, and rename it. Statuses other than 2xx and 304 are errors.
     pub fn download_to(
         &self,
         url: &str,
-        _path: &Path,
-        _limit: u64,
-        _validators: &Validators,
-        _progress: &mut dyn FnMut(u64, Option<u64>),
+        path: &Path,
+        limit: u64,
+        validators: &Validators,
+        progress: &mut dyn FnMut(u64, Option<u64>),
     ) -> Result<Downloaded, FetchError> {
-        Err(FetchError::Unreachable { registry: crate::model::redact_url(url), reason: "not built yet".to_owned() })
+        let local = |e: std::io::Error| FetchError::Configuration { reason: format!("{}: {e}", path.display()) };
+        let request = Request { validators: validators.clone(), ..Request::get(url, "", limit) };
+        let (events, mut receive) = tokio::sync::mpsc::channel(8);
+        self.http
+            .driver()?
+            .send(driver::Job::Download { state: Arc::clone(&self.state), request, events })
+            .map_err(|_| driver::lost(url))?;
+        let mut out = Downloaded::default();
+        let mut file = None;
+        let mut total = None;
+        loop {
+            match receive.blocking_recv().ok_or_else(|| driver::lost(url))? {
+                driver::Event::Start { response, length } => {
+                    let response = response.success()?;
+                    out = Downloaded {
+                        not_modified: response.status == 304,
+                        validators: response.validators(),
+                        bytes: 0,
+                    };
+                    total = length;
+                    if out.not_modified {
+                        return Ok(out);
+                    }
+                    // A retry starts from the beginning: what the first attempt wrote is dropped.
+                    let mut opened = std::fs::File::create(path).map_err(local)?;
+                    opened.seek(SeekFrom::Start(0)).map_err(local)?;
+                    file = Some(opened);
+                }
+                driver::Event::Chunk(bytes) => {
+                    if let Some(file) = &mut file {
+                        file.write_all(&bytes).map_err(local)?;
+                    }
+                    out.bytes += bytes.len() as u64;
+                    progress(out.bytes, total);
+                }
+                driver::Event::End(result) => {
+                    result?;
+                    if let Some(file) = &mut file {
+                        file.flush().map_err(local)?;
+                    }
+                    return Ok(out);
+                }
+            }
+        }
     }
 }

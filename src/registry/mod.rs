@@ -3,7 +3,10 @@
 //! The traits here are what resolvers see: synchronous, object-safe, thread-safe. `prefetch` is a hint that lets
 //! an implementation fetch many names at once; the call that follows finds them ready. [`http`] has the real ones.
 
+pub mod cache;
+pub mod codec;
 pub mod crates;
+pub mod fetch;
 pub mod http;
 pub mod npm;
 pub mod python;
