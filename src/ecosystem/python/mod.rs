@@ -1,3 +1,7 @@
 //! Python's formats: requirements files, pyproject.toml, lockfiles, wheel names, core metadata, PEP 440 and PEP 508.
 
+pub mod direct;
+pub mod requirement;
+pub mod requirements_txt;
 pub mod version;
+pub mod wheel;

@@ -1,0 +1,937 @@
+//! pip's requirements files, read as pip reads them: lines, continuations, comments, variables, options, includes.
+//!
+//! In: a file's path, the command's [`Environment`] and the [`Files`] it may see. Out: [`RequirementsFile`]: every
+//! requirement and every option of the file and of those it includes, in pip's order, each with its place; and a
+//! diagnostic for every line that pip would refuse or that is not read here. [`argument`] reads one word of a
+//! command line by the same rules.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::direct::{self, Direct};
+use super::requirement::{self, Marker, Requirement};
+use crate::model::{Diagnostic, Digest, Environment, FileError, Files, Location};
+
+/// Largest file that is read, in bytes.
+const MAX_BYTES: usize = 16 << 20;
+/// Deepest chain of includes.
+const MAX_DEPTH: usize = 32;
+/// Most files that one command's requirements may name.
+const MAX_FILES: usize = 512;
+/// Most requirements and options in all.
+const MAX_ENTRIES: usize = 100_000;
+/// Longest logical line, in bytes (a requirement with hashes for every wheel is some 20 KiB).
+const MAX_LINE: usize = 1 << 20;
+/// Most diagnostics that are kept.
+const MAX_DIAGNOSTICS: usize = 200;
+
+/// A requirements file and everything it includes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequirementsFile {
+    /// Requirements and constraints, in pip's order.
+    pub entries: Vec<Entry>,
+    /// Options that hold for the whole command.
+    pub options: Vec<GlobalOption>,
+    /// Named by `-r` or `-c`, and of another format: the caller reads them.
+    pub includes: Vec<Include>,
+    /// Every file read, in order, as it is shown.
+    pub files: Vec<PathBuf>,
+}
+
+impl RequirementsFile {
+    /// The last value of an option such as `--index-url`; pip lets the last one win.
+    pub fn option(&self, name: &str) -> Option<&GlobalOption> {
+        self.options.iter().rev().find(|o| o.name == name)
+    }
+
+    /// Whether hashes are demanded of every requirement: `--require-hashes`, or one requirement that has one.
+    pub fn requires_hashes(&self) -> bool {
+        self.option("--require-hashes").is_some() || self.entries.iter().any(|e| !e.constraint && e.hashed)
+    }
+}
+
+/// One requirement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// As written, without options and comment, variables replaced.
+    pub text: String,
+    /// What it asks for.
+    pub target: Target,
+    /// `-e`.
+    pub editable: bool,
+    /// From a constraints file: it restricts, and asks for nothing.
+    pub constraint: bool,
+    /// `--hash`, in order.
+    pub hashes: Vec<Digest>,
+    /// Whether there was any `--hash`, readable or not.
+    pub hashed: bool,
+    /// Other options of this requirement: `--global-option`, `--config-settings`.
+    pub options: Vec<(&'static str, String)>,
+    /// Where it begins.
+    pub location: Location,
+}
+
+/// What a requirement asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A project from an index.
+    Named(Requirement),
+    /// Bytes that no index chooses: a URL, VCS link, directory or archive. `name @ URL` is one.
+    Direct(Direct),
+}
+
+impl Entry {
+    /// The marker, of either kind.
+    pub fn marker(&self) -> Option<&Marker> {
+        match &self.target {
+            Target::Named(r) => r.marker.as_ref(),
+            Target::Direct(d) => d.marker.as_ref(),
+        }
+    }
+}
+
+/// An option that holds for the whole command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalOption {
+    /// The canonical long name: `--index-url`.
+    pub name: &'static str,
+    /// Its value, when it takes one. A `--find-links` directory that stands beside the file is joined to it, as pip does.
+    pub value: Option<String>,
+    /// Where.
+    pub location: Location,
+}
+
+/// A file of another format that `-r` or `-c` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    /// As shown: relative paths joined to the file that names them. A URL as written.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: IncludeKind,
+    /// Named by `-c`.
+    pub constraint: bool,
+    /// Where it is named.
+    pub location: Location,
+}
+
+/// What an included file is, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IncludeKind {
+    /// A requirements file.
+    Requirements,
+    /// `pylock.toml`, `pylock.NAME.toml` (PEP 751).
+    Pylock,
+    /// `pyproject.toml` (uv).
+    Pyproject,
+    /// `setup.cfg` (uv).
+    SetupCfg,
+    /// `setup.py` (uv): known only by running it.
+    SetupPy,
+    /// A script with inline metadata (uv).
+    Script,
+    /// Over http or https: not fetched.
+    Remote,
+}
+
+impl IncludeKind {
+    /// By the name, as pip (pylock) and uv (the others) choose.
+    pub fn of(path: &str) -> Self {
+        let scheme = path.split_once(':').map(|(s, _)| s.to_ascii_lowercase());
+        if matches!(scheme.as_deref(), Some("http" | "https" | "ftp")) {
+            return Self::Remote;
+        }
+        match path.rsplit(['/', '\\']).next().unwrap_or(path) {
+            "pyproject.toml" => Self::Pyproject,
+            "setup.cfg" => Self::SetupCfg,
+            "setup.py" => Self::SetupPy,
+            name if is_pylock(name) => Self::Pylock,
+            name if name.ends_with(".py") => Self::Script,
+            _ => Self::Requirements,
+        }
+    }
+}
+
+/// `pylock.toml` or `pylock.NAME.toml`, where NAME has no dot (PEP 751).
+pub fn is_pylock(filename: &str) -> bool {
+    let Some(middle) = filename.strip_prefix("pylock.").and_then(|r| r.strip_suffix("toml")) else { return false };
+    middle.is_empty() || middle.strip_suffix('.').is_some_and(|name| !name.is_empty() && !name.contains('.'))
+}
+
+/// How an option is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Holds for the command, with a value.
+    Value,
+    /// Holds for the command, without a value.
+    Flag,
+    /// Belongs to the requirement on its line.
+    PerRequirement,
+    /// `-r`, `-c`, `-e`.
+    Include,
+    Constraint,
+    Editable,
+}
+
+/// Every option of a requirements file: long spellings (the first is the canonical one), short form, kind.
+const OPTIONS: [(&[&str], Option<char>, Kind); 19] = [
+    (&["--index-url", "--pypi-url"], Some('i'), Kind::Value),
+    (&["--extra-index-url"], None, Kind::Value),
+    (&["--no-index"], None, Kind::Flag),
+    (&["--constraint"], Some('c'), Kind::Constraint),
+    (&["--requirement"], Some('r'), Kind::Include),
+    (&["--editable"], Some('e'), Kind::Editable),
+    (&["--find-links"], Some('f'), Kind::Value),
+    (&["--no-binary"], None, Kind::Value),
+    (&["--only-binary"], None, Kind::Value),
+    (&["--prefer-binary"], None, Kind::Flag),
+    (&["--require-hashes"], None, Kind::Flag),
+    (&["--pre"], None, Kind::Flag),
+    (&["--all-releases"], None, Kind::Value),
+    (&["--only-final"], None, Kind::Value),
+    (&["--trusted-host"], None, Kind::Value),
+    (&["--use-feature"], None, Kind::Value),
+    (&["--global-option"], None, Kind::PerRequirement),
+    (&["--hash"], None, Kind::PerRequirement),
+    (&["--config-settings", "--config-setting"], Some('C'), Kind::PerRequirement),
+];
+
+/// Reads a requirements file and what it includes. `constraint`: it was named by `-c`.
+pub fn read(
+    path: &Path,
+    constraint: bool,
+    environment: &Environment,
+    files: &dyn Files,
+) -> (RequirementsFile, Vec<Diagnostic>) {
+    let mut reader = Reader::new(environment, files);
+    reader.file(path, constraint, None);
+    (reader.out, reader.diagnostics)
+}
+
+/// Reads requirements from text that is already at hand (stdin, a test). `path` is what locations show.
+pub fn read_text(
+    text: &str,
+    path: &Path,
+    constraint: bool,
+    environment: &Environment,
+    files: &dyn Files,
+) -> (RequirementsFile, Vec<Diagnostic>) {
+    let mut reader = Reader::new(environment, files);
+    reader.out.files.push(path.to_owned());
+    reader.text(text, path, constraint);
+    (reader.out, reader.diagnostics)
+}
+
+/// Reads one word of a command line as `pip install WORD` would: a requirement, a path, an archive, a URL.
+pub fn argument(
+    text: &str,
+    editable: bool,
+    location: Location,
+    environment: &Environment,
+    files: &dyn Files,
+) -> Result<Entry, Diagnostic> {
+    let target =
+        if editable { editable_target(text, environment, files) } else { line_target(text, environment, files) };
+    let target = target.map_err(|message| Diagnostic::new(location.clone(), message))?;
+    Ok(Entry {
+        text: text.trim().to_owned(),
+        target,
+        editable,
+        constraint: false,
+        hashes: Vec::new(),
+        hashed: false,
+        options: Vec::new(),
+        location,
+    })
+}
+
+/// What a requirement line asks for, by pip's order of questions: URL, directory, archive, PEP 508.
+fn line_target(text: &str, environment: &Environment, files: &dyn Files) -> Result<Target, String> {
+    if !direct::is_url(text) {
+        // The common case first: a plain requirement is neither a path nor an archive.
+        let parsed = requirement::parse(text.trim());
+        let name_part = text.split(';').next().unwrap_or(text).trim();
+        if !looks_like_path(name_part) && !direct::is_archive(strip_extras(name_part).0) {
+            return parsed.map(|r| named(r, environment)).map_err(|e| format!("invalid requirement: {e}"));
+        }
+        if let Ok(parsed) = parsed
+            && parsed.url.is_some()
+        {
+            return Ok(named(parsed, environment));
+        }
+    }
+    let (body, marker) = split_marker(text, direct::is_url(text))?;
+    let mut direct =
+        if direct::is_url(body) { Direct::from_url(body, &environment.cwd) } else { local(body, environment, files)? };
+    direct.marker = marker;
+    Ok(Target::Direct(direct))
+}
+
+/// A path: to a directory, or to an archive that may not exist yet.
+fn local(body: &str, environment: &Environment, files: &dyn Files) -> Result<Direct, String> {
+    let (body, fragment) = body.split_once('#').unwrap_or((body, ""));
+    let (path, extras) = strip_extras(body);
+    let absolute = environment.absolute(Path::new(path));
+    // pip refuses a path that is neither there nor an archive; uv takes what begins like a path.
+    if !files.is_dir(&absolute) && !direct::is_archive(path) && !path.starts_with(['.', '/']) {
+        return Err("invalid requirement: it looks like a path, and there is no such directory".to_owned());
+    }
+    let mut direct = Direct::from_path(path, &environment.cwd);
+    if let Some(extras) = extras {
+        direct.extras = parse_extras(extras)?;
+    }
+    if !fragment.is_empty() {
+        let named = Direct::from_url(&format!("file:#{fragment}"), &environment.cwd);
+        direct.name = direct.name.or(named.name);
+        direct.subdirectory = named.subdirectory;
+        direct.digests = named.digests;
+    }
+    Ok(direct)
+}
+
+fn editable_target(text: &str, environment: &Environment, files: &dyn Files) -> Result<Target, String> {
+    let text = text.trim();
+    if let Ok(parsed) = requirement::parse(text)
+        && parsed.url.is_some()
+    {
+        return Ok(named(parsed, environment));
+    }
+    let (body, marker) = split_marker(text, direct::is_url(text))?;
+    // `git://…` is `git+git://…` for an editable.
+    let vcs = ["git", "hg", "svn", "bzr"]
+        .iter()
+        .find(|v| body.split_once(':').is_some_and(|(s, _)| s.eq_ignore_ascii_case(v)));
+    let prefixed = vcs.map(|vcs| format!("{vcs}+{body}"));
+    let body = prefixed.as_deref().unwrap_or(body);
+    let (path, extras) = strip_extras(body);
+    let mut direct = if direct::vcs_of(body).is_some() {
+        Direct::from_url(body, &environment.cwd)
+    } else if path.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("file:")) {
+        Direct::from_url(path, &environment.cwd)
+    } else if direct::is_url(body) {
+        return Err("an editable is a directory or a VCS link".to_owned());
+    } else {
+        local(
+            if body.starts_with(['.', '/', '~']) { Cow::Borrowed(body) } else { Cow::Owned(format!("./{body}")) }
+                .as_ref(),
+            environment,
+            files,
+        )?
+    };
+    if direct.vcs.is_none()
+        && direct.extras.is_empty()
+        && let Some(extras) = extras
+    {
+        direct.extras = parse_extras(extras)?;
+    }
+    direct.marker = marker;
+    Ok(Target::Direct(direct))
+}
+
+fn named(requirement: Requirement, environment: &Environment) -> Target {
+    match Direct::from_requirement(&requirement, &environment.cwd) {
+        Some(direct) => Target::Direct(direct),
+        None => Target::Named(requirement),
+    }
+}
+
+/// A URL may hold a `;`: there the marker needs a blank on either side.
+fn split_marker(text: &str, url: bool) -> Result<(&str, Option<Marker>), String> {
+    let at = if url { text.find("; ").or_else(|| text.find(" ;")) } else { text.find(';') };
+    let Some(at) = at else { return Ok((text.trim(), None)) };
+    let (body, marker) = (text[..at].trim(), text[at..].trim_start_matches([' ', ';']).trim());
+    let marker = if marker.is_empty() { None } else { Some(Marker::parse(marker)?) };
+    Ok((body, marker))
+}
+
+fn looks_like_path(name: &str) -> bool {
+    name.contains('/') || name.starts_with('.') || (cfg!(windows) && name.contains('\\'))
+}
+
+/// `path[a,b]` → the path and `[a,b]`.
+fn strip_extras(text: &str) -> (&str, Option<&str>) {
+    match text.rfind('[') {
+        Some(at) if at > 0 && text.ends_with(']') && text.len() > at + 2 => (&text[..at], Some(&text[at..])),
+        _ => (text, None),
+    }
+}
+
+fn parse_extras(bracketed: &str) -> Result<Vec<String>, String> {
+    Ok(requirement::parse(&format!("x{}", bracketed.to_ascii_lowercase()))?.extras)
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    files: &'a dyn Files,
+    out: RequirementsFile,
+    diagnostics: Vec<Diagnostic>,
+    /// The files being read, outermost first: absolute, as a cycle is found by.
+    stack: Vec<PathBuf>,
+    /// Files read already, and whether as constraints: a second reading would say nothing new.
+    done: BTreeMap<(PathBuf, bool), ()>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(environment: &'a Environment, files: &'a dyn Files) -> Self {
+        Self {
+            environment,
+            files,
+            out: RequirementsFile::default(),
+            diagnostics: Vec::new(),
+            stack: Vec::new(),
+            done: BTreeMap::new(),
+        }
+    }
+
+    fn complain(&mut self, location: Location, message: impl Into<String>) {
+        match self.diagnostics.len() {
+            MAX_DIAGNOSTICS.. => {}
+            n if n + 1 == MAX_DIAGNOSTICS => {
+                self.diagnostics.push(Diagnostic::new(location, "too many problems; the rest is not listed"));
+            }
+            _ => self.diagnostics.push(Diagnostic::new(location, message)),
+        }
+    }
+
+    fn file(&mut self, path: &Path, constraint: bool, named_at: Option<&Location>) {
+        let at = || named_at.cloned().unwrap_or_else(|| Location::file(path));
+        let absolute = self.environment.absolute(path);
+        if self.stack.contains(&absolute) {
+            return self.complain(at(), format!("{} includes itself", path.display()));
+        }
+        if self.done.insert((absolute.clone(), constraint), ()).is_some() {
+            return;
+        }
+        if self.stack.len() >= MAX_DEPTH {
+            return self.complain(at(), format!("includes nested deeper than {MAX_DEPTH}"));
+        }
+        if self.done.len() > MAX_FILES {
+            return self.complain(at(), format!("more than {MAX_FILES} files included"));
+        }
+        let bytes = match self.files.read(&absolute) {
+            Ok(bytes) if bytes.len() > MAX_BYTES => Err(FileError::TooLarge { limit: MAX_BYTES as u64 }),
+            other => other,
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return self.complain(at(), format!("could not read {}: {error}", path.display())),
+        };
+        let text = match decode(&bytes) {
+            Ok(text) => text,
+            Err(message) => return self.complain(Location::file(path), message),
+        };
+        self.stack.push(absolute);
+        self.out.files.push(path.to_owned());
+        self.text(&text, path, constraint);
+        self.stack.pop();
+    }
+
+    fn text(&mut self, text: &str, path: &Path, constraint: bool) {
+        for line in LogicalLines::new(text) {
+            if self.out.entries.len() + self.out.options.len() + self.out.includes.len() >= MAX_ENTRIES {
+                return self.complain(Location::file(path), format!("more than {MAX_ENTRIES} entries"));
+            }
+            let location = Location::at(path, line.number, line.column);
+            if line.text.len() > MAX_LINE {
+                self.complain(location, format!("line longer than {MAX_LINE} bytes"));
+                continue;
+            }
+            let expanded = expand(&line.text, self.environment);
+            if let Err(message) = self.line(&expanded, path, constraint, &location) {
+                self.complain(location, message);
+            }
+        }
+    }
+
+    /// One logical line. The error is what pip would refuse it for.
+    fn line(&mut self, line: &str, path: &Path, constraint: bool, location: &Location) -> Result<(), String> {
+        let (args, options) = split_options(line);
+        let options = parse_options(&split_words(options)?)?;
+        let editable = if args.is_empty() { options.iter().find(|o| o.kind == Kind::Editable) } else { None };
+        let Some(text) = editable.map(|o| o.value.as_str()).or((!args.is_empty()).then_some(args)) else {
+            self.option_line(options, path, location);
+            return Ok(());
+        };
+        let target = if editable.is_some() {
+            editable_target(text, self.environment, self.files)
+        } else {
+            line_target(text, self.environment, self.files)
+        }?;
+        let mut entry = Entry {
+            text: text.trim().to_owned(),
+            target,
+            editable: editable.is_some(),
+            constraint,
+            hashes: Vec::new(),
+            hashed: false,
+            options: Vec::new(),
+            location: location.clone(),
+        };
+        let mut editables = usize::from(editable.is_none());
+        for option in &options {
+            match (option.kind, option.name) {
+                (Kind::PerRequirement, "--hash") => {
+                    entry.hashed = true;
+                    match Digest::parse_named_hex(&option.value) {
+                        Ok(digest) if !digest.algorithm().is_weak() => entry.hashes.push(digest),
+                        Ok(_) => self.complain(location.clone(), "pip takes only sha256, sha384 and sha512 for --hash"),
+                        Err(error) => self.complain(location.clone(), format!("unreadable --hash: {error}")),
+                    }
+                }
+                (Kind::PerRequirement, name) => entry.options.push((name, option.value.clone())),
+                (Kind::Editable, _) if editables == 0 => editables += 1,
+                // pip passes over these in silence; what the writer meant by them is then lost.
+                (_, name) => self.complain(location.clone(), format!("{name} is not read on a requirement's line")),
+            }
+        }
+        self.out.entries.push(entry);
+        Ok(())
+    }
+
+    fn option_line(&mut self, options: Vec<ParsedOption>, path: &Path, location: &Location) {
+        let include = options
+            .iter()
+            .find(|o| o.kind == Kind::Include)
+            .or_else(|| options.iter().find(|o| o.kind == Kind::Constraint))
+            .map(|o| (o.value.clone(), o.kind == Kind::Constraint));
+        let includes = options.iter().filter(|o| matches!(o.kind, Kind::Include | Kind::Constraint)).count();
+        if include.is_some() && (includes > 1 || options.len() > 1) {
+            self.complain(location.clone(), "pip reads only one included file on a line, and nothing beside it");
+        }
+        if let Some((written, constraint)) = include {
+            return self.include(&written, path, constraint, location);
+        }
+        for option in options {
+            let value = match (option.kind, option.name) {
+                (Kind::Value, "--find-links") => Some(self.find_links(option.value, path)),
+                (Kind::Value, _) => Some(option.value),
+                (Kind::Flag, _) => None,
+                _ => {
+                    self.complain(location.clone(), format!("{} has no requirement to belong to", option.name));
+                    continue;
+                }
+            };
+            self.out.options.push(GlobalOption { name: option.name, value, location: location.clone() });
+        }
+    }
+
+    /// Relative to the file that names it, and never a URL's neighbour: a remote file is not read.
+    fn include(&mut self, written: &str, path: &Path, constraint: bool, location: &Location) {
+        let kind = IncludeKind::of(written);
+        if kind == IncludeKind::Remote {
+            self.complain(location.clone(), "a requirements file over the network is not read");
+        }
+        let joined = if kind == IncludeKind::Remote {
+            PathBuf::from(written)
+        } else if let Some(Direct { source: crate::model::Source::Path { path }, .. }) =
+            written.to_ascii_lowercase().starts_with("file:").then(|| Direct::from_url(written, &self.environment.cwd))
+        {
+            path
+        } else {
+            path.parent().unwrap_or(Path::new("")).join(written)
+        };
+        match kind {
+            IncludeKind::Requirements => self.file(&joined, constraint, Some(location)),
+            _ => self.out.includes.push(Include { path: joined, kind, constraint, location: location.clone() }),
+        }
+    }
+
+    fn find_links(&self, value: String, path: &Path) -> String {
+        let beside = path.parent().unwrap_or(Path::new("")).join(&value);
+        let absolute = self.environment.absolute(&beside);
+        if !direct::is_url(&value) && (self.files.is_dir(&absolute) || self.files.is_file(&absolute)) {
+            beside.display().to_string()
+        } else {
+            value
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ParsedOption {
+    name: &'static str,
+    kind: Kind,
+    value: String,
+}
+
+/// pip splits at blanks only: from the first word that begins with `-`, the rest is options.
+fn split_options(line: &str) -> (&str, &str) {
+    if line.starts_with('-') {
+        return ("", line);
+    }
+    line.find(" -").map_or((line, ""), |at| (&line[..at], &line[at + 1..]))
+}
+
+/// Words by a POSIX shell's quoting, as Python's shlex has it.
+fn split_words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('\'') => break,
+                        Some(c) => word.push(c),
+                        None => return Err("unterminated quotation in the options".to_owned()),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('"') => break,
+                        Some('\\') => match chars.next() {
+                            Some(c @ ('"' | '\\')) => word.push(c),
+                            Some(c) => word.extend(['\\', c]),
+                            None => return Err("unterminated quotation in the options".to_owned()),
+                        },
+                        Some(c) => word.push(c),
+                        None => return Err("unterminated quotation in the options".to_owned()),
+                    }
+                }
+            }
+            '\\' => match chars.next() {
+                Some(c) => word.get_or_insert_default().push(c),
+                None => return Err("a backslash escapes nothing".to_owned()),
+            },
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Python's optparse: values attached or following, long names cut short where only one fits.
+fn parse_options(words: &[String]) -> Result<Vec<ParsedOption>, String> {
+    let mut out = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            break;
+        }
+        let (name, kind, attached) = if word.starts_with("--") {
+            let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v.to_owned())));
+            let (name, kind) = long_option(name)?;
+            (name, kind, value)
+        } else if let Some(short) = word.strip_prefix('-').and_then(|w| w.chars().next()) {
+            let found = OPTIONS.iter().find(|(_, s, _)| *s == Some(short));
+            let (names, _, kind) = found.ok_or_else(|| format!("no such option: -{short}"))?;
+            let value = &word[1 + short.len_utf8()..];
+            (names[0], *kind, (!value.is_empty()).then(|| value.to_owned()))
+        } else {
+            // optparse collects words that are no options, and pip drops them.
+            continue;
+        };
+        let value = match (kind, attached) {
+            (Kind::Flag, None) => String::new(),
+            (Kind::Flag, Some(_)) => return Err(format!("{name} takes no value")),
+            (_, Some(value)) => value,
+            (_, None) => rest.next().cloned().ok_or_else(|| format!("{name} needs a value"))?,
+        };
+        if name == "--config-settings" && !value.contains('=') {
+            return Err("--config-settings needs KEY=VALUE".to_owned());
+        }
+        out.push(ParsedOption { name, kind, value });
+    }
+    Ok(out)
+}
+
+fn long_option(name: &str) -> Result<(&'static str, Kind), String> {
+    let exact = OPTIONS.iter().find(|(names, ..)| names.contains(&name));
+    if let Some((names, _, kind)) = exact {
+        return Ok((names[0], *kind));
+    }
+    let mut fitting = OPTIONS.iter().filter(|(names, ..)| names.iter().any(|n| n.starts_with(name)));
+    match (fitting.next(), fitting.next()) {
+        (Some((names, _, kind)), None) if name.len() > 2 => Ok((names[0], *kind)),
+        (None, _) => Err(format!("no such option: {}", name.chars().take(40).collect::<String>())),
+        _ => Err(format!("ambiguous option: {name}")),
+    }
+}
+
+/// `${NAME}` of upper-case letters, digits and `_`, replaced where the variable is set and not empty.
+fn expand<'t>(line: &'t str, environment: &Environment) -> Cow<'t, str> {
+    if !line.contains("${") {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("${") {
+        out.push_str(&rest[..at]);
+        let body = &rest[at + 2..];
+        let end =
+            body.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(body.len());
+        let value = environment.variable(&body[..end]).filter(|v| !v.is_empty());
+        match value {
+            Some(value) if end > 0 && body[end..].starts_with('}') => {
+                out.push_str(value);
+                rest = &body[end + 1..];
+            }
+            _ => {
+                out.push_str("${");
+                rest = body;
+            }
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// A line after joining and without its comment; never empty.
+struct LogicalLine<'t> {
+    text: Cow<'t, str>,
+    /// Of the first physical line.
+    number: u32,
+    /// Of the first character that is not blank.
+    column: u32,
+}
+
+struct LogicalLines<'t> {
+    rest: Option<&'t str>,
+    number: u32,
+}
+
+impl<'t> LogicalLines<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { rest: (!text.is_empty()).then_some(text), number: 0 }
+    }
+
+    /// The next physical line, by every line end that Python's `splitlines` knows: a file that hides a requirement
+    /// behind a form feed is read as pip reads it.
+    fn physical(&mut self) -> Option<&'t str> {
+        let rest = self.rest?;
+        self.number = self.number.saturating_add(1);
+        let is_end =
+            |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let Some(end) = rest.find(is_end) else {
+            self.rest = None;
+            return Some(rest);
+        };
+        let after = &rest[end..];
+        let width = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
+        self.rest = Some(&after[width..]).filter(|r| !r.is_empty());
+        Some(&rest[..end])
+    }
+}
+
+impl<'t> Iterator for LogicalLines<'t> {
+    type Item = LogicalLine<'t>;
+
+    fn next(&mut self) -> Option<LogicalLine<'t>> {
+        loop {
+            let first = self.physical()?;
+            let number = self.number;
+            let mut joined: Cow<'t, str> = Cow::Borrowed(first);
+            if continues(first) {
+                let mut text = first.trim_matches('\\').to_owned();
+                while let Some(line) = self.physical() {
+                    if continues(line) {
+                        text.push_str(line.trim_matches('\\'));
+                        continue;
+                    }
+                    if is_comment(line) {
+                        // So that it is seen as a comment of the joined line.
+                        text.push(' ');
+                    }
+                    text.push_str(line);
+                    break;
+                }
+                joined = Cow::Owned(text);
+            }
+            let text = match joined {
+                Cow::Borrowed(text) => Cow::Borrowed(without_comment(text).trim()),
+                Cow::Owned(text) => Cow::Owned(without_comment(&text).trim().to_owned()),
+            };
+            if !text.is_empty() {
+                let column = first.chars().take_while(|c| c.is_whitespace()).count() + 1;
+                return Some(LogicalLine { text, number, column: u32::try_from(column).unwrap_or(u32::MAX) });
+            }
+        }
+    }
+}
+
+fn continues(line: &str) -> bool {
+    line.ends_with('\\') && !is_comment(line)
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// A comment begins at a `#` at the line's start or after white space.
+fn without_comment(line: &str) -> &str {
+    let mut after_blank = true;
+    for (at, c) in line.char_indices() {
+        if c == '#' && after_blank {
+            return &line[..at];
+        }
+        after_blank = c.is_whitespace();
+    }
+    line
+}
+
+/// A file's text: by its byte-order mark, a coding line (PEP 263) in the first two lines, UTF-8, or Latin-1.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+    let utf16 = |read: fn([u8; 2]) -> u16, body: &[u8]| {
+        let units = body.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
+        char::decode_utf16(units)
+            .collect::<Result<String, _>>()
+            .map(Cow::Owned)
+            .map_err(|_| "not valid UTF-16".to_owned())
+    };
+    let utf8 = |body| std::str::from_utf8(body).map(Cow::Borrowed);
+    if let Some(body) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        return utf8(body).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 3));
+    }
+    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
+        return Err("UTF-32 is not read".to_owned());
+    }
+    if let Some(body) = bytes.strip_prefix(b"\xff\xfe") {
+        return utf16(u16::from_le_bytes, body);
+    }
+    if let Some(body) = bytes.strip_prefix(b"\xfe\xff") {
+        return utf16(u16::from_be_bytes, body);
+    }
+    let latin1 = || Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect());
+    match coding_line(bytes) {
+        None => Ok(utf8(bytes).unwrap_or_else(|_| latin1())),
+        Some(name) => match name.to_ascii_lowercase().replace('_', "-").as_str() {
+            "utf-8" | "utf8" | "utf-8-sig" | "ascii" | "us-ascii" => {
+                utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))
+            }
+            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "iso-8859-15" | "cp1252" | "windows-1252" => {
+                Ok(latin1())
+            }
+            other => Err(format!("the encoding {} is not read", other.chars().take(40).collect::<String>())),
+        },
+    }
+}
+
+/// `coding: NAME` or `coding=NAME` in a comment that begins one of the first two lines.
+fn coding_line(bytes: &[u8]) -> Option<&str> {
+    bytes.split(|b| *b == b'\n').take(2).filter(|line| line.starts_with(b"#")).find_map(|line| {
+        // Only ASCII matters, so what is not UTF-8 may end the search.
+        let line = std::str::from_utf8(line).ok()?;
+        let at = line.match_indices("coding").map(|(i, w)| &line[i + w.len()..]);
+        at.filter_map(|rest| rest.strip_prefix([':', '='])).find_map(|rest| {
+            let rest = rest.trim_start();
+            let end =
+                rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(rest.len());
+            (end > 0).then(|| &rest[..end])
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::*;
+    use crate::model::MemoryFiles;
+    use proptest::prelude::*;
+
+    fn environment() -> Environment {
+        Environment {
+            variables: [("TOKEN".to_owned(), "s3".to_owned())].into(),
+            cwd: "/w".into(),
+            home: None,
+            now: crate::model::Timestamp::UNIX_EPOCH,
+            os: "linux",
+            arch: "x86_64",
+        }
+    }
+
+    fn files(list: &[(&str, &str)]) -> MemoryFiles {
+        list.iter().map(|(p, t)| (*p, t.as_bytes().to_vec())).collect()
+    }
+
+    fn texts(list: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        let (file, diagnostics) = read(Path::new("r.txt"), false, &environment(), &files(list));
+        let show = |e: &Entry| format!("{}{} {}", if e.constraint { "-c " } else { "" }, e.text, e.location);
+        (file.entries.iter().map(show).collect(), diagnostics.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn lines_comments_continuations() {
+        let (entries, diagnostics) = texts(&[(
+            "/w/r.txt",
+            "# c\nfoo==1 # x\nbar#y\n  baz \\\n  >=1 \\\n# comment\nqux==1\x0chidden==2\r\nlast\\",
+        )]);
+        assert_eq!(
+            entries,
+            ["foo==1 r.txt:2:1", "baz   >=1 r.txt:4:3", "qux==1 r.txt:7:1", "hidden==2 r.txt:8:1", "last r.txt:9:1"]
+        );
+        assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+    }
+
+    #[test]
+    fn includes_are_relative_cycles_end() {
+        let (entries, diagnostics) = texts(&[
+            ("/w/r.txt", "-r sub/a.txt\n-csub/c.txt\n--requirement=https://h/x.txt\n-r sub/pylock.toml"),
+            ("/w/sub/a.txt", "a\n-r ../r.txt\n-r b.txt"),
+            ("/w/sub/b.txt", "b"),
+            ("/w/sub/c.txt", "c<2"),
+        ]);
+        assert_eq!(entries, ["a sub/a.txt:1:1", "b sub/b.txt:1:1", "-c c<2 sub/c.txt:1:1"]);
+        assert_eq!(diagnostics.len(), 2, "{diagnostics:?}");
+    }
+
+    #[test]
+    fn options_hashes_variables() {
+        let hash = "0".repeat(64);
+        let text = format!(
+            "-i https://u:${{TOKEN}}@h/${{UNSET}}/${{token}}\n--extra-index https://e\nfoo==1 --hash=sha256:{hash} --hash sha384:00\n\
+             --pre=1\n--nosuch\nbar --global-option=\"a b\" -C k=v\n-e ./d[x]\n-e git://h/p#egg=p\n"
+        );
+        let (file, diagnostics) = read(Path::new("r.txt"), false, &environment(), &files(&[("/w/r.txt", &text)]));
+        let options: Vec<_> = file.options.iter().map(|o| (o.name, o.value.as_deref().unwrap_or(""))).collect();
+        assert_eq!(options, [("--index-url", "https://u:s3@h/${UNSET}/${token}"), ("--extra-index-url", "https://e")]);
+        assert!(file.requires_hashes() && file.entries[0].hashes.len() == 1);
+        assert_eq!(
+            file.entries[1].options,
+            [("--global-option", "a b".to_owned()), ("--config-settings", "k=v".to_owned())]
+        );
+        assert!(
+            file.entries[2].editable && matches!(&file.entries[3].target, Target::Direct(d) if d.vcs == Some("git"))
+        );
+        assert_eq!(diagnostics.len(), 3, "{diagnostics:?}");
+    }
+
+    #[test]
+    fn encodings() {
+        assert_eq!(decode(b"\xff\xfea\0\n\0").unwrap(), "a\n");
+        assert_eq!(decode(b"\xef\xbb\xbfa").unwrap(), "a");
+        assert_eq!(decode(b"# -*- coding: latin-1 -*-\n\xe9").unwrap().chars().last(), Some('é'));
+        assert_eq!(decode(b"# caf\xe9").unwrap(), "# café");
+        assert!(decode(b"# coding: ebcdic\n").is_err());
+    }
+
+    #[test]
+    fn words_of_a_command_line() {
+        let dirs = files(&[("/w/pkg/setup.py", "")]);
+        let read = |text: &str| argument(text, false, Location::argv(2), &environment(), &dirs).map(|e| e.target);
+        assert!(matches!(read("requests[socks]>=2"), Ok(Target::Named(_))));
+        assert!(matches!(read("./pkg[dev]"), Ok(Target::Direct(d)) if d.extras == ["dev"]));
+        assert!(
+            matches!(read("foo-1.0-py3-none-any.whl"), Ok(Target::Direct(d)) if d.version.as_deref() == Some("1.0"))
+        );
+        assert!(
+            matches!(read("x @ https://h/x.zip ; python_version>'3'"), Ok(Target::Direct(d)) if d.marker.is_some())
+        );
+        assert!(read("a b").is_err() && read("no/such").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[-a-z0-9 \\\\#\\[\\];:/@=\"'$\\{\\}A-Z\n\r\\PC]{0,120}") {
+            let data = MemoryFiles([(PathBuf::from("/w/b.txt"), bytes), (PathBuf::from("/w/t.txt"), text.into_bytes())].into());
+            let _ = read(Path::new("b.txt"), false, &environment(), &data);
+            let _ = read(Path::new("t.txt"), true, &environment(), &data);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The file names of wheels (PEP 427) and source distributions (PEP 625 and the legacy forms).
+//!
+//! In: a file name, and for a legacy sdist the project whose page lists it. Out: name, version, build tag and tags.
+
+use super::version::{Version, parse_version};
+use crate::model::{Ecosystem, PackageName, normalise_name};
+
+/// Longest file name that is read, in bytes.
+const MAX_FILENAME: usize = 1024;
+/// Most tags that a wheel's name may expand to.
+const MAX_TAGS: usize = 2048;
+
+/// A wheel's file name, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WheelName {
+    /// The name as written (`_` for `-`).
+    pub name: String,
+    /// The version.
+    pub version: Version,
+    /// The build tag: its number and what follows it.
+    pub build: Option<(u64, String)>,
+    /// `py2.py3`, split.
+    pub pythons: Vec<String>,
+    /// `abi3.none`, split.
+    pub abis: Vec<String>,
+    /// Platform tags, split.
+    pub platforms: Vec<String>,
+}
+
+impl WheelName {
+    /// The project's canonical name.
+    pub fn canonical(&self) -> String {
+        normalise_name(Ecosystem::PyPI, &self.name)
+    }
+
+    /// Every `python-abi-platform` tag, lower case. Empty past a limit that no real wheel comes near.
+    pub fn tags(&self) -> Vec<String> {
+        if self.pythons.len().saturating_mul(self.abis.len()).saturating_mul(self.platforms.len()) > MAX_TAGS {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for python in &self.pythons {
+            for abi in &self.abis {
+                for platform in &self.platforms {
+                    out.push(format!("{python}-{abi}-{platform}"));
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Reads `name-version[-build]-python-abi-platform.whl`.
+pub fn parse_wheel_filename(filename: &str) -> Option<WheelName> {
+    if filename.len() > MAX_FILENAME {
+        return None;
+    }
+    let stem = filename.strip_suffix(".whl")?;
+    let parts: Vec<&str> = stem.split('-').collect();
+    let (name, version, build, tags) = match parts.as_slice() {
+        [name, version, tags @ ..] if tags.len() == 3 => (*name, *version, None, tags),
+        [name, version, build, tags @ ..] if tags.len() == 3 => (*name, *version, Some(*build), tags),
+        _ => return None,
+    };
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    if name.is_empty() || name.contains("__") || !name.chars().all(plain) {
+        return None;
+    }
+    let build = match build {
+        None => None,
+        Some(text) => {
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            let (number, rest) = text.split_at(digits);
+            Some((number.parse().ok()?, rest.to_owned()))
+        }
+    };
+    let split = |part: &str| -> Option<Vec<String>> {
+        let all: Vec<String> = part.split('.').map(str::to_ascii_lowercase).collect();
+        all.iter().all(|t| !t.is_empty()).then_some(all)
+    };
+    let [python, abi, platform] = tags else { return None };
+    Some(WheelName {
+        name: name.to_owned(),
+        // Old wheels escape `-` of a version as `_`.
+        version: parse_version(version).or_else(|| parse_version(&version.replace('_', "-")))?,
+        build,
+        pythons: split(python)?,
+        abis: split(abi)?,
+        platforms: split(platform)?,
+    })
+}
+
+/// Endings of sdists that installers accept, longest first.
+const SDIST_ENDINGS: [&str; 8] = [".tar.bz2", ".tar.gz", ".tar.xz", ".tar.zst", ".tgz", ".tar", ".zip", ".tbz"];
+
+/// A sdist's file name without its ending.
+pub fn sdist_stem(filename: &str) -> Option<&str> {
+    if filename.len() > MAX_FILENAME {
+        return None;
+    }
+    SDIST_ENDINGS.iter().find_map(|ending| filename.strip_suffix(ending))
+}
+
+/// Reads `name-version.tar.gz` or `.zip` as PEP 625 has it: the version follows the last `-`.
+pub fn parse_sdist_filename(filename: &str) -> Option<(String, Version)> {
+    if filename.len() > MAX_FILENAME {
+        return None;
+    }
+    let stem = filename.strip_suffix(".tar.gz").or_else(|| filename.strip_suffix(".zip"))?;
+    let (name, version) = stem.rsplit_once('-')?;
+    (!name.is_empty()).then_some(())?;
+    Some((name.to_owned(), parse_version(version)?))
+}
+
+/// The version of a project's sdist, legacy names included (`foo-bar-1.0-1.tar.gz`): the split at which the left
+/// side is the project's name, in any spelling.
+pub fn sdist_version(filename: &str, project: &PackageName) -> Option<Version> {
+    let stem = sdist_stem(filename)?;
+    stem.char_indices()
+        .filter(|(_, c)| *c == '-')
+        .filter(|(i, _)| normalise_name(Ecosystem::PyPI, &stem[..*i]) == project.canonical())
+        .find_map(|(i, _)| parse_version(&stem[i + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn wheels() {
+        let w = parse_wheel_filename("Foo_Bar-1.0-2b-py2.py3-none-any.whl").unwrap();
+        assert_eq!((w.canonical().as_str(), w.build.clone()), ("foo-bar", Some((2, "b".to_owned()))));
+        assert_eq!(w.tags(), ["py2-none-any", "py3-none-any"]);
+        assert!(parse_wheel_filename("foo-1.0.whl").is_none());
+    }
+
+    #[test]
+    fn legacy_sdists() {
+        let p = |n: &str| PackageName::new(Ecosystem::PyPI, n);
+        let v = |f: &str, n: &str| sdist_version(f, &p(n)).map(|v| v.to_string());
+        assert_eq!(v("foo-bar-1.0.tar.gz", "foo.bar").as_deref(), Some("1.0"));
+        assert_eq!(v("foo-bar-1.0.tar.gz", "foo"), None);
+        assert_eq!(v("foo-1.0-1.zip", "foo").as_deref(), Some("1.0.post1"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(name in "[-a-z_.0-9\\PC]{0,40}(\\.whl|\\.tar\\.gz)?") {
+            let _ = parse_wheel_filename(&name);
+            let _ = parse_sdist_filename(&name);
+            let _ = sdist_version(&name, &PackageName::new(Ecosystem::PyPI, "a"));
+        }
+    }
+}
