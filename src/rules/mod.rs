@@ -1,12 +1,71 @@
 //! The rules: each looks at the facts and says what it sees. One file a rule, one line in [`ALL`], one heading in
 //! docs/RULES.md. A rule never decides: policy turns its level into a verdict.
 
+mod age_unknown;
+mod builds_from_source;
+mod config_override;
+pub mod cooldown;
+mod dependency_confusion;
+mod insecure_transport;
+mod install_script;
+mod lockfile_drift;
+mod lockfile_poisoned;
+mod malware;
+mod new_package;
+mod non_registry_source;
+mod opaque;
+mod range_admits_bad;
+mod safety_flag;
+mod unhashed;
+mod unknown_package;
+mod unpinned;
+mod untrusted_registry;
+mod verdict;
+mod vulnerability;
+mod withdrawn;
+
 use crate::advisories::Advisories;
 use crate::invocation::Invocation;
 use crate::model::{Category, Environment, Evidence, Fix, Level, Location, PackageId, PackageName, Plan};
-use crate::policy::Policy;
+use crate::policy::{Policy, RuleInfo, RuleOption};
 
 pub use crate::model::{Setting, SettingKind, SettingLayer};
+pub use verdict::{POLICY, judge, verdict};
+
+/// Every rule, in the order of the contract's table.
+pub static ALL: &[Rule] = &[
+    malware::RULE,
+    vulnerability::RULE,
+    range_admits_bad::RULE,
+    unknown_package::RULE,
+    new_package::RULE,
+    dependency_confusion::RULE,
+    non_registry_source::RULE,
+    untrusted_registry::RULE,
+    insecure_transport::RULE,
+    cooldown::RULE,
+    age_unknown::RULE,
+    withdrawn::RULE,
+    install_script::RULE,
+    builds_from_source::RULE,
+    unpinned::RULE,
+    unhashed::RULE,
+    lockfile_drift::RULE,
+    lockfile_poisoned::RULE,
+    safety_flag::RULE,
+    config_override::RULE,
+    opaque::RULE,
+];
+
+/// What policy has to know of every rule.
+pub fn infos() -> Vec<RuleInfo> {
+    ALL.iter().map(Rule::info).collect()
+}
+
+/// The rule of this name.
+pub fn find(name: &str) -> Option<&'static Rule> {
+    ALL.iter().find(|r| r.name == name)
+}
 
 /// Everything a rule may look at.
 #[derive(Clone, Copy)]
@@ -58,6 +117,8 @@ pub struct Observation {
     /// Use the rule's level (`None`), or its stricter one for this case (`vulnerability` from critical,
     /// `install-script` outside the lockfile): a floor that applies unless policy switched the rule off.
     pub at_least: Option<Level>,
+    /// The policy value behind `at_least`, when it is another than the rule's level.
+    pub because: Option<Location>,
 }
 
 /// A rule.
@@ -71,6 +132,8 @@ pub struct Rule {
     pub category: Category,
     /// One sentence for `policy explain`: what it looks at and why.
     pub about: &'static str,
+    /// What its line of policy takes beside the level.
+    pub options: &'static [RuleOption],
     /// The look itself.
     pub look: fn(&Facts<'_>) -> Vec<Observation>,
 }
@@ -78,5 +141,18 @@ pub struct Rule {
 impl std::fmt::Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rule").field("name", &self.name).field("default", &self.default).finish_non_exhaustive()
+    }
+}
+
+impl Rule {
+    /// What policy has to know of it.
+    pub const fn info(&self) -> RuleInfo {
+        RuleInfo {
+            name: self.name,
+            default: self.default,
+            takes_hold: matches!(self.default, Level::Hold),
+            about: self.about,
+            options: self.options,
+        }
     }
 }
