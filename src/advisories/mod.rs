@@ -5,6 +5,18 @@
 //! embedded records (advisories/*.json) ─────────────────────────────▶ joined by Database
 //! ```
 
+pub mod affected;
+pub mod build;
+pub mod database;
+pub mod embedded;
+pub mod entry;
+pub mod index;
+pub mod osv;
+pub mod severity;
+pub mod state;
+
+pub use database::Database;
+
 use std::sync::Arc;
 
 use crate::model::{PackageId, PackageName, Timestamp};
@@ -71,6 +83,8 @@ pub struct Coverage {
     pub stale: bool,
     /// Ecosystems for which a feed is installed, in OSV's spelling.
     pub ecosystems: Vec<String>,
+    /// Indexes that could not be read, for people: while there is one, no release is known to be clean.
+    pub problems: Vec<String>,
 }
 
 /// Where advisories are looked up. Implemented by the database; by a list in tests of the rules.
@@ -79,7 +93,8 @@ pub trait Advisories: Send + Sync {
     /// With `as_of`, only those that were published by then.
     fn find(&self, id: &PackageId, as_of: Option<Timestamp>) -> Vec<Match>;
     /// Every malicious version of a package that a record names, and whether one names them all.
-    /// For `range-admits-bad`: `(version, record id)`.
+    /// For `range-admits-bad`: `(version, record id)`, one row a version. `*` stands for every version; of a range
+    /// that no version is named in, the ends are given.
     fn malicious_versions(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<(String, String)>;
     /// What it is made of.
     fn coverage(&self) -> Coverage;

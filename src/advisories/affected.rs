@@ -1,0 +1,286 @@
+//! Which releases a record speaks of: OSV's matching, per ecosystem, and the reading of records that say too much.
+//!
+//! The order of versions is the ecosystem's own ([`crate::ecosystem::compare_versions`]); SemVer ecosystems also
+//! read the loose forms that advisories contain (`1`, `2.1`, `v1.0.0`). Source: OSV schema, "Evaluation".
+
+use std::cmp::Ordering;
+
+use super::entry::{Entry, Event, EventKind};
+use crate::model::Ecosystem;
+
+/// How two versions compare; `None` when one has no place in the ecosystem's order.
+pub fn compare(ecosystem: Ecosystem, a: &str, b: &str) -> Option<Ordering> {
+    crate::ecosystem::compare_versions(ecosystem, a, b).or_else(|| match ecosystem {
+        Ecosystem::PyPI => Some(pep440(a)?.cmp(&pep440(b)?)),
+        Ecosystem::Npm | Ecosystem::CratesIo => Some(Loose::parse(a)?.cmp(&Loose::parse(b)?)),
+    })
+}
+
+fn pep440(text: &str) -> Option<pep440_rs::Version> {
+    text.trim().parse().ok()
+}
+
+/// The text under which two spellings of one version are equal; the text itself when it is no version.
+pub fn key(ecosystem: Ecosystem, version: &str) -> String {
+    let version = version.trim();
+    match ecosystem {
+        Ecosystem::PyPI => pep440(version).map_or_else(
+            || version.to_owned(),
+            |v| {
+                let release = v.release();
+                let kept = release.iter().rposition(|n| *n != 0).map_or(1, |i| i + 1);
+                let trimmed = release.get(..kept).unwrap_or(release).to_vec();
+                v.with_release(trimmed).to_string()
+            },
+        ),
+        // Build metadata is no part of a version's precedence, and a registry has one release of each precedence.
+        Ecosystem::Npm | Ecosystem::CratesIo => {
+            Loose::parse(version).map_or_else(|| version.to_owned(), |v| v.to_string())
+        }
+    }
+}
+
+/// A SemVer version as advisories write it: an optional `v` or `=`, one number or more, a pre-release, build
+/// metadata (dropped). Numbers are of any length. Missing numbers are zeros.
+#[derive(Debug, PartialEq, Eq)]
+struct Loose<'a> {
+    numbers: Vec<&'a str>,
+    pre: Vec<&'a str>,
+}
+
+impl<'a> Loose<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let text = text.trim().trim_start_matches(['v', 'V', '=', ' ']);
+        let text = text.split('+').next()?;
+        let (numbers, pre) = match text.split_once('-') {
+            Some((n, p)) => (n, Some(p)),
+            None => (text, None),
+        };
+        let number = |n: &'a str| (!n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).then(|| trim_zeros(n));
+        let mut numbers: Vec<&str> = numbers.split('.').map(number).collect::<Option<_>>()?;
+        while numbers.len() < 3 {
+            numbers.push("0");
+        }
+        let pre: Vec<&str> = pre.map_or_else(Vec::new, |p| p.split('.').collect());
+        let word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        pre.iter().all(word).then_some(Self { numbers, pre })
+    }
+}
+
+fn trim_zeros(n: &str) -> &str {
+    match n.trim_start_matches('0') {
+        "" => "0",
+        kept => kept,
+    }
+}
+
+fn compare_numbers(a: &str, b: &str) -> Ordering {
+    (a.len(), a).cmp(&(b.len(), b))
+}
+
+impl std::fmt::Display for Loose<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.numbers.join("."))?;
+        if !self.pre.is_empty() {
+            write!(f, "-{}", self.pre.join("."))?;
+        }
+        Ok(())
+    }
+}
+
+impl PartialOrd for Loose<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Loose<'_> {
+    /// SemVer §11.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let longest = self.numbers.len().max(other.numbers.len());
+        for i in 0..longest {
+            let a = self.numbers.get(i).copied().unwrap_or("0");
+            let b = other.numbers.get(i).copied().unwrap_or("0");
+            let order = compare_numbers(a, b);
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        match (self.pre.is_empty(), other.pre.is_empty()) {
+            (true, true) => return Ordering::Equal,
+            (true, false) => return Ordering::Greater,
+            (false, true) => return Ordering::Less,
+            (false, false) => {}
+        }
+        let digits = |p: &str| p.bytes().all(|b| b.is_ascii_digit());
+        for (a, b) in self.pre.iter().zip(&other.pre) {
+            let order = match (digits(a), digits(b)) {
+                (true, true) => compare_numbers(trim_zeros(a), trim_zeros(b)),
+                (true, false) => Ordering::Less,
+                (false, true) => Ordering::Greater,
+                (false, false) => a.cmp(b),
+            };
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        self.pre.len().cmp(&other.pre.len())
+    }
+}
+
+/// A version to be looked up, with what is asked of it often.
+#[derive(Debug)]
+pub struct Query<'a> {
+    ecosystem: Ecosystem,
+    version: &'a str,
+    key: String,
+}
+
+impl<'a> Query<'a> {
+    /// Takes the version's text as its registry or a lockfile wrote it.
+    pub fn new(ecosystem: Ecosystem, version: &'a str) -> Self {
+        Self { ecosystem, version, key: key(ecosystem, version) }
+    }
+
+    /// Whether the record names this version in `versions`.
+    pub fn named_by(&self, entry: &Entry) -> bool {
+        entry.versions.iter().any(|(key, written)| *key == self.key || written == self.version)
+    }
+
+    /// Whether this version lies in a range.
+    pub fn within(&self, range: &[Event]) -> bool {
+        let compare = |b: &str| compare(self.ecosystem, self.version, b);
+        let limits = range.iter().filter(|e| e.kind == EventKind::Limit);
+        let mut limits = limits.map(|e| e.version == "*" || compare(&e.version) == Some(Ordering::Less)).peekable();
+        if limits.peek().is_some() && !limits.any(|inside| inside) {
+            return false;
+        }
+        let introduced = |e: &Event| e.kind == EventKind::Introduced;
+        if compare(self.version).is_none() {
+            // No place in the order: only what is named literally, or a range without any end.
+            let upper = |e: &Event| matches!(e.kind, EventKind::Fixed | EventKind::LastAffected);
+            let named =
+                range.iter().any(|e| e.version == self.version && (introduced(e) || e.kind == EventKind::LastAffected));
+            let from_the_start = range.iter().any(is_zero) || !range.iter().any(introduced);
+            return named || (from_the_start && !range.iter().any(upper));
+        }
+        // Events in version order would each switch the state; the last that applies decides, so no sort is needed.
+        let mut last: Option<&Event> = None;
+        for event in range.iter().filter(|e| e.kind != EventKind::Limit) {
+            let applies = is_zero(event)
+                || match (compare(&event.version), event.kind) {
+                    (Some(order), EventKind::LastAffected) => order.is_gt(),
+                    (Some(order), _) => order.is_ge(),
+                    (None, _) => false,
+                };
+            if applies && last.is_none_or(|l| before(self.ecosystem, l, event)) {
+                last = Some(event);
+            }
+        }
+        // The schema wants an `introduced`; a range without one does not say where it begins, so it has from the start.
+        last.map_or_else(|| !range.iter().any(introduced), introduced)
+    }
+
+    /// OSV's own answer: named, or in any range.
+    pub fn affected_by(&self, entry: &Entry) -> bool {
+        self.named_by(entry) || entry.ranges.iter().any(|r| self.within(r))
+    }
+}
+
+/// OSV's sentinel, before every version.
+fn is_zero(event: &Event) -> bool {
+    event.kind == EventKind::Introduced && event.version == "0"
+}
+
+/// By version, `0` first, and at one version as [`EventKind`] is ordered.
+fn before(ecosystem: Ecosystem, a: &Event, b: &Event) -> bool {
+    match (is_zero(a), is_zero(b)) {
+        (true, zero) => return !zero,
+        (false, true) => return false,
+        (false, false) => {}
+    }
+    match compare(ecosystem, &a.version, &b.version) {
+        Some(order) => order.then(a.kind.cmp(&b.kind)) == Ordering::Less,
+        None => false,
+    }
+}
+
+/// Whether a range begins at the beginning and never ends: it says "every version" of itself.
+pub fn is_catch_all(range: &[Event]) -> bool {
+    let begins = |e: &Event| {
+        e.kind == EventKind::Introduced
+            && matches!(e.version.as_str(), "0" | "0.0.0" | "0.0.0-0" | "0.0" | "0.0.0a0" | "0.dev0")
+    };
+    range.iter().any(begins)
+        && range.iter().all(|e| e.kind == EventKind::Introduced || (e.kind == EventKind::Limit && e.version == "*"))
+}
+
+/// Whether a version is one with which packages begin: `0.0.0`, `0.0.1`, `0.1.0`, `1.0.0`, `0.1`, `1`.
+fn is_first_release(version: &str) -> bool {
+    let parts: Vec<&str> = version.split('.').collect();
+    parts.len() <= 3
+        && parts.iter().all(|p| matches!(*p, "0" | "1"))
+        && parts.iter().filter(|p| **p == "1").count() <= 1
+}
+
+/// How the malware records of one alias group are to be read together.
+///
+/// A first malware record is often "every version" (`introduced: 0`), and the true versions are added beside it,
+/// in the same record or in its twin elsewhere. Read literally, the good releases of a package that was taken over
+/// for an hour are refused. The rule:
+///
+/// 1. nothing but a catch-all, or nothing at all: the package is malicious as a whole;
+/// 2. a catch-all beside narrower ranges or named versions, the lowest of which is no first release: the package
+///    had good releases before; the narrower statement is the record, the catch-all its draft;
+/// 3. a catch-all beside named versions that begin with a first release: there never was a good one, the names are
+///    only those that were seen: the whole package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Every version.
+    WholePackage,
+    /// Named versions and the ranges that are not catch-alls. `overbroad`: there was a catch-all, set aside.
+    Narrow {
+        /// A catch-all was set aside.
+        overbroad: bool,
+    },
+}
+
+/// Reads the malware entries of one group and one package.
+pub fn reading(ecosystem: Ecosystem, entries: &[&Entry]) -> Reading {
+    let unbounded =
+        |e: &&Entry| e.ranges.iter().any(|r| is_catch_all(r)) || (e.ranges.is_empty() && e.versions.is_empty());
+    let overbroad = entries.iter().any(unbounded);
+    if !overbroad {
+        return Reading::Narrow { overbroad };
+    }
+    let named = entries.iter().flat_map(|e| e.versions.iter().map(|(key, _)| key.as_str()));
+    let ranged = entries
+        .iter()
+        .flat_map(|e| &e.ranges)
+        .filter(|r| !is_catch_all(r))
+        .flatten()
+        .filter(|e| e.kind == EventKind::Introduced)
+        .map(|e| e.version.as_str());
+    let lowest =
+        named.chain(ranged).reduce(|low, v| if compare(ecosystem, v, low) == Some(Ordering::Less) { v } else { low });
+    match lowest {
+        Some(version) if !is_first_release(version) => Reading::Narrow { overbroad },
+        _ => Reading::WholePackage,
+    }
+}
+
+/// The versions in which a package is fixed, in version order, each once. RustSec's `-0`, which stands for
+/// "and its pre-releases", is taken off.
+pub fn fixed_versions(ecosystem: Ecosystem, entries: &[&Entry]) -> Vec<String> {
+    let events = entries.iter().flat_map(|e| &e.ranges).flatten().filter(|e| e.kind == EventKind::Fixed);
+    let texts: std::collections::BTreeSet<&str> =
+        events.map(|e| e.version.strip_suffix("-0").unwrap_or(&e.version)).collect();
+    // Insertion into a short list: texts that are no versions have no order, and a sort wants one.
+    let mut out: Vec<String> = Vec::new();
+    for text in texts.into_iter().take(256) {
+        let later = |v: &String| compare(ecosystem, v, text) == Some(Ordering::Greater);
+        let at = out.iter().position(later).unwrap_or(out.len());
+        out.insert(at, text.to_owned());
+    }
+    out
+}

@@ -1,0 +1,372 @@
+//! Every installed index and the embedded records as one: a release in, what stands against it out.
+//!
+//! Records of one alias group are one [`Match`]: MAL, GHSA, PYSEC and RUSTSEC records of one incident are joined.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::affected::{self, Query, Reading};
+use super::entry::{Entry, EventKind};
+use super::index::{Index, IndexError};
+use super::{Advisories, Coverage, Kind, Match, embedded, state};
+use crate::model::{Ecosystem, PackageId, PackageName, Timestamp};
+
+/// How an index file's name ends.
+pub const INDEX_EXTENSION: &str = "index";
+/// A feed that is older is stale.
+const STALE_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+
+/// Every installed index, and the embedded records.
+#[derive(Debug)]
+pub struct Database {
+    sources: Vec<Source>,
+    embedded: bool,
+    now: Timestamp,
+    problems: Mutex<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Source {
+    index: Index,
+    updated_at: Timestamp,
+}
+
+/// One installed source, for `advisories status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// The file's name without its ending: an ecosystem's feed (`npm`), or an import (`import-…`).
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Records, withdrawn ones included.
+    pub records: u64,
+    /// Of those, withdrawn.
+    pub withdrawn: u64,
+    /// Names with at least one record.
+    pub names: u64,
+    /// When it was last fetched (or found unchanged), or imported.
+    pub updated_at: Timestamp,
+    /// The newest change in any record.
+    pub newest: Option<Timestamp>,
+    /// Older than seven days.
+    pub stale: bool,
+    /// The ecosystems it speaks of.
+    pub ecosystems: Vec<Ecosystem>,
+}
+
+/// One stored record, for `advisories show`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The source's name, or `built-in`.
+    pub source: String,
+    /// The record's JSON as it came (a stranger's text: renderers escape it).
+    pub json: String,
+}
+
+impl Database {
+    /// Opens every index in `dir` (none when there is no such directory) and the embedded records.
+    ///
+    /// Never fails: an index that cannot be opened is one of [`Coverage::problems`], so that nothing is called clean
+    /// for want of it.
+    pub fn open(dir: &Path, now: Timestamp) -> Self {
+        let mut database = Self::embedded_only(now);
+        let mut problems = Vec::new();
+        let mut paths: Vec<PathBuf> = match std::fs::read_dir(dir) {
+            Ok(entries) => entries.filter_map(Result::ok).map(|e| e.path()).collect(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => {
+                problems.push(format!("cannot read {}: {e}", dir.display()));
+                Vec::new()
+            }
+        };
+        paths.retain(|p| p.extension().is_some_and(|e| e == INDEX_EXTENSION));
+        paths.sort();
+        for path in paths {
+            match Index::open(&path) {
+                Ok(index) => {
+                    let updated_at =
+                        state::read(&path).and_then(|s| s.updated_at).unwrap_or(index.summary().updated_at);
+                    database.sources.push(Source { index, updated_at });
+                }
+                Err(e) => problems.push(e.to_string()),
+            }
+        }
+        database.problems = Mutex::new(problems);
+        database
+    }
+
+    /// The embedded records alone.
+    pub fn embedded_only(now: Timestamp) -> Self {
+        Self { sources: Vec::new(), embedded: true, now, problems: Mutex::default() }
+    }
+
+    /// Only the indexes given, without the embedded records: for measuring one source.
+    pub fn of_indexes(indexes: Vec<Index>, now: Timestamp) -> Self {
+        let sources =
+            indexes.into_iter().map(|index| Source { updated_at: index.summary().updated_at, index }).collect();
+        Self { sources, embedded: false, now, problems: Mutex::default() }
+    }
+
+    /// What is installed, by name.
+    pub fn status(&self) -> Vec<SourceStatus> {
+        self.sources
+            .iter()
+            .map(|s| {
+                let summary = s.index.summary();
+                SourceStatus {
+                    name: source_name(s.index.path()),
+                    path: s.index.path().to_owned(),
+                    records: summary.records,
+                    withdrawn: summary.withdrawn,
+                    names: summary.names,
+                    updated_at: s.updated_at,
+                    newest: summary.newest,
+                    stale: self.is_stale(s.updated_at),
+                    ecosystems: Ecosystem::ALL.into_iter().filter(|e| s.index.covers(*e)).collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// Every stored record with this id or alias.
+    pub fn show(&self, id: &str) -> Vec<Shown> {
+        let mut out = Vec::new();
+        for source in &self.sources {
+            for json in self.or_problem(source.index.records(id)).unwrap_or_default() {
+                let json = String::from_utf8_lossy(&json).into_owned();
+                out.push(Shown { source: source_name(source.index.path()), json });
+            }
+        }
+        if self.embedded {
+            out.extend(embedded::by_id(id).map(|json| Shown { source: "built-in".to_owned(), json: json.to_owned() }));
+        }
+        out
+    }
+
+    fn is_stale(&self, updated_at: Timestamp) -> bool {
+        self.now.duration_since(updated_at) > STALE_AFTER
+    }
+
+    fn or_problem<T>(&self, result: Result<T, IndexError>) -> Option<T> {
+        result
+            .map_err(|e| {
+                let text = e.to_string();
+                let mut problems = self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if !problems.contains(&text) {
+                    problems.push(text);
+                }
+            })
+            .ok()
+    }
+
+    /// Every entry about a name that was held at `as_of` (now, without one): of one id the newest, withdrawn ones left out.
+    fn held(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<Entry> {
+        let mut all: Vec<Entry> =
+            self.sources.iter().filter_map(|s| self.or_problem(s.index.entries(name))).flatten().collect();
+        if self.embedded {
+            all.extend(embedded::entries(name));
+        }
+        // Of one id the newest statement counts, also when it is the one that withdraws.
+        all.sort_by(|a, b| a.id.cmp(&b.id).then(b.modified.cmp(&a.modified)));
+        all.dedup_by(|later, first| later.id == first.id);
+        all.retain(|e| match as_of {
+            None => e.withdrawn.is_none(),
+            // A record without any time is held: that nothing is known of its age clears nobody.
+            Some(t) => e.knowable.is_none_or(|k| k <= t) && e.withdrawn.is_none_or(|w| w > t),
+        });
+        all
+    }
+}
+
+fn source_name(path: &Path) -> String {
+    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+impl Advisories for Database {
+    fn find(&self, id: &PackageId, as_of: Option<Timestamp>) -> Vec<Match> {
+        let held = self.held(&id.name, as_of);
+        if held.is_empty() {
+            return Vec::new();
+        }
+        let query = Query::new(id.name.ecosystem(), &id.version);
+        let mut out: Vec<Match> =
+            groups(&held).iter().filter_map(|group| join(id.name.ecosystem(), group, &query)).collect();
+        out.sort_by(|a, b| {
+            let worst = (b.kind, b.severity).cmp(&(a.kind, a.severity));
+            worst.then_with(|| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0))).then_with(|| a.id.cmp(&b.id))
+        });
+        out
+    }
+
+    fn malicious_versions(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<(String, String)> {
+        let held = self.held(name, as_of);
+        let mut out: Vec<(String, String)> = Vec::new();
+        for group in groups(&held) {
+            let malware = malware_of(&group);
+            if malware.is_empty() {
+                continue;
+            }
+            let whole = affected::reading(name.ecosystem(), &malware) == Reading::WholePackage;
+            for entry in malware {
+                let id = shown_id(entry).to_owned();
+                if whole {
+                    out.push(("*".to_owned(), id.clone()));
+                }
+                out.extend(entry.versions.iter().map(|(_, written)| (written.clone(), id.clone())));
+                let ends = entry.ranges.iter().filter(|r| !affected::is_catch_all(r)).flatten();
+                let ends = ends.filter(|e| matches!(e.kind, EventKind::Introduced | EventKind::LastAffected));
+                out.extend(ends.filter(|e| e.version != "0").map(|e| (without_dash_zero(&e.version), id.clone())));
+            }
+        }
+        out.sort();
+        out.dedup_by(|later, first| later.0 == first.0);
+        out
+    }
+
+    fn coverage(&self) -> Coverage {
+        let newest = |e: Ecosystem| self.sources.iter().filter(|s| s.index.covers(e)).map(|s| s.updated_at).max();
+        let covered: Vec<(Ecosystem, Timestamp)> =
+            Ecosystem::ALL.into_iter().filter_map(|e| Some((e, newest(e)?))).collect();
+        let records: u64 = self.sources.iter().map(|s| s.index.summary().records).sum();
+        Coverage {
+            records: records + if self.embedded { embedded::TABLE.len() as u64 } else { 0 },
+            updated_at: self.sources.iter().map(|s| s.updated_at).max(),
+            stale: covered.is_empty() || covered.iter().any(|(_, t)| self.is_stale(*t)),
+            ecosystems: covered.iter().map(|(e, _)| e.osv().to_owned()).collect(),
+            problems: self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+/// RustSec writes `1.4.1-0` for "1.4.1 and its pre-releases".
+fn without_dash_zero(version: &str) -> String {
+    version.strip_suffix("-0").unwrap_or(version).to_owned()
+}
+
+/// The entries in groups: two are of one group when one's id or alias is the other's.
+fn groups(entries: &[Entry]) -> Vec<Vec<&Entry>> {
+    let mut parent: Vec<usize> = (0..entries.len()).collect();
+    fn root(parent: &mut [usize], mut i: usize) -> usize {
+        while parent[i] != i {
+            parent[i] = parent[parent[i]];
+            i = parent[i];
+        }
+        i
+    }
+    let mut first: rustc_hash::FxHashMap<&str, usize> = rustc_hash::FxHashMap::default();
+    for (i, entry) in entries.iter().enumerate() {
+        for id in std::iter::once(&entry.id).chain(&entry.aliases) {
+            let other = *first.entry(id).or_insert(i);
+            let (a, b) = (root(&mut parent, i), root(&mut parent, other));
+            parent[a.max(b)] = a.min(b);
+        }
+    }
+    let mut out: Vec<Vec<&Entry>> = Vec::new();
+    let mut place: rustc_hash::FxHashMap<usize, usize> = rustc_hash::FxHashMap::default();
+    for (i, entry) in entries.iter().enumerate() {
+        let at = *place.entry(root(&mut parent, i)).or_insert(out.len());
+        match out.get_mut(at) {
+            Some(group) => group.push(entry),
+            None => out.push(vec![entry]),
+        }
+    }
+    out
+}
+
+/// The group's entries that speak of malware: those that say so, and those that a `MAL-` record calls its alias.
+fn malware_of<'e>(group: &[&'e Entry]) -> Vec<&'e Entry> {
+    let named = |e: &Entry| group.iter().any(|m| m.id.starts_with("MAL-") && m.aliases.contains(&e.id));
+    group.iter().copied().filter(|e| e.kind == Kind::Malware || named(e)).collect()
+}
+
+/// What one alias group says about a version; `None` when nothing.
+fn join(ecosystem: Ecosystem, group: &[&Entry], query: &Query<'_>) -> Option<Match> {
+    let malware = malware_of(group);
+    let is_malware = |e: &Entry| malware.iter().any(|m| std::ptr::eq(*m, e));
+    let reading = affected::reading(ecosystem, &malware);
+    let narrow =
+        |e: &Entry| query.named_by(e) || e.ranges.iter().any(|r| !affected::is_catch_all(r) && query.within(r));
+    let bad: Vec<&Entry> = match reading {
+        Reading::WholePackage => malware.clone(),
+        Reading::Narrow { .. } => malware.iter().copied().filter(|e| narrow(e)).collect(),
+    };
+    if !bad.is_empty() {
+        let whole = reading == Reading::WholePackage;
+        // Every record of the incident is cited, also those that speak of it only as a vulnerability.
+        let also = group.iter().copied().filter(|e| !is_malware(e) && query.affected_by(e));
+        let cited: Vec<&Entry> = bad.into_iter().chain(also).collect();
+        return compose(ecosystem, group, &cited, Kind::Malware, None, whole);
+    }
+    let others: Vec<&Entry> = group.iter().copied().filter(|e| !is_malware(e) && query.affected_by(e)).collect();
+    if !others.is_empty() {
+        let kind = others.iter().map(|e| e.kind).max()?;
+        let informational = others.iter().find_map(|e| e.informational.clone());
+        let whole = others.iter().any(|e| e.versions.is_empty() && e.ranges.iter().any(|r| affected::is_catch_all(r)));
+        return compose(ecosystem, group, &others, kind, informational.filter(|_| kind == Kind::Informational), whole);
+    }
+    if reading == (Reading::Narrow { overbroad: true }) {
+        // Set aside, but said: a record names every version, and a narrower one does not name this one.
+        let broad: Vec<&Entry> = malware.iter().copied().filter(|e| query.affected_by(e)).collect();
+        if !broad.is_empty() {
+            return compose(ecosystem, group, &broad, Kind::Informational, Some(CONTESTED.to_owned()), false);
+        }
+    }
+    None
+}
+
+/// [`Match::informational`] of a release that only the catch-all of an otherwise narrower malware record names.
+pub const CONTESTED: &str = "contested-malware-range";
+
+/// An id for people: this program's own ids give way to the public one of the same incident.
+fn shown_id(entry: &Entry) -> &str {
+    let public = entry.aliases.iter().filter(|a| !a.starts_with("x_")).min_by_key(|a| rank(a));
+    match public {
+        Some(alias) if entry.id.starts_with("x_") => alias,
+        _ => &entry.id,
+    }
+}
+
+/// Which id of a group is shown: the malware record's, then the ecosystem's own database, then the others.
+fn rank(id: &str) -> (u8, &str) {
+    let database = match id.split('-').next().unwrap_or("") {
+        "MAL" => 0,
+        "RUSTSEC" | "PYSEC" => 1,
+        "GHSA" => 2,
+        "CVE" => 3,
+        _ if id.starts_with("x_") => 9,
+        _ => 4,
+    };
+    (database, id)
+}
+
+fn compose(
+    ecosystem: Ecosystem,
+    group: &[&Entry],
+    cited: &[&Entry],
+    kind: Kind,
+    informational: Option<String>,
+    whole_package: bool,
+) -> Option<Match> {
+    let first = *cited.iter().min_by_key(|e| (e.kind != kind, rank(shown_id(e))))?;
+    let id = shown_id(first).to_owned();
+    let mut aliases: Vec<String> =
+        group.iter().flat_map(|e| std::iter::once(&e.id).chain(&e.aliases)).filter(|a| **a != id).cloned().collect();
+    aliases.sort();
+    aliases.dedup();
+    let score = cited.iter().filter_map(|e| e.score).max_by(f64::total_cmp);
+    let summary = std::iter::once(&first).chain(cited).map(|e| &e.summary).find(|s| !s.is_empty());
+    Some(Match {
+        id,
+        aliases,
+        kind,
+        informational,
+        severity: cited.iter().map(|e| e.severity).max()?,
+        score,
+        summary: summary.cloned().unwrap_or_default(),
+        fixed: affected::fixed_versions(ecosystem, cited),
+        whole_package,
+        published: cited.iter().filter_map(|e| e.published).min(),
+        modified: cited.iter().filter_map(|e| e.modified).max(),
+        url: first.url.clone(),
+    })
+}
