@@ -239,7 +239,7 @@ pub enum LockIssueKind {
 }
 
 /// What is known of the Python interpreter that would receive the packages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterpreterFacts {
     /// The interpreter's path; `None` when the facts were derived, not asked.
     pub executable: Option<PathBuf>,
@@ -249,6 +249,10 @@ pub struct InterpreterFacts {
     pub tags: Vec<String>,
     /// Distributions already installed there (canonical name, version); they satisfy requirements as pip has it.
     pub installed: Vec<(String, String)>,
+    /// The directories in which `installed` was found.
+    pub site_packages: Vec<PathBuf>,
+    /// What was assumed, for people: lower-case fragments. Empty when the interpreter itself was asked.
+    pub assumed: Vec<String>,
 }
 
 /// The closed set of releases that a command would bring in.
