@@ -3,12 +3,21 @@
 //! In go plain values and four seams (files, registries, advisories, policy); out comes what would come in, what is
 //! wrong with it, and the verdict. Nothing here touches the disk, the network or the clock by itself.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::advisories::Coverage;
-use crate::invocation::Invocation;
-use crate::model::{Category, Environment, Finding, InterpreterFacts, Plan, Setting, Verdict};
+use crate::advisories::{Advisories, Coverage, Kind};
+use crate::ecosystem::python::wheel;
+use crate::ecosystem::{self, popular};
+use crate::invocation::{Effect, Invocation};
+use crate::model::{
+    Category, Ecosystem, Environment, Files, Finding, InterpreterFacts, PackageId, PackageName, Plan, Setting, Source,
+    Timestamp, Verdict,
+};
+use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
+use crate::resolve::{self, Freshness};
+use crate::rules::{self, Facts};
 
 /// How the command reached this program: `command.via` of the verdict document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +101,7 @@ impl Judgement {
 
 /// The registries and the interpreter as one command would use them. Each is connected on the first call, so that a
 /// judgement that needs none of them pays for none.
-pub trait World {
+pub trait World: Sync {
     /// The Python indexes, as flags, environment and configuration name them.
     fn python(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn PythonIndex>;
     /// The npm registries.
@@ -103,4 +112,225 @@ pub trait World {
     fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts;
     /// Every setting that had a say in the calls so far, for the rules.
     fn settings(&self) -> Vec<Setting>;
+}
+
+/// The seams through which a judgement sees the world.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// Variables, directories and the clock; with `as_of`, `now` is that moment.
+    pub environment: &'a Environment,
+    /// The disk.
+    pub files: &'a dyn Files,
+    /// The advisories.
+    pub advisories: &'a dyn Advisories,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Registries and interpreters.
+    pub world: &'a dyn World,
+    /// `--as-of`.
+    pub as_of: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Judge<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").field("as_of", &self.as_of).finish_non_exhaustive()
+    }
+}
+
+const DAY: i64 = 24 * 60 * 60;
+
+impl Judge<'_> {
+    /// Judges a command, which may hold several package commands (`sh -c 'pip install x && npm ci'`).
+    pub fn command(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Judgement {
+        // The first that brings something in speaks for the line; a line that brings nothing in is spoken for by its first.
+        let speaker = invocations.iter().find(|i| i.effect != Effect::Nothing).or_else(|| invocations.first());
+        let subject = Subject::Command {
+            argv: argv.to_vec(),
+            cwd: self.environment.cwd.display().to_string(),
+            tool: speaker.map_or("other", |i| i.tool.name()),
+            verb: speaker.map_or_else(String::new, |i| i.verb.clone()),
+            via,
+        };
+        if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty()) {
+            return Judgement {
+                subject,
+                plan: Plan::default(),
+                findings: Vec::new(),
+                verdict: Verdict::Allow,
+                coverage: Coverage::default(),
+                elapsed_ms: 0,
+            };
+        }
+        let mut plan = Plan::default();
+        for invocation in invocations {
+            plan.merge(self.resolve(invocation));
+        }
+        self.conclude(subject, invocations, plan, false)
+    }
+
+    /// What one command would bring in.
+    fn resolve(&self, invocation: &Invocation) -> Plan {
+        if matches!(invocation.effect, Effect::Nothing | Effect::Unknown) {
+            return Plan::default();
+        }
+        let environment = self.environment_of(invocation);
+        let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
+        let affected = |id: &PackageId| !self.advisories.find(id, self.as_of).is_empty();
+        let freshness = self.freshness(&excluded, &affected);
+        let request =
+            resolve::Request { invocation, environment: &environment, files: self.files, freshness: &freshness };
+        match invocation.tool.ecosystem() {
+            Some(Ecosystem::PyPI) => {
+                let interpreter = self.world.interpreter(invocation, &environment);
+                resolve::python(request, &*self.world.python(invocation, &environment), &interpreter)
+            }
+            Some(Ecosystem::Npm) => resolve::npm(request, &*self.world.npm(invocation, &environment)),
+            Some(Ecosystem::CratesIo) => resolve::cargo(request, &*self.world.crates(invocation, &environment)),
+            None => Plan::default(),
+        }
+    }
+
+    /// The environment with the variables that the command itself sets, in the directory in which its tool works.
+    fn environment_of(&self, invocation: &Invocation) -> Environment {
+        let mut environment = self.environment.clone();
+        environment.variables.extend(invocation.assignments.iter().cloned());
+        if let Some(directory) = &invocation.directory {
+            environment.cwd = environment.absolute(Path::new(directory));
+        }
+        environment
+    }
+
+    fn freshness<'f>(
+        &self,
+        excluded: &'f (dyn Fn(&PackageName) -> bool + Sync),
+        affected: &'f (dyn Fn(&PackageId) -> bool + Sync),
+    ) -> Freshness<'f> {
+        let now = self.environment.now;
+        let cutoff = rules::cooldown::held_back_days(self.policy)
+            .and_then(|days| Timestamp::from_second(now.as_second() - i64::from(days) * DAY).ok());
+        Freshness { as_of: self.as_of, cutoff, excluded, affected, now }
+    }
+
+    /// Rules, policy, verdict.
+    fn conclude(&self, subject: Subject, invocations: &[Invocation], plan: Plan, audit: bool) -> Judgement {
+        let settings = self.world.settings();
+        let workspace_names: Vec<PackageName> = plan
+            .packages
+            .iter()
+            .filter(|p| matches!(p.source, Source::Workspace { .. }))
+            .map(|p| p.id.name.clone())
+            .collect();
+        let last_good = |id: &PackageId| self.good_version(invocations, id, true);
+        let newest_good = |id: &PackageId| self.good_version(invocations, id, false);
+        let near_names = |name: &PackageName| popular::near(name);
+        let facts = Facts {
+            invocations,
+            plan: &plan,
+            settings: &settings,
+            workspace_names: &workspace_names,
+            last_good: &last_good,
+            newest_good: &newest_good,
+            near_names: &near_names,
+            advisories: self.advisories,
+            policy: self.policy,
+            environment: self.environment,
+            audit,
+        };
+        let findings = rules::judge(&facts);
+        let verdict = rules::verdict(&findings, plan.complete());
+        Judgement { subject, plan, findings, verdict, coverage: self.advisories.coverage(), elapsed_ms: 0 }
+    }
+
+    /// The newest release that would be cleared, or the newest one `before` the release in question: it exists, is
+    /// not withdrawn, is old enough, and no advisory but a notice affects it. Pre-releases only for a pre-release.
+    fn good_version(&self, invocations: &[Invocation], id: &PackageId, before: bool) -> Option<String> {
+        let ecosystem = id.name.ecosystem();
+        let compare = |a: &str, b: &str| ecosystem::compare_versions(ecosystem, a, b);
+        let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
+        let affected = |_: &PackageId| false;
+        let freshness = self.freshness(&excluded, &affected);
+        let mut releases = self.releases(invocations, &id.name);
+        releases.retain(|r| {
+            !r.withdrawn
+                && freshness.exists(r.published_at)
+                && !freshness.is_young(&id.name, r.published_at)
+                && (ecosystem::admits(ecosystem, "", &r.version) != Some(false)
+                    || ecosystem::admits(ecosystem, "", &id.version) == Some(false))
+                && (!before || compare(&r.version, &id.version) == Some(std::cmp::Ordering::Less))
+        });
+        releases.sort_by(|a, b| compare(&b.version, &a.version).unwrap_or(std::cmp::Ordering::Equal));
+        releases
+            .into_iter()
+            .map(|r| r.version)
+            // Looking further than this would be a search through history for a package with no good release at all.
+            .take(50)
+            .find(|version| {
+                let candidate = PackageId::new(id.name.clone(), version);
+                self.advisories.find(&candidate, self.as_of).iter().all(|m| m.kind == Kind::Informational)
+            })
+    }
+
+    /// Every release of a package, as the registries that a command uses tell them; empty when they do not.
+    fn releases(&self, invocations: &[Invocation], name: &PackageName) -> Vec<Release> {
+        let Some(invocation) = invocations.iter().find(|i| i.tool.ecosystem() == Some(name.ecosystem())) else {
+            return Vec::new();
+        };
+        let environment = self.environment_of(invocation);
+        match name.ecosystem() {
+            Ecosystem::PyPI => match self.world.python(invocation, &environment).project(name) {
+                Ok(project) => python_releases(&project),
+                Err(_) => Vec::new(),
+            },
+            Ecosystem::Npm => match self.world.npm(invocation, &environment).packument(name) {
+                Ok(packument) => packument
+                    .versions
+                    .iter()
+                    .map(|(version, about)| Release {
+                        version: version.clone(),
+                        published_at: packument.time.get(version).copied(),
+                        withdrawn: about.deprecated.is_some(),
+                    })
+                    .collect(),
+                Err(_) => Vec::new(),
+            },
+            Ecosystem::CratesIo => match self.world.crates(invocation, &environment).krate(name, None) {
+                Ok(krate) => krate
+                    .versions
+                    .iter()
+                    .map(|v| Release { version: v.version.clone(), published_at: v.published_at, withdrawn: v.yanked })
+                    .collect(),
+                Err(_) => Vec::new(),
+            },
+        }
+    }
+}
+
+/// A release as far as a fix needs it.
+struct Release {
+    version: String,
+    published_at: Option<Timestamp>,
+    withdrawn: bool,
+}
+
+/// The releases of a project page: one for each version that a wheel's or sdist's name holds.
+fn python_releases(project: &crate::registry::python::Project) -> Vec<Release> {
+    let mut releases: std::collections::BTreeMap<String, Release> = std::collections::BTreeMap::new();
+    for file in &project.files {
+        let version = match wheel::parse_wheel_filename(&file.filename) {
+            Some(name) => Some(name.version),
+            None => wheel::sdist_version(&file.filename, &project.name),
+        };
+        let Some(version) = version.map(|v| v.to_string()) else { continue };
+        let release = releases.entry(version.clone()).or_insert(Release {
+            version,
+            published_at: file.upload_time,
+            withdrawn: true,
+        });
+        release.published_at = match (release.published_at, file.upload_time) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        release.withdrawn &= file.yanked.is_some();
+    }
+    releases.into_values().collect()
 }

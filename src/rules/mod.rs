@@ -78,8 +78,11 @@ pub struct Facts<'a> {
     pub settings: &'a [Setting],
     /// Names of the workspace's own packages.
     pub workspace_names: &'a [PackageName],
-    /// The newest version that existed, old enough, and is not known bad, for a package: for fixes.
+    /// The newest clean release older than this one, for fixes: the smallest step back. `None` when there is none, or
+    /// the registry cannot be asked. A clean release exists, is not withdrawn, is old enough, and nothing affects it.
     pub last_good: &'a dyn Fn(&PackageId) -> Option<String>,
+    /// The newest clean release of the same package: what would be cleared today.
+    pub newest_good: &'a dyn Fn(&PackageId) -> Option<String>,
     /// Existing names near to one that does not exist.
     pub near_names: &'a dyn Fn(&PackageName) -> Vec<String>,
     /// The advisories.
