@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 use tidewaiter::ecosystem::npm::semver::{self, Options, Range, Version};
+use tidewaiter::ecosystem::npm::spec::{self, Spec};
 
 use crate::support::shared_data;
 
@@ -135,6 +136,77 @@ fn semver_matrix() {
         let with_pre = Range::parse(text, options).unwrap();
         if semver::max_satisfying(versions.iter().copied(), &with_pre) != case["maxPre"].as_str() {
             wrong.push(format!("{text}: highest with pre-releases"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The type, the fetched text, the commit-ish, the range and the directory of a spec, as npm-package-arg names them.
+fn described(spec: &Spec, directory: &str) -> (&'static str, Option<String>, [Option<String>; 3]) {
+    let path = |p: &spec::LocalPath| {
+        let home = std::path::Path::new("/root");
+        Some(p.resolve(std::path::Path::new(directory), Some(home)).to_str().unwrap().to_owned())
+    };
+    let none = [None, None, None];
+    match spec {
+        Spec::Version(t) => ("version", Some(t.clone()), none),
+        Spec::Range(t) => ("range", Some(t.clone()), none),
+        Spec::Tag(t) => ("tag", Some(t.clone()), none),
+        Spec::Alias { .. } => ("alias", None, none),
+        Spec::Remote(t) => ("remote", Some(t.clone()), none),
+        Spec::File(p) => ("file", path(p), none),
+        Spec::Directory(p) => ("directory", path(p), none),
+        Spec::Git(g) => {
+            let url = (!g.shorthand).then(|| g.url.clone());
+            ("git", url, [g.committish.clone(), g.range.clone(), g.subdirectory.clone()])
+        }
+        _ => ("none", None, none),
+    }
+}
+
+#[test]
+fn npm_package_arg() {
+    let Some(cases) = table("suites/npm-package-arg/npa.json") else { return };
+    let mut wrong = Vec::new();
+    for case in cases.as_array().unwrap() {
+        let args: Vec<Option<&str>> = case["args"].as_array().unwrap().iter().map(Value::as_str).collect();
+        let (name, spec, directory) = if case["fn"] == "resolve" {
+            (args[0].map(str::to_owned), spec::resolve(args[0], args[1].unwrap()), args.get(2))
+        } else {
+            let requirement = spec::parse(args[0].unwrap());
+            (requirement.name, requirement.spec, args.get(1))
+        };
+        if !case["error"].is_null() {
+            if !matches!(spec, Spec::Invalid(_)) {
+                wrong.push(format!("{args:?}: {spec:?}, not an error"));
+            }
+            continue;
+        }
+        let expected = &case["result"];
+        let fetch = expected["fetchSpec"].as_str();
+        // Without a directory in the arguments the table holds the one its generator ran in.
+        let (kind, got, git) = described(&spec, directory.copied().flatten().unwrap_or("/"));
+        let local = matches!(kind, "file" | "directory");
+        let same_fetch = match (local, directory.copied().flatten()) {
+            (true, Some(d)) if d.starts_with('/') => got.as_deref() == fetch,
+            (true, _) => {
+                let tail = got.as_deref().unwrap().trim_start_matches('/');
+                fetch.unwrap().ends_with(tail) || fetch == got.as_deref()
+            }
+            (false, _) => got.as_deref() == fetch,
+        };
+        let text = |key: &str| expected[key].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+        let same = expected["type"] == kind
+            && same_fetch
+            && name.as_deref() == expected["name"].as_str()
+            && git == [text("gitCommittish"), text("gitRange"), text("gitSubdir")]
+            && match &spec {
+                Spec::Git(g) => g.host == expected["hosted"]["type"].as_str(),
+                Spec::Alias { name, .. } => expected["subSpec"]["name"] == name.as_str(),
+                _ => true,
+            };
+        if !same {
+            wrong.push(format!("{args:?}: {name:?} {spec:?}\n    {got:?} {expected}"));
         }
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));

@@ -1,3 +1,4 @@
 //! npm's formats: package.json, package-lock.json, specs, and node-semver's ranges.
 
 pub mod semver;
+pub mod spec;
