@@ -1,4 +1,6 @@
 //! npm's formats: package.json, package-lock.json, specs, and node-semver's ranges.
 
+pub mod json;
+pub mod manifest;
 pub mod semver;
 pub mod spec;
