@@ -187,14 +187,12 @@ impl Specifier {
                 public_cmp(version, spec) != Ordering::Less
                     && has_prefix(version, spec, release.get(..release.len() - 1).unwrap_or_default())
             }
-            // `<1.0` leaves out 1.0's own pre-releases unless it names one.
-            Operator::Less => {
-                version < spec && (spec.any_prerelease() || !version.any_prerelease() || !same_base(version, spec))
-            }
-            // `>1.0` leaves out 1.0's own post-releases unless it names one, and local builds of 1.0.
+            // `<1.0` leaves out what leads up to 1.0 (1.0.dev0, 1.0rc1) unless it names a pre-release itself.
+            Operator::Less => version < spec && (spec.any_prerelease() || *version < spec.clone().with_dev(Some(0))),
+            // `>1.0a1` leaves out 1.0a1's own post-releases unless it names one, and local builds of 1.0a1.
             Operator::Greater => {
                 version > spec
-                    && (spec.is_post() || !version.is_post() || !same_base(version, spec))
+                    && (spec.is_post() || !version.is_post() || !post_of(version, spec))
                     && !(version.is_local() && public_cmp(version, spec) == Ordering::Equal)
             }
         }
@@ -227,10 +225,9 @@ fn has_prefix(version: &Version, spec: &Version, release: &[u64]) -> bool {
     version.epoch() == spec.epoch() && release.iter().enumerate().all(|(i, n)| own.get(i).copied().unwrap_or(0) == *n)
 }
 
-fn same_base(a: &Version, b: &Version) -> bool {
-    let longest = a.release().len().max(b.release().len());
-    let at = |v: &Version, i: usize| v.release().get(i).copied().unwrap_or(0);
-    a.epoch() == b.epoch() && (0..longest).all(|i| at(a, i) == at(b, i))
+/// Whether `version` is a post-release of exactly `spec`.
+fn post_of(version: &Version, spec: &Version) -> bool {
+    version.clone().with_post(None).with_dev(None).without_local() == *spec
 }
 
 /// A specifier set: clauses that all must match. Empty: any version.
@@ -271,7 +268,7 @@ impl Specifiers {
             Some(version) => {
                 (prereleases || !version.any_prerelease())
                     && self.list.iter().all(|s| match s.operator {
-                        Operator::Arbitrary => s.matches_text(text.trim()) || s.matches(&version),
+                        Operator::Arbitrary => s.matches_text(text),
                         _ => s.matches(&version),
                     })
             }

@@ -79,6 +79,10 @@ pub fn parse_wheel_filename(filename: &str) -> Option<WheelName> {
         all.iter().all(|t| !t.is_empty()).then_some(all)
     };
     let [python, abi, platform] = tags else { return None };
+    // `name-1.0-2.7.6-none-any`: a Python tag begins with the implementation's letters.
+    if !python.split('.').all(|t| t.starts_with(|c: char| c.is_ascii_alphabetic())) {
+        return None;
+    }
     Some(WheelName {
         name: name.to_owned(),
         // Old wheels escape `-` of a version as `_`.
