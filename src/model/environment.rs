@@ -71,6 +71,10 @@ pub trait Files: Send + Sync {
     fn is_file(&self, path: &Path) -> bool;
     /// Whether there is a directory at `path`.
     fn is_dir(&self, path: &Path) -> bool;
+    /// Whether `path` itself is a symbolic link.
+    fn is_link(&self, _path: &Path) -> bool {
+        false
+    }
     /// The paths directly under a directory, sorted; empty when there is none.
     fn list(&self, dir: &Path) -> Vec<PathBuf>;
     /// A file's text, with a UTF-8 byte-order mark removed; an error when it is not UTF-8.

@@ -3,6 +3,8 @@
 //! In go plain values and four seams (files, registries, advisories, policy); out comes what would come in, what is
 //! wrong with it, and the verdict. Nothing here touches the disk, the network or the clock by itself.
 
+pub mod discover;
+
 use std::path::Path;
 use std::sync::Arc;
 
