@@ -279,3 +279,20 @@ fn names_and_file_names() {
         assert!(wheel::parse_sdist_filename(text(invalid)).is_none(), "{invalid}");
     }
 }
+
+/// `packaging.tags.sys_tags()` recorded on CPython 3.11 with glibc 2.36 on x86_64.
+#[test]
+fn tags_are_those_of_a_real_interpreter() {
+    use tidewaiter::ecosystem::python::tags::{Implementation, Interpreter, Platform, compatible_tags};
+    let mut found = compatible_tags(&Interpreter {
+        implementation: Implementation::CPython { abi_flags: String::new() },
+        version: (3, 11),
+        platform: Platform::Glibc { arch: "x86_64".to_owned(), version: (2, 36) },
+    });
+    // The release that recorded the table did not know this tag yet; today's packaging has it at this place.
+    let newer = found.iter().position(|t| t == "cp311-none-any").unwrap();
+    assert_eq!(found[newer + 1], "py311-none-any");
+    found.remove(newer);
+    let recorded = include_str!("../../../fixtures/python/sys-tags-cpython-3.11-glibc-2.36-x86_64.txt");
+    assert_eq!(found, recorded.lines().collect::<Vec<_>>());
+}
