@@ -224,6 +224,7 @@ impl Judge<'_> {
             .collect();
         let last_good = |id: &PackageId| self.good_version(invocations, id, true);
         let newest_good = |id: &PackageId| self.good_version(invocations, id, false);
+        let next_best = |id: &PackageId| self.next_best(invocations, id);
         let near_names = |name: &PackageName| popular::near(name);
         let facts = Facts {
             invocations,
@@ -232,8 +233,10 @@ impl Judge<'_> {
             workspace_names: &workspace_names,
             last_good: &last_good,
             newest_good: &newest_good,
+            next_best: &next_best,
             near_names: &near_names,
             advisories: self.advisories,
+            as_of: self.as_of,
             policy: self.policy,
             environment: self.environment,
             audit,
@@ -246,6 +249,23 @@ impl Judge<'_> {
     /// The newest release that would be cleared, or the newest one `before` the release in question: it exists, is
     /// not withdrawn, is old enough, and no advisory but a notice affects it. Pre-releases only for a pre-release.
     fn good_version(&self, invocations: &[Invocation], id: &PackageId, before: bool) -> Option<String> {
+        self.candidates(invocations, id, before)
+            .into_iter()
+            // Looking further than this would be a search through history for a package with no good release at all.
+            .take(50)
+            .find(|version| {
+                let candidate = PackageId::new(id.name.clone(), version);
+                self.advisories.find(&candidate, self.as_of).iter().all(|m| m.kind == Kind::Informational)
+            })
+    }
+
+    /// The newest release before this one that a resolver would fall back to, whatever the advisories say of it.
+    fn next_best(&self, invocations: &[Invocation], id: &PackageId) -> Option<String> {
+        self.candidates(invocations, id, true).into_iter().next()
+    }
+
+    /// Releases that exist, are old enough and not withdrawn, newest first.
+    fn candidates(&self, invocations: &[Invocation], id: &PackageId, before: bool) -> Vec<String> {
         let ecosystem = id.name.ecosystem();
         let compare = |a: &str, b: &str| ecosystem::compare_versions(ecosystem, a, b);
         let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
@@ -261,15 +281,7 @@ impl Judge<'_> {
                 && (!before || compare(&r.version, &id.version) == Some(std::cmp::Ordering::Less))
         });
         releases.sort_by(|a, b| compare(&b.version, &a.version).unwrap_or(std::cmp::Ordering::Equal));
-        releases
-            .into_iter()
-            .map(|r| r.version)
-            // Looking further than this would be a search through history for a package with no good release at all.
-            .take(50)
-            .find(|version| {
-                let candidate = PackageId::new(id.name.clone(), version);
-                self.advisories.find(&candidate, self.as_of).iter().all(|m| m.kind == Kind::Informational)
-            })
+        releases.into_iter().map(|r| r.version).collect()
     }
 
     /// Every release of a package, as the registries that a command uses tell them; empty when they do not.

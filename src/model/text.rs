@@ -56,6 +56,18 @@ fn is_deceptive(c: char) -> bool {
             | 0xE0000..=0x10FFFF)
 }
 
+/// How long before `now` something was: `less than an hour ago`, `5 hours ago`, `3 days ago`. A moment that is still to
+/// come counts as now.
+pub fn ago(now: super::Timestamp, then: super::Timestamp) -> String {
+    let hours = now.as_second().saturating_sub(then.as_second()).max(0) / 3600;
+    match hours {
+        0 => "less than an hour ago".to_owned(),
+        1 => "1 hour ago".to_owned(),
+        2..48 => format!("{hours} hours ago"),
+        _ => format!("{} days ago", hours / 24),
+    }
+}
+
 /// Words as one line that a POSIX shell reads back as the same words.
 pub fn shell_line(words: &[String]) -> String {
     let quoted: Vec<String> = words.iter().map(|w| quote(w)).collect();

@@ -86,15 +86,9 @@ impl Freshness<'_> {
 
     /// Why a release is held back: `published 3 days ago`.
     pub fn age_text(&self, published: Option<Timestamp>) -> String {
-        let Some(published) = published else {
-            return "published at an unknown time".to_owned();
-        };
-        let hours = (self.now.as_second() - published.as_second()).max(0) / 3600;
-        match hours {
-            0 => "published less than an hour ago".to_owned(),
-            1 => "published 1 hour ago".to_owned(),
-            2..48 => format!("published {hours} hours ago"),
-            _ => format!("published {} days ago", hours / 24),
+        match published {
+            Some(published) => format!("published {}", crate::model::ago(self.now, published)),
+            None => "published at an unknown time".to_owned(),
         }
     }
 }

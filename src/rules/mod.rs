@@ -6,6 +6,7 @@ mod builds_from_source;
 mod config_override;
 pub mod cooldown;
 mod dependency_confusion;
+mod fix;
 mod insecure_transport;
 mod install_script;
 mod lockfile_drift;
@@ -14,8 +15,10 @@ mod malware;
 mod new_package;
 mod non_registry_source;
 mod opaque;
+mod places;
 mod range_admits_bad;
 mod safety_flag;
+mod say;
 mod unhashed;
 mod unknown_package;
 mod unpinned;
@@ -26,7 +29,9 @@ mod withdrawn;
 
 use crate::advisories::Advisories;
 use crate::invocation::Invocation;
-use crate::model::{Category, Environment, Evidence, Fix, Level, Location, PackageId, PackageName, Plan};
+use crate::model::{
+    Category, Environment, Evidence, Fix, Level, Location, Package, PackageId, PackageName, Plan, Timestamp, Value,
+};
 use crate::policy::{Policy, RuleInfo, RuleOption};
 
 pub use crate::model::{Setting, SettingKind, SettingLayer};
@@ -83,10 +88,15 @@ pub struct Facts<'a> {
     pub last_good: &'a dyn Fn(&PackageId) -> Option<String>,
     /// The newest clean release of the same package: what would be cleared today.
     pub newest_good: &'a dyn Fn(&PackageId) -> Option<String>,
+    /// The newest release older than this one and old enough for the cooldown, whatever is known of it: what a
+    /// resolver would fall back to. `None` when there is none, or the registry cannot be asked.
+    pub next_best: &'a dyn Fn(&PackageId) -> Option<String>,
     /// Existing names near to one that does not exist.
     pub near_names: &'a dyn Fn(&PackageName) -> Vec<String>,
     /// The advisories.
     pub advisories: &'a dyn Advisories,
+    /// `--as-of`: advisories published later do not exist yet.
+    pub as_of: Option<Timestamp>,
     /// The policy.
     pub policy: &'a Policy,
     /// Clock, platform, variables.
@@ -122,6 +132,67 @@ pub struct Observation {
     pub at_least: Option<Level>,
     /// The policy value behind `at_least`, when it is another than the rule's level.
     pub because: Option<Location>,
+    /// The lighter level of a lighter case (an unmaintained crate, a full commit of a trusted remote): a ceiling.
+    pub at_most: Option<Level>,
+}
+
+impl Observation {
+    /// An observation that only says something.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            package: None,
+            message: message.into(),
+            evidence: Evidence::new(),
+            location: None,
+            fix: None,
+            at_least: None,
+            because: None,
+            at_most: None,
+        }
+    }
+
+    /// About a package of the plan, at the place of the requirement that brought it in.
+    #[must_use]
+    pub fn about(mut self, package: &Package) -> Self {
+        self.package = Some(package.id.clone());
+        self.location = Some(package.origin.location.clone());
+        self
+    }
+
+    /// With its place.
+    #[must_use]
+    pub fn at(mut self, location: &Location) -> Self {
+        self.location = Some(location.clone());
+        self
+    }
+
+    /// With a fact behind the message.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.evidence.insert(name, value.into());
+        self
+    }
+
+    /// With the way out.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<Option<Fix>>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    /// With a floor.
+    #[must_use]
+    pub fn at_least(mut self, level: Level) -> Self {
+        self.at_least = Some(level);
+        self
+    }
+
+    /// With a ceiling.
+    #[must_use]
+    pub fn at_most(mut self, level: Level) -> Self {
+        self.at_most = Some(level);
+        self
+    }
 }
 
 /// A rule.

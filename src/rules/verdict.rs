@@ -53,6 +53,9 @@ fn finding(rule: &Rule, set: &Valued<Level>, observation: Observation, exception
         level = floor;
         policy = observation.because.unwrap_or(policy);
     }
+    if let Some(ceiling) = observation.at_most {
+        level = level.min(ceiling);
+    }
     // What could not be left out of the resolution is for a person to decide.
     if level == Level::Hold {
         level = Level::Ask;

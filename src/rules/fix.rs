@@ -1,0 +1,258 @@
+//! Ways out: the version to use, the line to write, the flag to drop, and the user's own command typed again with it.
+//!
+//! A command is offered only when it is certainly the user's own with one thing changed. Otherwise the text says what
+//! to write and where.
+
+use super::{Facts, say};
+use crate::ecosystem::python::requirement;
+use crate::invocation::{Flag, Invocation, RequestKind, Tool};
+use crate::model::{Ecosystem, Fix, FixKind, Location, Origin, Package, PackageName, Place, shell_line};
+
+/// A fix without a command.
+pub(super) fn advice(text: impl Into<String>) -> Fix {
+    Fix { kind: FixKind::Other, text: text.into(), command: None }
+}
+
+/// The exact requirement of a version as one would write it on a command line.
+fn exact(name: &PackageName, version: &str, origin: &str, tool: Tool, verb: &str) -> String {
+    match name.ecosystem() {
+        Ecosystem::PyPI => python_exact(name, version, origin),
+        // `alias@npm:name@range` keeps its alias.
+        Ecosystem::Npm => match origin.split_once("@npm:") {
+            Some((alias, _)) => format!("{alias}@npm:{}@{version}", name.written()),
+            None => format!("{}@{version}", name.written()),
+        },
+        // For `cargo add` a bare version is a range; for `cargo install` it is exact.
+        Ecosystem::CratesIo if tool == Tool::Cargo && verb == "add" => format!("{}@={version}", name.written()),
+        Ecosystem::CratesIo => format!("{}@{version}", name.written()),
+    }
+}
+
+/// `name[extras]==version; marker`, extras and marker as they were.
+fn python_exact(name: &PackageName, version: &str, origin: &str) -> String {
+    match requirement::parse(origin) {
+        Ok(read) if read.name == *name => {
+            let extras = if read.extras.is_empty() { String::new() } else { format!("[{}]", read.extras.join(",")) };
+            let marker = read.marker.map(|m| format!("; {}", m.text())).unwrap_or_default();
+            format!("{}{extras}=={version}{marker}", name.written())
+        }
+        _ => format!("{}=={version}", name.written()),
+    }
+}
+
+/// The exact requirement as the file of the requirement writes it.
+fn line(name: &PackageName, version: &str, origin: &Origin) -> String {
+    let file = origin.location.path().and_then(|p| p.file_name()).map(|f| f.to_string_lossy().into_owned());
+    match (name.ecosystem(), file.as_deref()) {
+        (Ecosystem::PyPI, Some("Pipfile")) => format!("{} = \"=={version}\"", name.written()),
+        (Ecosystem::PyPI, _) => python_exact(name, version, &origin.text),
+        (Ecosystem::Npm, _) => format!("\"{}\": \"{version}\"", name.written()),
+        (Ecosystem::CratesIo, _) => format!("{} = \"={version}\"", name.written()),
+    }
+}
+
+/// The one invocation whose request stands at a word of argv, with the word's index and what stands before the
+/// request in it (`--package=`).
+fn request_at<'f>(facts: &Facts<'f>, location: &Location, text: &str) -> Option<(&'f Invocation, usize, &'f str)> {
+    if location.place != Place::Argv {
+        return None;
+    }
+    let index = usize::try_from(location.column).ok()?;
+    let mut found = facts.invocations.iter().filter_map(|invocation| {
+        let named = invocation.requests.iter().any(|r| {
+            r.location == *location && r.text == text && matches!(r.kind, RequestKind::Requirement | RequestKind::With)
+        });
+        let before = invocation.argv.get(index)?.strip_suffix(text)?;
+        (named && (before.is_empty() || before.starts_with('-'))).then_some((invocation, index, before))
+    });
+    let one = found.next();
+    // Two commands in one line count their words alike: which one it was is not certain.
+    if found.next().is_some() { None } else { one }
+}
+
+/// The user's command with one requirement replaced.
+fn retyped(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str) -> Option<String> {
+    let (invocation, index, before) = request_at(facts, &origin.location, &origin.text)?;
+    // `cargo install x --version 1` names the version elsewhere.
+    if invocation.tool == Tool::Cargo && invocation.flags.iter().any(|f| f.name == "--version" || f.name == "--vers") {
+        return None;
+    }
+    let mut argv = invocation.argv.clone();
+    let word = argv.get_mut(index)?;
+    *word = format!("{before}{}", exact(name, version, &origin.text, invocation.tool, &invocation.verb));
+    paste(&argv)
+}
+
+/// Words as a line to paste; `None` where a line could not show them as they are.
+fn paste(argv: &[String]) -> Option<String> {
+    let line = shell_line(argv);
+    (line.len() <= 2000 && crate::model::printable(&line, 2000) == line).then_some(line)
+}
+
+/// What to do at the place of a requirement so that it gets `version`: the end of a sentence, and a command.
+fn change(facts: &Facts<'_>, package: &Package, version: &str) -> (String, Option<String>) {
+    let name = &package.id.name;
+    let shown = say::word(name.written());
+    if package.direct {
+        if let Some(command) = retyped(facts, name, &package.origin, version) {
+            return (String::new(), Some(command));
+        }
+        return match package.origin.location.path() {
+            Some(_) => {
+                let text = say::sentence(&line(name, version, &package.origin));
+                (format!(": write `{text}` at {}", place(&package.origin.location)), None)
+            }
+            None => (String::new(), None),
+        };
+    }
+    match name.ecosystem() {
+        Ecosystem::PyPI => match sole(facts, &[Tool::Pip]).filter(|i| i.verb == "install") {
+            // pip honours a further requirement beside the ones that lead here.
+            Some(invocation) => {
+                let mut argv = invocation.argv.clone();
+                argv.push(format!("{}=={version}", name.written()));
+                (String::new(), paste(&argv))
+            }
+            None => (format!(": add `{shown}=={}` to a constraints file", say::word(version)), None),
+        },
+        Ecosystem::Npm => {
+            let text = format!("\"overrides\": {{ \"{shown}\": \"{}\" }}", say::word(version));
+            (format!(": add `{text}` to package.json"), None)
+        }
+        Ecosystem::CratesIo => {
+            let spec = format!("{}@{}", name.written(), package.id.version);
+            let argv = ["cargo", "update", "--package", &spec, "--precise", version].map(str::to_owned);
+            (String::new(), paste(&argv))
+        }
+    }
+}
+
+/// The only invocation, when there is one and it is of one of these tools, without wrappers.
+fn sole<'f>(facts: &Facts<'f>, tools: &[Tool]) -> Option<&'f Invocation> {
+    match facts.invocations {
+        [one] if tools.contains(&one.tool) && one.wrappers.is_empty() => Some(one),
+        _ => None,
+    }
+}
+
+/// A place as text.
+pub(super) fn place(location: &Location) -> String {
+    say::sentence(&location.to_string())
+}
+
+/// Use this version instead; `why` ends the sentence.
+pub(super) fn use_version(facts: &Facts<'_>, package: &Package, version: &str, why: &str) -> Fix {
+    let (how, command) = change(facts, package, version);
+    let text = format!("use {} {}, {why}{how}", say::word(package.id.name.written()), say::word(version));
+    Fix { kind: FixKind::Version, text, command }
+}
+
+/// Use this version for a requirement that could not be resolved.
+pub(super) fn use_version_for(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str, why: &str) -> Fix {
+    let command = retyped(facts, name, origin, version);
+    let how = match (&command, origin.location.path()) {
+        (None, Some(_)) => {
+            format!(": write `{}` at {}", say::sentence(&line(name, version, origin)), place(&origin.location))
+        }
+        _ => String::new(),
+    };
+    let text = format!("use {} {}, {why}{how}", say::word(name.written()), say::word(version));
+    Fix { kind: FixKind::Version, text, command }
+}
+
+/// Pin the version that the requirement resolved to.
+pub(super) fn pin(facts: &Facts<'_>, package: &Package) -> Fix {
+    let version = &*package.id.version;
+    let (how, command) = change(facts, package, version);
+    let text = match &command {
+        Some(_) => format!("pin it to {}", say::word(version)),
+        None => format!("pin it{how}"),
+    };
+    Fix { kind: FixKind::Pin, text, command }
+}
+
+/// Do not install it at all.
+pub(super) fn remove(package: &Package) -> Fix {
+    let name = say::word(package.id.name.written());
+    let at = place(&package.origin.location);
+    let text = match (package.required_by.first(), package.direct) {
+        (Some(parent), false) => format!("remove what requires {name}: {} ({at})", say::release(parent)),
+        _ => format!("remove {name} ({at})"),
+    };
+    advice(text)
+}
+
+/// Another name was meant.
+pub(super) fn rename(facts: &Facts<'_>, origin: &Origin, name: &PackageName, near: &[String]) -> Option<Fix> {
+    let shown: Vec<String> = near.iter().map(|n| format!("`{}`", say::word(n))).collect();
+    let command = match near {
+        [only] => request_at(facts, &origin.location, &origin.text).and_then(|(invocation, index, before)| {
+            let rest = origin.text.strip_prefix(name.written())?;
+            let mut argv = invocation.argv.clone();
+            *argv.get_mut(index)? = format!("{before}{only}{rest}");
+            paste(&argv)
+        }),
+        _ => None,
+    };
+    let text = match shown.len() {
+        0 => return None,
+        1 => format!("did you mean {}?", shown.concat()),
+        _ => format!("did you mean one of {}?", shown.join(", ")),
+    };
+    Some(Fix { kind: FixKind::Rename, text, command })
+}
+
+/// Leave an option out.
+pub(super) fn drop_flag(facts: &Facts<'_>, flag: &Flag) -> Fix {
+    let name = say::word(&flag.name);
+    match &flag.location.place {
+        Place::Environment(variable) => Fix {
+            kind: FixKind::DropFlag,
+            text: format!("unset {}", say::word(variable)),
+            command: paste(&["unset".to_owned(), variable.to_string()]),
+        },
+        Place::Argv => {
+            Fix { kind: FixKind::DropFlag, text: format!("leave out {name}"), command: without(facts, flag) }
+        }
+        _ => Fix {
+            kind: FixKind::DropFlag,
+            text: format!("remove {name} from {}", place(&flag.location)),
+            command: None,
+        },
+    }
+}
+
+/// The command without a flag.
+fn without(facts: &Facts<'_>, flag: &Flag) -> Option<String> {
+    let index = usize::try_from(flag.location.column).ok()?;
+    let mut owners = facts.invocations.iter().filter(|i| i.flags.iter().any(|f| f == flag));
+    let invocation = owners.next()?;
+    if owners.next().is_some() {
+        return None;
+    }
+    let word = invocation.argv.get(index)?;
+    let next = invocation.argv.get(index + 1);
+    let words = match &flag.value {
+        // A cluster of short options (`-fq`) holds more than this one.
+        None if word.starts_with("--") || (word.len() == 2 && word.starts_with('-')) => 1,
+        Some(value) if word.starts_with("--") && word.ends_with(&format!("={value}")) => 1,
+        Some(value) if next == Some(value) && (word.starts_with("--") || word.len() == 2) => 2,
+        // A negation (`--no-x`) is recorded with a value that stands nowhere.
+        Some(value) if word.starts_with("--") && !word.contains('=') && next != Some(value) => 1,
+        _ => return None,
+    };
+    let mut argv = invocation.argv.clone();
+    argv.drain(index..(index + words).min(argv.len()));
+    paste(&argv)
+}
+
+/// The only command, with one option added at its end.
+pub(super) fn add_flag(facts: &Facts<'_>, tools: &[Tool], flag: &str) -> Option<String> {
+    let invocation = sole(facts, tools)?;
+    if invocation.argv.iter().any(|w| w == "--") {
+        return None;
+    }
+    let mut argv = invocation.argv.clone();
+    argv.push(flag.to_owned());
+    paste(&argv)
+}

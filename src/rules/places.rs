@@ -1,0 +1,177 @@
+//! Where things come from, as several rules ask it: is an index public, a default, trusted, on this machine, plain http?
+
+use std::sync::LazyLock;
+
+use url::{Host, Url};
+
+use super::Facts;
+use crate::model::{Setting, SettingKind, SettingLayer};
+use crate::policy::{RegistryPrefix, registry_url};
+
+/// What each tool uses when nobody configures anything, and where those registries keep their artifacts.
+const DEFAULTS: &[&str] = &[
+    "https://pypi.org/simple",
+    "https://files.pythonhosted.org",
+    "https://registry.npmjs.org",
+    "https://registry.yarnpkg.com",
+    "https://index.crates.io",
+    "https://static.crates.io",
+    "https://crates.io",
+    "https://github.com/rust-lang/crates.io-index",
+];
+
+static DEFAULT_PREFIXES: LazyLock<Vec<RegistryPrefix>> =
+    LazyLock::new(|| DEFAULTS.iter().filter_map(|d| RegistryPrefix::new(d).ok()).collect());
+
+/// Whether a URL belongs to a public default registry.
+pub(super) fn is_default(url: &str) -> bool {
+    registry_url(url).is_some_and(|url| DEFAULT_PREFIXES.iter().any(|d| d.covers(&url)))
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse::<core::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        || host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+}
+
+/// The scheme that fetches a URL without TLS off this machine: `http`, `git`, `ftp`. `None` when it is not one.
+pub(super) fn plain_scheme(text: &str) -> Option<String> {
+    let text = ["sparse+", "registry+", "git+", "hg+", "svn+", "bzr+"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+        .unwrap_or(text);
+    let url = Url::parse(text).ok()?;
+    if !matches!(url.scheme(), "http" | "git" | "ftp" | "svn") {
+        return None;
+    }
+    let loopback = match url.host()? {
+        Host::Domain(name) => is_loopback(name),
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+    };
+    (!loopback).then(|| url.scheme().to_owned())
+}
+
+/// The URL in a setting's value: uv and cargo write `NAME=URL`. `None` when it holds none.
+pub(super) fn url_in(value: &str) -> Option<&str> {
+    let named = value.split_once('=').filter(|(name, _)| !name.is_empty() && !name.contains([':', '/', '?']));
+    let url = named.map_or(value, |(_, url)| url);
+    url.contains("://").then_some(url)
+}
+
+/// A flag's or a setting's name, so that `--trusted-host`, `PIP_TRUSTED_HOST` and `trusted_host` compare equal.
+pub(super) fn key(name: &str) -> String {
+    let name = name.trim_start_matches(['-', '$']).to_ascii_lowercase().replace('_', "-");
+    let bare = ["npm-config-", "pip-", "uv-", "pnpm-config-", "yarn-", "bun-config-", "cargo-"]
+        .iter()
+        .find_map(|p| name.strip_prefix(p));
+    bare.map_or_else(|| name.clone(), str::to_owned)
+}
+
+/// Whether a protection that is switched off is the one of the transport: those belong to `insecure-transport`.
+pub(super) fn concerns_transport(name: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "trusted-host",
+        "allow-insecure-host",
+        "insecure-host",
+        "strict-ssl",
+        "enablestrictssl",
+        "unsafehttpwhitelist",
+        "tls-reject-unauthorized",
+        "ssl-no-verify",
+        "sslverify",
+        "ssl-verify",
+        "verify-ssl",
+        "no-verify-ssl",
+        "check-revoke",
+        "pythonhttpsverify",
+    ];
+    let name = key(name);
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether the command, its environment or the project made a setting, and not the user's or system's configuration.
+pub(super) fn is_foreign(layer: SettingLayer) -> bool {
+    matches!(layer, SettingLayer::Flag | SettingLayer::Environment | SettingLayer::Project)
+}
+
+/// Whether a setting says where packages come from.
+pub(super) fn names_a_source(setting: &Setting) -> bool {
+    matches!(setting.kind, SettingKind::Index | SettingKind::ExtraIndex | SettingKind::FindLinks)
+}
+
+/// Whether a source of packages is a public default or trusted by policy.
+pub(super) fn is_trusted(facts: &Facts<'_>, url: &str) -> bool {
+    is_default(url) || facts.policy.trusts_registry(url).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_known_and_nothing_else_is() {
+        for yes in [
+            "https://pypi.org/simple/",
+            "https://pypi.org/simple/requests/",
+            "https://registry.npmjs.org",
+            "https://registry.yarnpkg.com/",
+            "sparse+https://index.crates.io/",
+            "registry+https://github.com/rust-lang/crates.io-index",
+        ] {
+            assert!(is_default(yes), "{yes}");
+        }
+        for no in [
+            "https://test.pypi.org/simple/",
+            "http://pypi.org/simple/",
+            "https://pypi.org.evil.test/simple/",
+            "https://registry.npmjs.org.evil.test/",
+            "https://registry.npmjs.org@evil.test/",
+            "https://github.com/rust-lang/crates.io-index-evil",
+            "",
+        ] {
+            assert!(!is_default(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn plain_transport_is_seen_through_prefixes_and_forgiven_on_loopback() {
+        for (url, scheme) in [
+            ("http://pypi.example/simple", Some("http")),
+            ("git+http://h.example/x", Some("http")),
+            ("git://h.example/x", Some("git")),
+            ("sparse+http://h.example/", Some("http")),
+            ("http://127.0.0.1:3141/root", None),
+            ("http://127.9.9.9/", None),
+            ("http://[::1]:80/", None),
+            ("http://localhost:4873/", None),
+            ("http://localhost.evil.test/", Some("http")),
+            ("http://127.0.0.1.evil.test/", Some("http")),
+            ("https://h.example/", None),
+            ("not a url", None),
+        ] {
+            assert_eq!(plain_scheme(url).as_deref(), scheme, "{url}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_setting_meet() {
+        assert!(
+            [
+                "--trusted-host",
+                "PIP_TRUSTED_HOST",
+                "trusted_host",
+                "NPM_CONFIG_STRICT_SSL",
+                "NODE_TLS_REJECT_UNAUTHORIZED"
+            ]
+            .iter()
+            .all(|n| concerns_transport(n))
+        );
+        assert!(!concerns_transport("--break-system-packages"));
+        assert_eq!(url_in("internal=https://h.example/?a=b"), Some("https://h.example/?a=b"));
+        assert_eq!(url_in("https://h.example/?a=b"), Some("https://h.example/?a=b"));
+        assert_eq!(url_in("./wheels"), None);
+    }
+}
