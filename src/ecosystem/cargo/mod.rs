@@ -1,3 +1,7 @@
 //! Cargo's formats: Cargo.toml, Cargo.lock, configuration, and version requirements.
 
+mod document;
+pub mod lock;
+pub mod manifest;
+pub mod source;
 pub mod version;
