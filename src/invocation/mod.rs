@@ -3,7 +3,42 @@
 //! [`parse`] is total. A word that is not understood becomes [`Opaque`] with its place, and a command
 //! that installs nothing has [`Effect::Nothing`]. Nothing here touches a file, the network or the clock.
 
-use crate::model::{Ecosystem, Location};
+mod bun;
+mod cargo;
+mod corepack;
+mod engine;
+mod npm;
+mod pdm;
+mod pip;
+mod pipenv;
+mod pipx;
+mod pnpm;
+mod poetry;
+mod python;
+mod reading;
+mod uv;
+mod wrappers;
+mod yarn;
+
+use crate::model::{Ecosystem, Environment, Location};
+
+/// Understands a command line. Never empty: a wrapper such as `sh -c 'a && b'` holds several commands, and a command
+/// that is no package command is one [`Invocation::other`].
+///
+/// Of `environment`, only variables that act as options of the tool are read (`PIP_INDEX_URL`, `npm_config_registry`):
+/// they become flags whose location is the variable. Cargo's built-in aliases are known, and no others.
+pub fn parse(argv: &[String], environment: &Environment) -> Vec<Invocation> {
+    parse_with_aliases(argv, environment, &|_| None)
+}
+
+/// [`parse`], with the aliases that cargo's configuration files define: a name to the words it stands for.
+pub fn parse_with_aliases(
+    argv: &[String],
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Vec<Invocation> {
+    reading::parse(argv, environment, aliases)
+}
 
 /// A program whose command lines are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,9 @@
+//! corepack: what is asked for on its command lines.
+use super::Tool;
+use super::engine::{Word, opaque};
+use super::reading::{Context, Understood, unknown};
+
+/// Not read yet: opaque.
+pub(super) fn read(context: &Context<'_>, program: &str, _words: &[Word]) -> Understood {
+    unknown(context, Tool::Corepack, program, opaque(0, "not read yet")).into()
+}

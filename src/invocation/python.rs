@@ -1,0 +1,202 @@
+//! `python -m MODULE …` and `py -3 -m MODULE …`: the package tools that are run through an interpreter.
+//!
+//! In: the words after the interpreter. Out: the tool's own reading, or an opaque invocation where code is given
+//! that names a package tool. Anything else that an interpreter runs is no package command.
+
+use super::FlagEffect::{self, Configures, Neutral};
+use super::engine::{Act, Opt, Style, Word, flag, opaque, scan, value};
+use super::reading::{Context, Understood, is_python, program_name, unknown};
+use super::{Effect, Invocation, Request, RequestKind, Tool};
+use super::{pdm, pip, pipenv, pipx, poetry, uv};
+use crate::model::Location;
+
+const OPTIONS: &[Opt] = &[
+    flag("-h -?, --help, --help-all, --help-env, --help-xoptions, -V --version", Neutral).act(Act::Help),
+    flag("-b, -B, -d, -E, -i, -I, -O, -P, -q, -R, -s, -S, -t, -u, -v, -x, -3, -2, -0", Neutral),
+    value("-c, -m, -W, -X, --check-hash-based-pycs", Neutral),
+];
+
+/// The launcher's own options, before those of the interpreter: `-3`, `-3.11-64`, `-V:TAG`, `--list`.
+fn is_launcher_option(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix('-') else { return false };
+    rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("V:") || rest.starts_with("-list")
+}
+
+/// `python …`, or `py …` when `launcher`.
+pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word], launcher: bool) -> Understood {
+    let mut words = words;
+    if launcher {
+        while let Some((_, rest)) = words.split_first().filter(|(first, _)| is_launcher_option(&first.text)) {
+            words = rest;
+        }
+    }
+    // `-m` and `-c` end the interpreter's options wherever they stand in a cluster: `-Im pip`.
+    let (ends, at) = ending(words);
+    let found = scan(words.get(..at).unwrap_or_default(), &[OPTIONS], Style::CLAP);
+    let rest = words.get(at..).unwrap_or_default();
+    let mut understood = match ends {
+        _ if found.help => other(context, program).into(),
+        Ends::Module(name) => module(context, program, &name, rest),
+        Ends::Code(code) if names_a_tool(&code.text) => {
+            let why = opaque(code.index, "runs code that names a package tool");
+            unknown(context, Tool::Pip, program, why).into()
+        }
+        Ends::Code(_) | Ends::Nothing => other(context, program).into(),
+        Ends::Script(script) => run_script(context, program, &script, rest),
+        Ends::Unknown(word) => {
+            let mut invocation = other(context, program);
+            // Only worth a question where a package tool's name follows.
+            if rest.iter().any(|w| names_a_tool(&w.text)) {
+                let why = format!("unknown interpreter option `{}`", super::engine::shown(&word.text));
+                invocation = unknown(context, Tool::Pip, program, opaque(word.index, why));
+            }
+            invocation.into()
+        }
+    };
+    if understood.invocation.tool != Tool::Other {
+        program.clone_into(&mut understood.invocation.program);
+    }
+    understood
+}
+
+/// What the interpreter's options end with.
+enum Ends {
+    Module(String),
+    Code(Word),
+    Script(Word),
+    Unknown(Word),
+    Nothing,
+}
+
+/// What ends the options, and the index of the first word after it.
+fn ending(words: &[Word]) -> (Ends, usize) {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        at += 1;
+        if word.text.len() < 2 || !word.text.starts_with('-') {
+            return (Ends::Script(word.clone()), at);
+        }
+        if word.text == "--" {
+            let script = words.get(at).cloned();
+            return script.map_or((Ends::Nothing, at), |s| (Ends::Script(s), at + 1));
+        }
+        if word.text.starts_with("--") {
+            match word.text.as_str() {
+                "--check-hash-based-pycs" => at += 1,
+                "--help" | "--help-all" | "--help-env" | "--help-xoptions" | "--version" => {}
+                _ => return (Ends::Unknown(word.clone()), at),
+            }
+            continue;
+        }
+        let mut letters = word.text.char_indices().skip(1);
+        while let Some((i, letter)) = letters.next() {
+            let attached = word.text.get(i + letter.len_utf8()..).unwrap_or_default();
+            match letter {
+                'm' | 'c' => {
+                    let value = if attached.is_empty() {
+                        at += 1;
+                        words.get(at - 1).cloned()
+                    } else {
+                        Some(Word { text: attached.to_owned(), index: word.index })
+                    };
+                    let Some(value) = value else { return (Ends::Nothing, at) };
+                    return (if letter == 'm' { Ends::Module(value.text) } else { Ends::Code(value) }, at);
+                }
+                'W' | 'X' => {
+                    at += usize::from(attached.is_empty());
+                    break;
+                }
+                'b' | 'B' | 'd' | 'E' | 'h' | '?' | 'i' | 'I' | 'O' | 'P' | 'q' | 'R' | 's' | 'S' | 't' | 'u' | 'v'
+                | 'V' | 'x' | '3' => {}
+                _ => return (Ends::Unknown(word.clone()), at),
+            }
+        }
+    }
+    (Ends::Nothing, at)
+}
+
+fn other(context: &Context<'_>, program: &str) -> Invocation {
+    context.invocation(Tool::Other, program)
+}
+
+/// `-m NAME …`.
+fn module(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> Understood {
+    match name {
+        "pip" | "pip.__main__" | "pip._internal" | "pip._internal.cli.main" | "pip._internal.main" => {
+            pip::read(context, program, rest)
+        }
+        "uv" => uv::uv(context, program, rest),
+        "pipx" => pipx::read(context, program, rest),
+        "poetry" | "poetry.console.application" => poetry::read(context, program, rest),
+        "pdm" => pdm::read(context, program, rest),
+        "pipenv" => pipenv::read(context, program, rest),
+        "piptools" => match rest.split_first() {
+            Some((verb, rest)) if verb.text == "sync" => pip::sync(context, program, rest),
+            Some((verb, rest)) if verb.text == "compile" => pip::compile(context, program, rest),
+            _ => other(context, program).into(),
+        },
+        "venv" | "virtualenv" => environment(context, program, rest),
+        _ => other(context, program).into(),
+    }
+}
+
+const VENV: &[Opt] = &[
+    flag("--upgrade-deps", FlagEffect::Selects),
+    flag("--download", FlagEffect::Selects),
+    value("--prompt, --without-scm-ignore-files, --python -p", Configures),
+];
+
+/// A virtual environment's own pip comes from the interpreter, unless a newer one is asked for.
+fn environment(context: &Context<'_>, program: &str, rest: &[Word]) -> Understood {
+    let Some(word) = rest.iter().find(|w| VENV.iter().take(2).any(|o| o.names == w.text)) else {
+        return other(context, program).into();
+    };
+    let mut invocation = context.invocation(Tool::Pip, program);
+    "install".clone_into(&mut invocation.verb);
+    invocation.effect = Effect::Requests;
+    pip_itself(&mut invocation, word.index);
+    invocation.into()
+}
+
+fn pip_itself(invocation: &mut Invocation, index: usize) {
+    let location = Location::argv(index);
+    invocation.requests.push(Request { text: "pip".to_owned(), kind: RequestKind::Requirement, location });
+}
+
+/// `python FILE …`: a package tool's own script, or `get-pip.py`, which is pip with a request for itself.
+fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]) -> Understood {
+    let name = program_name(&script.text);
+    let folder = script.text.rsplit(['/', '\\']).nth(1).map(str::to_ascii_lowercase);
+    let name = match (name.as_str(), folder.as_deref()) {
+        ("__main__.py", Some(folder)) => folder.to_owned(),
+        ("pip" | "pip.whl", _) => "pip".to_owned(),
+        (other, _) if other.starts_with("pip-") && other.ends_with(".whl") => "pip".to_owned(),
+        (other, _) => other.trim_end_matches(".py").trim_end_matches(".pyz").to_owned(),
+    };
+    if name == "get-pip" {
+        let mut words = vec![Word { text: "install".to_owned(), index: script.index }];
+        words.extend(rest.iter().cloned());
+        let mut understood = pip::read(context, program, &words);
+        if understood.invocation.effect == Effect::Requests {
+            pip_itself(&mut understood.invocation, script.index);
+        }
+        return understood;
+    }
+    if is_python(&name) {
+        return other(context, program).into();
+    }
+    if name.starts_with("pip") && name != "pipx" && name != "pipenv" {
+        let version = name.trim_start_matches("pip");
+        if version.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return pip::read(context, program, rest);
+        }
+    }
+    module(context, program, &name, rest)
+}
+
+/// Whether code or a word names a package tool as a word of its own.
+fn names_a_tool(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| {
+        matches!(word, "pip" | "ensurepip" | "npm" | "npx" | "pnpm" | "yarn" | "cargo" | "uv" | "uvx" | "pipx")
+    })
+}

@@ -1,0 +1,9 @@
+//! yarn: what is asked for on its command lines.
+use super::Tool;
+use super::engine::{Word, opaque};
+use super::reading::{Context, Understood, unknown};
+
+/// Not read yet: opaque.
+pub(super) fn read(context: &Context<'_>, program: &str, _words: &[Word]) -> Understood {
+    unknown(context, Tool::Yarn, program, opaque(0, "not read yet")).into()
+}
