@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod http;
 pub mod npm;
 pub mod python;
+pub mod simple;
 
 use std::sync::Arc;
 
