@@ -3,18 +3,36 @@
 //! The traits here are what resolvers see: synchronous, object-safe, thread-safe. `prefetch` is a hint that lets
 //! an implementation fetch many names at once; the call that follows finds them ready. [`http`] has the real ones.
 
+pub mod archive;
 pub mod cache;
 pub mod codec;
+pub mod connect;
+pub mod crate_index;
 pub mod crates;
 pub mod fetch;
 pub mod http;
+pub mod index;
+pub mod metadata;
 pub mod npm;
+pub mod npm_registry;
+pub mod packument;
 pub mod python;
+pub mod remote;
 pub mod simple;
+pub mod vendored;
 
 use std::sync::Arc;
 
 use crate::model::{PackageName, SignalGap};
+
+/// The index that pip and its kin use when nothing is configured.
+pub const PYPI_DEFAULT: &str = "https://pypi.org/simple/";
+/// The registry that npm and its kin use when nothing is configured.
+pub const NPM_DEFAULT: &str = "https://registry.npmjs.org/";
+/// The index that cargo uses when nothing is configured.
+pub const CRATES_DEFAULT: &str = "https://index.crates.io/";
+/// What a lockfile calls crates.io, whichever way it is asked.
+pub const CRATES_SOURCE_ID: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Why a registry gave no metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +109,9 @@ pub enum FetchError {
     },
 }
 
+/// Whether the policy says that a name is private: a public registry must not see it.
+pub type PrivateNames = Arc<dyn Fn(&PackageName) -> bool + Send + Sync>;
+
 /// PyPI-like indexes as configured: default, extra, find-links, merged by pip's rules (uv's where asked).
 pub trait PythonIndex: Send + Sync {
     /// Every file of a project over all indexes that may serve it.
@@ -98,6 +119,11 @@ pub trait PythonIndex: Send + Sync {
     /// The core metadata of one file: PEP 658, then a range request into the wheel, then a bounded download;
     /// for an sdist its static PKG-INFO (metadata 2.2 or later, or no `Dynamic` requirement fields).
     fn metadata(&self, file: &python::File) -> Result<Arc<python::CoreMetadata>, FetchError>;
+    /// The same project with the upload times its pages lack, where another document of the same index has them.
+    /// Costs a request, so it is asked for only when a time decides something.
+    fn with_upload_times(&self, project: &Arc<python::Project>) -> Arc<python::Project> {
+        Arc::clone(project)
+    }
     /// These projects will be asked for.
     fn prefetch(&self, names: &[PackageName]);
     /// The metadata of these files will be asked for.

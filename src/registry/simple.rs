@@ -169,9 +169,8 @@ fn supported(version: Option<&str>) -> Result<(), String> {
 
 /// Digests that can be read, strongest first.
 fn digests<'t>(pairs: impl Iterator<Item = (&'t str, &'t str)>) -> Vec<Digest> {
-    let mut all: Vec<Digest> = pairs
-        .filter_map(|(name, hex)| Digest::from_hex(DigestAlgorithm::from_name(name)?, hex.trim()).ok())
-        .collect();
+    let mut all: Vec<Digest> =
+        pairs.filter_map(|(name, hex)| Digest::from_hex(DigestAlgorithm::from_name(name)?, hex.trim()).ok()).collect();
     all.sort_by(|a, b| b.cmp(a));
     all
 }
@@ -331,9 +330,7 @@ fn attributes(mut text: &str) -> (Vec<(&str, &str)>, &str) {
             let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
             (value, text) = match quote {
                 Some(q) => rest[1..].split_once(q).unwrap_or((&rest[1..], "")),
-                None => rest.split_at(
-                    rest.find(|c: char| c.is_ascii_whitespace() || c == '>').unwrap_or(rest.len()),
-                ),
+                None => rest.split_at(rest.find(|c: char| c.is_ascii_whitespace() || c == '>').unwrap_or(rest.len())),
             };
         }
         if out.len() < 64 {
@@ -545,7 +542,8 @@ mod tests {
              {{"filename":"../foo-2.tar.gz","url":"https://x.example/foo-2.tar.gz","hashes":{{}}}}]}}"#,
             sha = &SHA[7..]
         );
-        let page = read("application/vnd.pypi.simple.v1+json", body.as_bytes(), "https://h.example/simple/foo/").unwrap();
+        let page =
+            read("application/vnd.pypi.simple.v1+json", body.as_bytes(), "https://h.example/simple/foo/").unwrap();
         assert_eq!(page.status, "quarantined");
         let [wheel, sdist] = page.files.as_slice() else { panic!("two: {page:?}") };
         assert_eq!(wheel.url, "https://h.example/f/foo-1-py3-none-any.whl");
@@ -561,7 +559,9 @@ mod tests {
     #[test]
     fn what_is_no_page_is_an_error() {
         let base = "https://h.example/simple/foo/";
-        assert!(read("application/vnd.pypi.simple.v1+json", br#"{"meta":{"api-version":"2.0"},"files":[]}"#, base).is_err());
+        assert!(
+            read("application/vnd.pypi.simple.v1+json", br#"{"meta":{"api-version":"2.0"},"files":[]}"#, base).is_err()
+        );
         assert!(read("application/vnd.pypi.simple.v1+json", b"<html>", base).is_err());
         assert!(read("image/png", b"", base).is_err());
         assert!(read("", b"", base).is_err());

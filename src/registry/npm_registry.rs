@@ -1,0 +1,141 @@
+//! npm registries as configured: packuments, by scope. Configuration in, [`NpmRegistry`] out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use url::Url;
+
+use super::fetch::{Fetcher, Memo, Pool};
+use super::http::Request;
+use super::npm::Packument;
+use super::{FetchError, NpmRegistry, PrivateNames, packument};
+use crate::model::{PackageName, SignalGap, redact_url};
+
+/// Packuments larger than this are refused: 256 MiB. The largest real ones are near 50.
+const PACKUMENT_MAX: u64 = 256 << 20;
+
+/// Which registry serves which name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes {
+    /// For names without a scope of their own.
+    pub default: Url,
+    /// By scope, with its `@`.
+    pub scoped: BTreeMap<String, Url>,
+}
+
+impl Scopes {
+    /// The public registry for everything.
+    pub fn public() -> Option<Self> {
+        Some(Self { default: Url::parse(super::NPM_DEFAULT).ok()?, scoped: BTreeMap::new() })
+    }
+
+    fn of(&self, name: &PackageName) -> &Url {
+        let scope = name.written().split_once('/').map(|(scope, _)| scope).filter(|s| s.starts_with('@'));
+        scope.and_then(|s| self.scoped.get(s)).unwrap_or(&self.default)
+    }
+}
+
+/// Whether it is npm's own registry or a mirror of it that everybody can publish to.
+pub fn is_public(url: &Url) -> bool {
+    matches!(url.host_str(), Some("registry.npmjs.org" | "registry.yarnpkg.com" | "registry.npmmirror.com"))
+}
+
+/// What was seen of a registry's signals.
+#[derive(Default, Clone, Copy)]
+struct Seen {
+    time: bool,
+    attested: bool,
+    publisher: bool,
+}
+
+/// The real [`NpmRegistry`].
+#[derive(Clone)]
+pub struct Packuments {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    scopes: Scopes,
+    fetcher: Fetcher,
+    pool: Pool,
+    private: PrivateNames,
+    packuments: Memo<PackageName, Packument>,
+    seen: Mutex<BTreeMap<String, Seen>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for Packuments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packuments").field("scopes", &self.shared.scopes).finish_non_exhaustive()
+    }
+}
+
+impl Packuments {
+    /// Asks nothing yet.
+    pub fn new(scopes: Scopes, fetcher: Fetcher, pool: Pool, private: PrivateNames) -> Self {
+        let (packuments, seen) = (Memo::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { scopes, fetcher, pool, private, packuments, seen }) }
+    }
+}
+
+impl NpmRegistry for Packuments {
+    fn packument(&self, name: &PackageName) -> Result<Arc<Packument>, FetchError> {
+        self.shared.packuments.get(name, || self.shared.packument(name))
+    }
+
+    fn prefetch(&self, names: &[PackageName]) {
+        for name in names {
+            let (shared, own) = (Arc::clone(&self.shared), name.clone());
+            self.shared.packuments.start(&self.shared.pool, name, move || shared.packument(&own));
+        }
+    }
+
+    fn registry_of(&self, name: &PackageName) -> String {
+        redact_url(self.shared.scopes.of(name).as_str())
+    }
+
+    fn signal_gaps(&self) -> Vec<SignalGap> {
+        let mut out = BTreeSet::new();
+        for (registry, seen) in lock(&self.shared.seen).iter() {
+            let mut gap = |there: bool, signal: &'static str, reason: &str| {
+                if !there {
+                    out.insert(SignalGap { signal, registry: registry.clone(), reason: reason.to_owned() });
+                }
+            };
+            gap(seen.time, "published-at", "no packument of it has times");
+            gap(seen.attested, "provenance", "no packument of it has attestations");
+            gap(seen.publisher, "publisher", "no packument of it says who published");
+        }
+        out.into_iter().collect()
+    }
+}
+
+impl Shared {
+    fn packument(&self, name: &PackageName) -> Result<Packument, FetchError> {
+        let base = self.scopes.of(name);
+        let registry = redact_url(base.as_str());
+        // A name that no registry would accept is not asked for: its text would become part of a URL.
+        if !name.is_well_formed() {
+            return Err(FetchError::NotFound { registry });
+        }
+        if is_public(base) && (self.private)(name) {
+            return Err(FetchError::PrivateName { registry });
+        }
+        let url = format!("{}/{}", base.as_str().trim_end_matches('/'), name.written().replacen('/', "%2f", 1));
+        let request = Request::get(&url, "application/json", PACKUMENT_MAX);
+        let mut packument = self.fetcher.cached("packument", request, |response| {
+            packument::read(&response.body, name)
+                .map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
+        })?;
+        packument.registry = registry;
+        let mut all = lock(&self.seen);
+        let seen = all.entry(packument.registry.clone()).or_default();
+        seen.time |= !packument.time.is_empty();
+        seen.attested |= packument.versions.values().any(|v| v.attested);
+        seen.publisher |= packument.versions.values().any(|v| v.publisher.is_some());
+        Ok(packument)
+    }
+}
