@@ -15,6 +15,11 @@ fn list(ecosystem: Ecosystem) -> &'static str {
 const AFFIXES: &[&str] =
     &["python", "py", "node", "js", "ts", "rs", "rust", "lib", "cli", "api", "sdk", "client", "core", "dev"];
 
+/// Whether a name is one of the well-known ones.
+pub fn is_well_known(name: &PackageName) -> bool {
+    list(name.ecosystem()).split_ascii_whitespace().any(|known| known == name.canonical())
+}
+
 /// Up to three well-known names near to `name`, nearest first: the same letters with other separators, an affix more
 /// or less, or a spelling at most two edits away (one for names under six letters).
 pub fn near(name: &PackageName) -> Vec<String> {

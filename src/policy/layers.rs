@@ -75,6 +75,9 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
         let direction = Direction::Tighter;
         if step(policy, "trust.private-names", "trust.private-names", new.value.text(), layer, &new.location, direction)
         {
+            if layer != Layer::Project {
+                policy.own_private_names.push(new.clone());
+            }
             policy.private_names.push(new);
         }
     }

@@ -272,7 +272,7 @@ pub struct Policy {
     pub expired: Vec<Exception>,
     /// Registries that the user trusts.
     pub registries: Vec<Valued<RegistryPrefix>>,
-    /// Names that belong to private registries.
+    /// Names that belong to private registries, by the word of any layer: claiming one can only refuse more.
     pub private_names: Vec<Valued<NamePattern>>,
     /// Git remotes that the user trusts.
     pub git_remotes: Vec<Valued<RemotePattern>>,
@@ -288,6 +288,7 @@ pub struct Policy {
     pub warnings: Vec<Diagnostic>,
     /// Everything that every layer asked for, in order.
     pub steps: Vec<Step>,
+    own_private_names: Vec<Valued<NamePattern>>,
     set_by_managed: BTreeSet<String>,
     delegated_by_managed: BTreeSet<String>,
     delegated_by_user: BTreeSet<String>,
@@ -319,6 +320,7 @@ impl Default for Policy {
             faults: Vec::new(),
             warnings: Vec::new(),
             steps: Vec::new(),
+            own_private_names: Vec::new(),
             set_by_managed: BTreeSet::new(),
             delegated_by_managed: BTreeSet::new(),
             delegated_by_user: BTreeSet::new(),
@@ -393,6 +395,12 @@ impl Policy {
     /// The place that claims a name for private registries.
     pub fn private_name(&self, name: &PackageName) -> Option<&Location> {
         self.private_names.iter().find(|p| p.value.matches(name)).map(|p| &p.location)
+    }
+
+    /// The same, by the word of the managed and user layers alone: a project cannot take a name out of the reach of
+    /// the public advisories by claiming it.
+    pub fn own_private_name(&self, name: &PackageName) -> Option<&Location> {
+        self.own_private_names.iter().find(|p| p.value.matches(name)).map(|p| &p.location)
     }
 
     /// The place that trusts a git remote.

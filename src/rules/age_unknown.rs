@@ -1,7 +1,13 @@
-//! `age-unknown`: (being written)
+//! `age-unknown`: registry releases without a publication time go in; one observation a registry comes out, or one a
+//! package when they are few.
 
-use super::{Facts, Observation, Rule};
-use crate::model::{Category, Level};
+use std::collections::BTreeMap;
+
+use super::{Facts, Observation, Rule, cooldown, say};
+use crate::model::{Category, Level, Package, Source};
+
+/// More packages of one registry than this are counted, not listed.
+const FEW: usize = 3;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -13,6 +19,43 @@ pub const RULE: Rule = Rule {
     look,
 };
 
-fn look(_facts: &Facts<'_>) -> Vec<Observation> {
-    Vec::new()
+fn look(facts: &Facts<'_>) -> Vec<Observation> {
+    // Nobody asked how old anything is.
+    if cooldown::held_back_days(facts.policy).is_none()
+        && facts.policy.level(&super::new_package::RULE.info()).value == Level::Off
+    {
+        return Vec::new();
+    }
+    let mut by_registry: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
+    for package in &facts.plan.packages {
+        if let Source::Registry { url } = &package.source
+            && package.published_at.is_none()
+            && !cooldown::is_excluded(facts.policy, &package.id.name)
+            && facts.policy.exception(RULE.name, &package.id).is_none()
+        {
+            by_registry.entry(url).or_default().push(package);
+        }
+    }
+    by_registry.into_iter().flat_map(|(registry, packages)| observe(registry, &packages)).collect()
+}
+
+fn observe(registry: &str, packages: &[&Package]) -> Vec<Observation> {
+    let shown = say::url(registry);
+    if packages.len() <= FEW {
+        let one = |package: &&Package| {
+            let release = say::release(&package.id);
+            Observation::new(format!("{shown} does not say when {release} was published"))
+                .about(package)
+                .with("registry", shown.clone())
+        };
+        return packages.iter().map(one).collect();
+    }
+    let names: Vec<String> = packages.iter().map(|p| say::release(&p.id)).collect();
+    let message =
+        format!("{shown} does not say when {} releases were published: {}", packages.len(), say::list(&names, FEW));
+    let observation = Observation::new(message)
+        .with("registry", shown)
+        .with("packages", i64::try_from(packages.len()).unwrap_or(i64::MAX))
+        .with("examples", say::texts(names.iter().map(String::as_str)));
+    vec![observation]
 }

@@ -1,7 +1,9 @@
-//! `dependency-confusion`: (being written)
+//! `dependency-confusion`: packages that come from a public registry go in; those whose name a private registry, the
+//! policy or the workspace owns come out.
 
-use super::{Facts, Observation, Rule};
-use crate::model::{Category, Level};
+use super::{Facts, Observation, Rule, fix, places, say};
+use crate::ecosystem::popular;
+use crate::model::{Category, Level, Location, Package, SettingLayer, Source};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -13,6 +15,85 @@ pub const RULE: Rule = Rule {
     look,
 };
 
-fn look(_facts: &Facts<'_>) -> Vec<Observation> {
-    Vec::new()
+fn look(facts: &Facts<'_>) -> Vec<Observation> {
+    facts.plan.packages.iter().filter_map(|p| observe(facts, p)).collect()
+}
+
+/// Who owns a name, and how sure that is.
+enum Owner {
+    /// A line of policy.
+    Policy(Location),
+    /// A member of the workspace.
+    Workspace,
+    /// A registry of the user's own configuration or trust that has the name too.
+    Private(String),
+    /// Any other configured index that has the name too.
+    Other(String),
+}
+
+fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
+    let Source::Registry { url } = &package.source else { return None };
+    if !places::is_default(url) {
+        return None;
+    }
+    let name = say::word(package.id.name.written());
+    let from = say::url(url);
+    let owner = owner(facts, package)?;
+    let (who, message) = match &owner {
+        Owner::Policy(place) => {
+            (format!("policy {place}"), format!("{name} is a private name ({place}), and would come from {from}"))
+        }
+        Owner::Workspace => {
+            ("workspace".to_owned(), format!("{name} is a package of this workspace, and would come from {from}"))
+        }
+        Owner::Private(registry) | Owner::Other(registry) => {
+            (say::url(registry), format!("{name} is on {} too, and would come from {from}", say::url(registry)))
+        }
+    };
+    let text = match &owner {
+        Owner::Workspace => "refer to the workspace's member by path or `workspace:`".to_owned(),
+        _ => "take it from one index alone: a scope's registry, `--index-url` without an extra index, or uv's `explicit` index".to_owned(),
+    };
+    let observation = Observation::new(message)
+        .about(package)
+        .fix(fix::advice(text))
+        .with("owner", who)
+        .with("registry", from)
+        .with("also_in", say::texts(package.also_in.iter().map(|u| u.as_str())));
+    Some(match owner {
+        // Who owns the name is a guess: a flag or a project may name any index, and a mirror owns nothing.
+        Owner::Other(_) => observation.at_most(Level::Ask),
+        _ => observation,
+    })
+}
+
+fn owner(facts: &Facts<'_>, package: &Package) -> Option<Owner> {
+    let name = &package.id.name;
+    if let Some(place) = facts.policy.private_name(name) {
+        return Some(Owner::Policy(place.clone()));
+    }
+    // A name typed by hand is meant as it is; and what third parties require may be this workspace, published.
+    if package.direct && package.origin.location.path().is_some() && facts.workspace_names.contains(name) {
+        return Some(Owner::Workspace);
+    }
+    // A mirror has every well-known name; owning none of them.
+    if popular::is_well_known(name) {
+        return None;
+    }
+    let other = package.also_in.iter().find(|u| !places::is_default(u))?;
+    let configured = facts.settings.iter().any(|s| {
+        places::names_a_source(s)
+            && matches!(s.layer, SettingLayer::User | SettingLayer::System)
+            && same_registry(&s.value, other)
+    });
+    Some(if configured || facts.policy.trusts_registry(other).is_some() {
+        Owner::Private(other.clone())
+    } else {
+        Owner::Other(other.clone())
+    })
+}
+
+fn same_registry(a: &str, b: &str) -> bool {
+    let plain = |t: &str| t.trim_end_matches('/').to_owned();
+    plain(places::url_in(a).unwrap_or(a)) == plain(b)
 }

@@ -1,7 +1,9 @@
-//! `safety-flag`: (being written)
+//! `safety-flag`: flags, variables and project settings that switch a protection off go in and come out; those of the
+//! transport belong to `insecure-transport`.
 
-use super::{Facts, Observation, Rule};
-use crate::model::{Category, Level};
+use super::{Facts, Observation, Rule, fix, places, say};
+use crate::invocation::{Flag, FlagEffect};
+use crate::model::{Category, Level, Setting, SettingKind, SettingLayer};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -13,6 +15,39 @@ pub const RULE: Rule = Rule {
     look,
 };
 
-fn look(_facts: &Facts<'_>) -> Vec<Observation> {
-    Vec::new()
+fn look(facts: &Facts<'_>) -> Vec<Observation> {
+    let flags = facts.invocations.iter().flat_map(|i| &i.flags);
+    let mut out: Vec<Observation> = flags
+        .filter(|f| f.effect == FlagEffect::WeakensSafety && !places::concerns_transport(&f.name))
+        .map(|f| from_flag(facts, f))
+        .collect();
+    for setting in facts.settings {
+        let weakens = setting.kind == SettingKind::WeakensSafety && !places::concerns_transport(&setting.key);
+        let said = out.iter().any(|o| o.location.as_ref() == Some(&setting.location));
+        if weakens && places::is_foreign(setting.layer) && !said {
+            out.push(from_setting(setting));
+        }
+    }
+    out
+}
+
+fn from_flag(facts: &Facts<'_>, flag: &Flag) -> Observation {
+    let value = flag.value.as_deref().map(|v| format!(" {}", say::word(v))).unwrap_or_default();
+    Observation::new(format!("{}{value} switches a protection off", say::word(&flag.name)))
+        .at(&flag.location)
+        .fix(fix::drop_flag(facts, flag))
+        .with("flag", say::word(&flag.name))
+}
+
+fn from_setting(setting: &Setting) -> Observation {
+    let (key, value) = (say::word(&setting.key), say::word(&setting.value));
+    let who = match setting.layer {
+        SettingLayer::Project => "a project file",
+        SettingLayer::Environment => "a variable",
+        _ => "a flag",
+    };
+    Observation::new(format!("{who} switches a protection off: {key} = {value}"))
+        .at(&setting.location)
+        .fix(fix::advice(format!("remove `{key}` at {}", fix::place(&setting.location))))
+        .with("flag", key)
 }
