@@ -3,6 +3,7 @@
 //! A reader returns `(value, Vec<Diagnostic>)`: it never fails and never panics, whatever it is given.
 
 pub mod cargo;
+pub(crate) mod document;
 pub mod npm;
 pub mod popular;
 pub mod python;

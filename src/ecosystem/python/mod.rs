@@ -1,9 +1,14 @@
 //! Python's formats: requirements files, pyproject.toml, lockfiles, wheel names, core metadata, PEP 440 and PEP 508.
 
 pub mod direct;
-pub mod metadata;
+pub mod lock;
+pub mod pdm_lock;
+pub mod pipfile;
+pub mod poetry_lock;
+pub mod pylock;
 pub mod requirement;
 pub mod requirements_txt;
 pub mod tags;
+pub mod uv_lock;
 pub mod version;
 pub mod wheel;
