@@ -139,3 +139,70 @@ pub fn of(record: &super::osv::Record, affected: &[&super::osv::Affected]) -> (S
 fn vectors(severity: &Value) -> impl Iterator<Item = &str> {
     severity.as_array().into_iter().flatten().filter_map(|s| s.get("score").and_then(Value::as_str))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vectors of known flaws with their published base scores.
+    const PUBLISHED: &[(&str, f64)] = &[
+        // CVE-2002-0392, CVE-2003-0818, CVE-2003-0062.
+        ("AV:N/AC:L/Au:N/C:N/I:N/A:C", 7.8),
+        ("AV:N/AC:L/Au:N/C:C/I:C/A:C", 10.0),
+        ("AV:L/AC:H/Au:N/C:C/I:C/A:C", 6.2),
+        ("AV:N/AC:M/Au:N/C:N/I:P/A:N", 4.3),
+        // CVE-2013-1937, CVE-2013-0375, CVE-2014-3566, CVE-2012-1516, CVE-2014-0160, CVE-2014-6271, CVE-2008-1447.
+        ("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N", 6.1),
+        ("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:C/C:L/I:L/A:N", 6.4),
+        ("CVSS:3.1/AV:N/AC:H/PR:N/UI:R/S:U/C:L/I:N/A:N", 3.1),
+        ("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:C/C:H/I:H/A:H", 9.9),
+        ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N", 7.5),
+        ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
+        ("CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:C/C:N/I:H/A:N", 6.8),
+        ("CVSS:3.0/AV:N/AC:H/PR:N/UI:N/S:C/C:N/I:H/A:N", 6.8),
+        ("CVSS:3.1/AV:P/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N", 0.0),
+        ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H/E:P/RL:O", 10.0),
+        ("CVSS:4.0/AV:L/AC:L/AT:P/PR:L/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 7.3),
+        ("CVSS:4.0/AV:N/AC:L/AT:P/PR:N/UI:P/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 7.7),
+        ("CVSS:4.0/AV:N/AC:L/AT:P/PR:N/UI:N/VC:H/VI:L/VA:L/SC:N/SI:N/SA:N", 8.3),
+        ("CVSS:4.0/AV:L/AC:L/AT:N/PR:N/UI:A/VC:L/VI:N/VA:N/SC:N/SI:N/SA:N", 4.6),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:A/VC:N/VI:N/VA:N/SC:L/SI:L/SA:N", 5.1),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:L/VI:L/VA:N/SC:N/SI:N/SA:N", 6.9),
+        ("CVSS:4.0/AV:L/AC:L/AT:N/PR:H/UI:N/VC:N/VI:N/VA:N/SC:H/SI:N/SA:N", 5.9),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H", 10.0),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:N/VA:N/SC:N/SI:N/SA:N", 8.7),
+    ];
+
+    #[test]
+    fn published_scores_are_met() {
+        for (vector, expected) in PUBLISHED {
+            assert_eq!(score(vector), Some(*expected), "{vector}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_vector_has_no_score() {
+        for bad in [
+            "",
+            "HIGH",
+            "7.5",
+            "CVSS:3.1/",
+            "CVSS:3.1/AV:N",
+            "CVSS:3.1/AV:N/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N",
+            "CVSS:3.1/AV:Q/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N",
+            "CVSS:5.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:N/VA:N/SC:N/SI:N/SA:N",
+            "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:N/VA:N/SC:N/SI:S/SA:N",
+        ] {
+            assert_eq!(score(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ratings_and_words() {
+        let rated: Vec<Severity> = [0.1, 3.9, 4.0, 6.9, 7.0, 8.9, 9.0, 10.0].into_iter().map(rating).collect();
+        use Severity::{Critical, High, Low, Medium};
+        assert_eq!(rated, [Low, Low, Medium, Medium, High, High, Critical, Critical]);
+        assert_eq!(word("moderate"), Some(Medium));
+        assert_eq!(word("?"), None);
+    }
+}
