@@ -40,8 +40,8 @@ pub fn key(ecosystem: Ecosystem, version: &str) -> String {
     }
 }
 
-/// A SemVer version as advisories write it: an optional `v` or `=`, one number or more, a pre-release, build
-/// metadata (dropped). Numbers are of any length. Missing numbers are zeros.
+/// A SemVer version as advisories write it: an optional `v` or `=`, one number or more, a pre-release (its hyphen may
+/// be missing: `1.0.0rc1`), build metadata (dropped). Numbers are of any length. Missing numbers are zeros.
 #[derive(Debug, PartialEq, Eq)]
 struct Loose<'a> {
     numbers: Vec<&'a str>,
@@ -52,10 +52,9 @@ impl<'a> Loose<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim().trim_start_matches(['v', 'V', '=', ' ']);
         let text = text.split('+').next()?;
-        let (numbers, pre) = match text.split_once('-') {
-            Some((n, p)) => (n, Some(p)),
-            None => (text, None),
-        };
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (numbers, pre) = text.split_at(end);
+        let pre = (!pre.is_empty()).then(|| pre.strip_prefix('-').unwrap_or(pre));
         let number = |n: &'a str| (!n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).then(|| trim_zeros(n));
         let mut numbers: Vec<&str> = numbers.split('.').map(number).collect::<Option<_>>()?;
         while numbers.len() < 3 {
@@ -142,9 +141,10 @@ impl<'a> Query<'a> {
         Self { ecosystem, version, key: key(ecosystem, version) }
     }
 
-    /// Whether the record names this version in `versions`.
+    /// Whether the record names this version in `versions`. An empty version is one that is not known: every one.
     pub fn named_by(&self, entry: &Entry) -> bool {
-        entry.versions.iter().any(|(key, written)| *key == self.key || written == self.version)
+        self.version.is_empty()
+            || entry.versions.iter().any(|(key, written)| *key == self.key || written == self.version)
     }
 
     /// Whether this version lies in a range.

@@ -165,6 +165,16 @@ impl Builder {
         self.ecosystems |= ecosystem_bit(ecosystem);
     }
 
+    /// How many names of an ecosystem were seen.
+    pub fn names_of(&self, ecosystem: Ecosystem) -> usize {
+        self.names.keys().filter(|(e, _)| *e == ecosystem).count()
+    }
+
+    /// How many records were read.
+    pub fn records(&self) -> u64 {
+        self.report.records
+    }
+
     /// Takes one record's bytes; `name` is for the report.
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
         let record = match Record::parse(bytes) {

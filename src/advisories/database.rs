@@ -84,8 +84,8 @@ impl Database {
         for path in paths {
             match Index::open(&path) {
                 Ok(index) => {
-                    let updated_at =
-                        state::read(&path).and_then(|s| s.updated_at).unwrap_or(index.summary().updated_at);
+                    let fetched = state::read(&path).and_then(|s| s.updated_at);
+                    let updated_at = fetched.max(Some(index.summary().updated_at)).unwrap_or_default();
                     database.sources.push(Source { index, updated_at });
                 }
                 Err(e) => problems.push(e.to_string()),

@@ -10,6 +10,7 @@ pub mod build;
 pub mod database;
 pub mod embedded;
 pub mod entry;
+pub mod feed;
 pub mod index;
 pub mod osv;
 pub mod severity;
