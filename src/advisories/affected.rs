@@ -10,21 +10,23 @@ use crate::model::Ecosystem;
 
 /// How two versions compare; `None` when one has no place in the ecosystem's order.
 pub fn compare(ecosystem: Ecosystem, a: &str, b: &str) -> Option<Ordering> {
+    // Cargo orders build metadata; OSV, by SemVer's precedence, does not: `1.2.3+x` is not past `1.2.3`.
+    let (a, b) = if ecosystem == Ecosystem::CratesIo { (without_build(a), without_build(b)) } else { (a, b) };
     crate::ecosystem::compare_versions(ecosystem, a, b).or_else(|| match ecosystem {
-        Ecosystem::PyPI => Some(pep440(a)?.cmp(&pep440(b)?)),
+        Ecosystem::PyPI => None,
         Ecosystem::Npm | Ecosystem::CratesIo => Some(Loose::parse(a)?.cmp(&Loose::parse(b)?)),
     })
 }
 
-fn pep440(text: &str) -> Option<pep440_rs::Version> {
-    text.trim().parse().ok()
+fn without_build(version: &str) -> &str {
+    version.split_once('+').map_or(version, |(kept, _)| kept)
 }
 
 /// The text under which two spellings of one version are equal; the text itself when it is no version.
 pub fn key(ecosystem: Ecosystem, version: &str) -> String {
     let version = version.trim();
     match ecosystem {
-        Ecosystem::PyPI => pep440(version).map_or_else(
+        Ecosystem::PyPI => crate::ecosystem::python::version::parse_version(version).map_or_else(
             || version.to_owned(),
             |v| {
                 let release = v.release();
@@ -51,7 +53,7 @@ struct Loose<'a> {
 impl<'a> Loose<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim().trim_start_matches(['v', 'V', '=', ' ']);
-        let text = text.split('+').next()?;
+        let text = without_build(text);
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (numbers, pre) = text.split_at(end);
         let pre = (!pre.is_empty()).then(|| pre.strip_prefix('-').unwrap_or(pre));
