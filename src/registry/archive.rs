@@ -3,6 +3,8 @@
 
 use std::io::{Read, Seek};
 
+use crate::ecosystem::python::metadata;
+use crate::ecosystem::python::wheel::parse_wheel_filename;
 use crate::model::{Digest, DigestAlgorithm};
 
 /// The most that a metadata file may hold: 8 MiB (some carry whole manuals as their description).
@@ -19,34 +21,10 @@ pub fn wheel_metadata(archive: impl Read + Seek, filename: &str) -> Result<Vec<u
     if zip.len() > MEMBERS_MAX {
         return Err(format!("the wheel has more than {MEMBERS_MAX} members"));
     }
-    let found: Vec<(usize, String)> = zip
-        .file_names()
-        .enumerate()
-        .filter_map(|(at, name)| {
-            let name = name.ok()?;
-            let directory = name.strip_suffix(".dist-info/METADATA")?;
-            (!directory.contains('/')).then(|| (at, directory.to_owned()))
-        })
-        .collect();
-    // With several, the one that the file's own name announces; pip refuses the others too.
-    let project = normalised(filename.split('-').next().unwrap_or_default());
-    let of_project = |d: &str| normalised(d.split('-').next().unwrap_or_default()) == project;
-    let chosen = match found.as_slice() {
-        [] => return Err("the wheel has no METADATA".to_owned()),
-        [(at, _)] => *at,
-        several => {
-            let mut own = several.iter().filter(|(_, d)| of_project(d));
-            match (own.next(), own.next()) {
-                (Some((at, _)), None) => *at,
-                _ => return Err("the wheel has several METADATA".to_owned()),
-            }
-        }
-    };
-    bounded(zip.by_index(chosen).map_err(describe)?)
-}
-
-fn normalised(name: &str) -> String {
-    crate::model::normalise_name(crate::model::Ecosystem::PyPI, name)
+    let wheel = parse_wheel_filename(filename).ok_or("its name is no wheel's")?;
+    let names: Vec<String> = zip.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
+    let path = metadata::wheel_metadata_path(names.iter().map(String::as_str), &wheel)?.to_owned();
+    bounded(zip.by_name(&path).map_err(describe)?)
 }
 
 /// `PKG-INFO` of an sdist (the one in the archive's only top directory), whatever way it is packed.
@@ -55,7 +33,7 @@ pub fn sdist_metadata(bytes: &[u8], filename: &str) -> Result<Vec<u8>, String> {
     if name.ends_with(".zip") {
         let describe = |e: zip::result::ZipError| format!("the archive cannot be read: {e}");
         let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(describe)?;
-        let at = zip.file_names().take(MEMBERS_MAX).position(|n| n.is_ok_and(|n| is_top_pkg_info(n.as_bytes())));
+        let at = zip.file_names().take(MEMBERS_MAX).position(|n| n.is_ok_and(|n| metadata::is_sdist_pkg_info(&n)));
         let at = at.ok_or_else(no_pkg_info)?;
         return bounded(zip.by_index(at).map_err(describe)?);
     }
@@ -76,7 +54,8 @@ fn tar_metadata(unpacked: impl Read) -> Result<Vec<u8>, String> {
     let mut archive = tar::Archive::new(unpacked.take(UNPACKED_MAX));
     for entry in archive.entries().map_err(describe)?.take(MEMBERS_MAX) {
         let entry = entry.map_err(describe)?;
-        if entry.header().entry_type().is_file() && is_top_pkg_info(&entry.path_bytes()) {
+        let ours = metadata::is_sdist_pkg_info(&String::from_utf8_lossy(&entry.path_bytes()));
+        if entry.header().entry_type().is_file() && ours {
             return bounded(entry);
         }
     }
@@ -85,12 +64,6 @@ fn tar_metadata(unpacked: impl Read) -> Result<Vec<u8>, String> {
 
 fn no_pkg_info() -> String {
     "it has no PKG-INFO".to_owned()
-}
-
-/// `name-version/PKG-INFO`, with or without `./` before it.
-fn is_top_pkg_info(path: &[u8]) -> bool {
-    let path = path.strip_prefix(b"./").unwrap_or(path);
-    path.strip_suffix(b"/PKG-INFO").is_some_and(|top| !top.is_empty() && !top.contains(&b'/'))
 }
 
 fn bounded(member: impl Read) -> Result<Vec<u8>, String> {
@@ -148,8 +121,7 @@ mod tests {
         let wheel = zip_of(&[("foo/x.dist-info/METADATA", "no"), ("foo_bar-1.dist-info/METADATA", "yes")]);
         assert_eq!(wheel_metadata(Cursor::new(wheel), "foo_bar-1-py3-none-any.whl").unwrap(), b"yes");
         let two = zip_of(&[("a-1.dist-info/METADATA", "a"), ("b-1.dist-info/METADATA", "b")]);
-        assert_eq!(wheel_metadata(Cursor::new(&two), "B-1-py3-none-any.whl").unwrap(), b"b");
-        assert!(wheel_metadata(Cursor::new(&two), "c-1-py3-none-any.whl").is_err());
+        assert!(wheel_metadata(Cursor::new(&two), "b-1-py3-none-any.whl").is_err());
         assert!(wheel_metadata(Cursor::new(zip_of(&[("x", "")])), "x-1-py3-none-any.whl").is_err());
     }
 

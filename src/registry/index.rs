@@ -16,6 +16,7 @@ use super::python::{Advertised, CoreMetadata, File, Project};
 use super::remote::{RemoteFile, WHOLE_MAX};
 use super::simple::{self, Page};
 use super::{FetchError, PrivateNames, PythonIndex};
+use crate::ecosystem::python::{direct::is_archive, metadata};
 use crate::model::{Digest, Ecosystem, Files, PackageName, SignalGap, redact_url};
 
 /// Project pages larger than this are refused: 96 MiB.
@@ -449,7 +450,7 @@ impl Shared {
         if self.fetcher.offline {
             return Err(FetchError::Offline { registry: redact_url(&file.url) });
         }
-        if !simple::is_archive(&file.filename) {
+        if !is_archive(&file.filename) {
             return Err(FetchError::NeedsExecution { reason: format!("{} is no archive that is read", file.filename) });
         }
         let response = self.fetcher.client.fetch(Request::get(&file.url, "", WHOLE_MAX))?.success()?;
@@ -474,17 +475,22 @@ fn read_whole(file: &File, bytes: &[u8]) -> Result<CoreMetadata, FetchError> {
         return parse_metadata(file, &text);
     }
     let text = archive::sdist_metadata(bytes, &file.filename).map_err(|r| FetchError::NeedsExecution { reason: r })?;
-    super::metadata::sdist(&text).map_err(|reason| FetchError::NeedsExecution { reason })
+    let metadata = metadata::parse(&text).map_err(|reason| FetchError::NeedsExecution { reason })?;
+    if !metadata.is_static() {
+        let reason = "its PKG-INFO does not vouch for its requirements (metadata before 2.2, or dynamic)".to_owned();
+        return Err(FetchError::NeedsExecution { reason });
+    }
+    Ok(metadata.core)
 }
 
 fn parse_metadata(file: &File, text: &[u8]) -> Result<CoreMetadata, FetchError> {
-    super::metadata::wheel(text).map_err(|reason| malformed(file, reason))
+    metadata::parse(text).map(|m| m.core).map_err(|reason| malformed(file, reason))
 }
 
 /// A distribution on this machine.
 fn local_file(path: &Path) -> Option<File> {
     let filename = path.file_name()?.to_str()?.to_owned();
-    if !simple::is_archive(&filename) {
+    if !is_archive(&filename) {
         return None;
     }
     let url = Url::from_file_path(path).ok()?.to_string();

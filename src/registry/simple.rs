@@ -10,6 +10,7 @@ use url::Url;
 
 use super::codec::{Reader, Stored, Writer};
 use super::python::{Advertised, File};
+use crate::ecosystem::python::direct::is_archive;
 use crate::model::{Digest, DigestAlgorithm, Timestamp};
 
 /// What is asked for: JSON first, as pip and uv do.
@@ -240,14 +241,6 @@ fn anchor(tag: &Tag<'_>, base: &Url) -> Option<File> {
         },
         index: Arc::from(""),
     })
-}
-
-/// Whether a name ends as distributions do. Only links of HTML pages need it: JSON lists nothing else.
-pub fn is_archive(name: &str) -> bool {
-    const ENDINGS: [&str; 10] =
-        [".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar", ".egg"];
-    let name = name.to_ascii_lowercase();
-    ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The start tags of an HTML text, comments and raw text passed over. Linear: every step moves forward.
