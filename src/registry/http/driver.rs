@@ -156,11 +156,11 @@ async fn attempts(state: &State, request: &Request, sink: Sink<'_>) -> Result<Re
                     let reason = format!("status {status}; it asks to wait {} seconds", wait.as_secs());
                     return Err(unreachable(&url, &reason));
                 }
-                wait => wait.unwrap_or_else(|| backoff(attempt)),
+                wait => wait.unwrap_or_else(|| backoff(state.profile.backoff, attempt)),
             },
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Transient(error)) if last => return Err(error),
-            Err(Failure::Transient(_)) => backoff(attempt),
+            Err(Failure::Transient(_)) => backoff(state.profile.backoff, attempt),
         };
         tokio::time::sleep(wait).await;
         attempt += 1;
@@ -336,10 +336,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// 0.2, 0.4, 0.8 … seconds, of which a random half is taken off, so that many requests do not come back at once.
-fn backoff(attempt: u32) -> Duration {
+/// Doubles with each attempt; a random half is taken off, so that many requests do not come back at once.
+fn backoff(first: Duration, attempt: u32) -> Duration {
     use std::hash::{BuildHasher as _, Hasher as _};
-    let full = 200_u64 << attempt.min(5);
+    let full = u64::try_from(first.as_millis()).unwrap_or(u64::MAX).saturating_mul(1 << attempt.min(5));
     let random = std::hash::RandomState::new().build_hasher().finish();
-    Duration::from_millis(full - random % (full / 2))
+    Duration::from_millis(full - random % (full / 2).max(1))
 }

@@ -25,6 +25,8 @@ pub struct Profile {
     pub total_timeout: Duration,
     /// Attempts after the first.
     pub retries: u32,
+    /// Before the first retry; doubled for each further one, unless the server says how long.
+    pub backoff: Duration,
     /// The most requests in flight to one host.
     pub parallel: usize,
     /// Through which proxy.
@@ -48,6 +50,7 @@ impl Default for Profile {
             read_timeout: Duration::from_secs(20),
             total_timeout: Duration::from_secs(300),
             retries: 3,
+            backoff: Duration::from_millis(200),
             parallel: 24,
             proxies: ProxySettings::default(),
             roots: Roots::default(),

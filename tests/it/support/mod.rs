@@ -1,5 +1,7 @@
 //! What several test modules need: where the shared data is, and how a test says that it is not there.
 
+pub mod loopback;
+
 use std::path::PathBuf;
 
 /// The folder of conformance suites, incidents and command lines, or `None` after saying so.
