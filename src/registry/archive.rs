@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek};
 
-use crate::ecosystem::python::metadata;
+use super::metadata;
 use crate::ecosystem::python::wheel::parse_wheel_filename;
 use crate::model::{Digest, DigestAlgorithm};
 

@@ -12,11 +12,12 @@ use super::archive;
 use super::codec::{Reader, Stored, Writer};
 use super::fetch::{Fetcher, Memo, Pool};
 use super::http::Request;
+use super::metadata;
 use super::python::{Advertised, CoreMetadata, File, Project};
 use super::remote::{RemoteFile, WHOLE_MAX};
 use super::simple::{self, Page};
 use super::{FetchError, PrivateNames, PythonIndex};
-use crate::ecosystem::python::{direct::is_archive, metadata};
+use crate::ecosystem::python::direct::is_archive;
 use crate::model::{Digest, Ecosystem, Files, PackageName, SignalGap, redact_url};
 
 /// Project pages larger than this are refused: 96 MiB.

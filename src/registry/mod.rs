@@ -12,6 +12,7 @@ pub mod crates;
 pub mod fetch;
 pub mod http;
 pub mod index;
+pub mod metadata;
 pub mod npm;
 pub mod npm_registry;
 pub mod packument;
