@@ -183,6 +183,11 @@ impl<'a> Query<'a> {
         last.map_or_else(|| !range.iter().any(introduced), introduced)
     }
 
+    /// Whether a malware record means this version, its catch-alls set aside.
+    pub fn narrowly_affected_by(&self, entry: &Entry) -> bool {
+        self.named_by(entry) || entry.ranges.iter().any(|r| !is_catch_all(r) && self.within(r))
+    }
+
     /// OSV's own answer: named, or in any range.
     pub fn affected_by(&self, entry: &Entry) -> bool {
         self.named_by(entry) || entry.ranges.iter().any(|r| self.within(r))
@@ -225,17 +230,19 @@ fn is_first_release(version: &str) -> bool {
         && parts.iter().filter(|p| **p == "1").count() <= 1
 }
 
-/// How the malware records of one alias group are to be read together.
+/// How a malware record is to be read.
 ///
-/// A first malware record is often "every version" (`introduced: 0`), and the true versions are added beside it,
-/// in the same record or in its twin elsewhere. Read literally, the good releases of a package that was taken over
-/// for an hour are refused. The rule:
+/// A first malware record is often "every version" (`introduced: 0`), and the true versions are added beside it
+/// later, without the draft being taken out. Read literally, the good releases of a package that was taken over for
+/// an hour are refused. The rule:
 ///
-/// 1. nothing but a catch-all, or nothing at all: the package is malicious as a whole;
-/// 2. a catch-all beside narrower ranges or named versions, the lowest of which is no first release: the package
-///    had good releases before; the narrower statement is the record, the catch-all its draft;
+/// 1. nothing but a catch-all, or nothing at all: the package is malicious as a whole, every version is;
+/// 2. a catch-all beside narrower ranges or named versions, the lowest of which is no first release: the package had
+///    good releases before; the narrower statement is the record, the catch-all its draft;
 /// 3. a catch-all beside named versions that begin with a first release: there never was a good one, the names are
 ///    only those that were seen: the whole package.
+///
+/// One record is read by itself: where another database names a whole package, that stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// Every version.
@@ -247,25 +254,18 @@ pub enum Reading {
     },
 }
 
-/// Reads the malware entries of one group and one package.
-pub fn reading(ecosystem: Ecosystem, entries: &[&Entry]) -> Reading {
-    let unbounded =
-        |e: &&Entry| e.ranges.iter().any(|r| is_catch_all(r)) || (e.ranges.is_empty() && e.versions.is_empty());
-    let overbroad = entries.iter().any(unbounded);
+/// Reads a malware entry.
+pub fn reading(ecosystem: Ecosystem, entry: &Entry) -> Reading {
+    let overbroad =
+        entry.ranges.iter().any(|r| is_catch_all(r)) || (entry.ranges.is_empty() && entry.versions.is_empty());
     if !overbroad {
         return Reading::Narrow { overbroad };
     }
-    let named = entries.iter().flat_map(|e| e.versions.iter().map(|(key, _)| key.as_str()));
-    let ranged = entries
-        .iter()
-        .flat_map(|e| &e.ranges)
-        .filter(|r| !is_catch_all(r))
-        .flatten()
-        .filter(|e| e.kind == EventKind::Introduced)
-        .map(|e| e.version.as_str());
-    let lowest =
-        named.chain(ranged).reduce(|low, v| if compare(ecosystem, v, low) == Some(Ordering::Less) { v } else { low });
-    match lowest {
+    let named = entry.versions.iter().map(|(_, written)| written.as_str());
+    let narrower = entry.ranges.iter().filter(|r| !is_catch_all(r)).flatten();
+    let ranged = narrower.filter(|e| e.kind == EventKind::Introduced).map(|e| e.version.as_str());
+    let earlier = |a: &str, b: &str| compare(ecosystem, a, b) == Some(Ordering::Less);
+    match named.chain(ranged).reduce(|low, v| if earlier(v, low) { v } else { low }) {
         Some(version) if !is_first_release(version) => Reading::Narrow { overbroad },
         _ => Reading::WholePackage,
     }

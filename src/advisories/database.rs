@@ -201,22 +201,21 @@ impl Advisories for Database {
     fn malicious_versions(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<(String, String)> {
         let held = self.held(name, as_of);
         let mut out: Vec<(String, String)> = Vec::new();
-        for group in groups(&held) {
-            let malware = malware_of(&group);
-            if malware.is_empty() {
-                continue;
+        let groups = groups(&held);
+        let malware = groups.iter().flat_map(|group| {
+            let own = group.iter().copied().filter(|e| e.kind == Kind::Malware);
+            own.chain(promoted(group))
+        });
+        for entry in malware {
+            let id = shown_id(entry).to_owned();
+            let whole = affected::reading(name.ecosystem(), entry) == Reading::WholePackage;
+            if whole && entry.kind == Kind::Malware {
+                out.push(("*".to_owned(), id.clone()));
             }
-            let whole = affected::reading(name.ecosystem(), &malware) == Reading::WholePackage;
-            for entry in malware {
-                let id = shown_id(entry).to_owned();
-                if whole {
-                    out.push(("*".to_owned(), id.clone()));
-                }
-                out.extend(entry.versions.iter().map(|(_, written)| (written.clone(), id.clone())));
-                let ends = entry.ranges.iter().filter(|r| !affected::is_catch_all(r)).flatten();
-                let ends = ends.filter(|e| matches!(e.kind, EventKind::Introduced | EventKind::LastAffected));
-                out.extend(ends.filter(|e| e.version != "0").map(|e| (without_dash_zero(&e.version), id.clone())));
-            }
+            out.extend(entry.versions.iter().map(|(_, written)| (written.clone(), id.clone())));
+            let ends = entry.ranges.iter().filter(|r| !affected::is_catch_all(r)).flatten();
+            let ends = ends.filter(|e| matches!(e.kind, EventKind::Introduced | EventKind::LastAffected));
+            out.extend(ends.filter(|e| e.version != "0").map(|e| (without_dash_zero(&e.version), id.clone())));
         }
         out.sort();
         out.dedup_by(|later, first| later.0 == first.0);
@@ -273,45 +272,41 @@ fn groups(entries: &[Entry]) -> Vec<Vec<&Entry>> {
     out
 }
 
-/// The group's entries that speak of malware: those that say so, and those that a `MAL-` record calls its alias.
-fn malware_of<'e>(group: &[&'e Entry]) -> Vec<&'e Entry> {
+/// The group's entries that do not say "malware" themselves but are called an alias by a `MAL-` record: what they
+/// name is the same malware. Only what they name narrowly: a catch-all there is no whole-package record.
+fn promoted<'e>(group: &[&'e Entry]) -> impl Iterator<Item = &'e Entry> {
     let named = |e: &Entry| group.iter().any(|m| m.id.starts_with("MAL-") && m.aliases.contains(&e.id));
-    group.iter().copied().filter(|e| e.kind == Kind::Malware || named(e)).collect()
+    group.iter().copied().filter(move |e| e.kind != Kind::Malware && named(e))
 }
 
 /// What one alias group says about a version; `None` when nothing.
 fn join(ecosystem: Ecosystem, group: &[&Entry], query: &Query<'_>) -> Option<Match> {
-    let malware = malware_of(group);
-    let is_malware = |e: &Entry| malware.iter().any(|m| std::ptr::eq(*m, e));
-    let reading = affected::reading(ecosystem, &malware);
-    let narrow =
-        |e: &Entry| query.named_by(e) || e.ranges.iter().any(|r| !affected::is_catch_all(r) && query.within(r));
-    let bad: Vec<&Entry> = match reading {
-        Reading::WholePackage => malware.clone(),
-        Reading::Narrow { .. } => malware.iter().copied().filter(|e| narrow(e)).collect(),
-    };
+    let own = || group.iter().copied().filter(|e| e.kind == Kind::Malware);
+    let is_whole = |e: &Entry| affected::reading(ecosystem, e) == Reading::WholePackage;
+    let mut bad: Vec<&Entry> = own().filter(|e| is_whole(e) || query.narrowly_affected_by(e)).collect();
+    let whole = bad.iter().any(|e| is_whole(e));
+    bad.extend(promoted(group).filter(|e| query.narrowly_affected_by(e)));
+    let others: Vec<&Entry> = group
+        .iter()
+        .copied()
+        .filter(|e| e.kind != Kind::Malware && query.affected_by(e) && !bad.iter().any(|b| std::ptr::eq(*b, *e)))
+        .collect();
     if !bad.is_empty() {
-        let whole = reading == Reading::WholePackage;
         // Every record of the incident is cited, also those that speak of it only as a vulnerability.
-        let also = group.iter().copied().filter(|e| !is_malware(e) && query.affected_by(e));
-        let cited: Vec<&Entry> = bad.into_iter().chain(also).collect();
-        return compose(ecosystem, group, &cited, Kind::Malware, None, whole);
+        bad.extend(others);
+        return compose(ecosystem, group, &bad, Kind::Malware, None, whole);
     }
-    let others: Vec<&Entry> = group.iter().copied().filter(|e| !is_malware(e) && query.affected_by(e)).collect();
-    if !others.is_empty() {
-        let kind = others.iter().map(|e| e.kind).max()?;
+    if let Some(kind) = others.iter().map(|e| e.kind).max() {
         let informational = others.iter().find_map(|e| e.informational.clone());
         let whole = others.iter().any(|e| e.versions.is_empty() && e.ranges.iter().any(|r| affected::is_catch_all(r)));
         return compose(ecosystem, group, &others, kind, informational.filter(|_| kind == Kind::Informational), whole);
     }
-    if reading == (Reading::Narrow { overbroad: true }) {
-        // Set aside, but said: a record names every version, and a narrower one does not name this one.
-        let broad: Vec<&Entry> = malware.iter().copied().filter(|e| query.affected_by(e)).collect();
-        if !broad.is_empty() {
-            return compose(ecosystem, group, &broad, Kind::Informational, Some(CONTESTED.to_owned()), false);
-        }
+    // Set aside, but said: a record names every version, and its narrower statement does not name this one.
+    let broad: Vec<&Entry> = own().filter(|e| query.affected_by(e)).collect();
+    if broad.is_empty() {
+        return None;
     }
-    None
+    compose(ecosystem, group, &broad, Kind::Informational, Some(CONTESTED.to_owned()), false)
 }
 
 /// [`Match::informational`] of a release that only the catch-all of an otherwise narrower malware record names.
