@@ -4,9 +4,13 @@
 //! [`crate::registry`], and returns a plan that is complete or says what is missing. Same input and same registry
 //! state: same plan, byte for byte.
 
+mod npm;
+
+pub use npm::{resolve as npm, resolve_with as npm_with};
+
 use crate::invocation::Invocation;
 use crate::model::{Environment, Files, InterpreterFacts, PackageId, PackageName, Plan, Timestamp};
-use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
+use crate::registry::{CrateIndex, PythonIndex};
 
 /// Everything a resolver may look at.
 #[derive(Clone, Copy)]
@@ -95,11 +99,6 @@ impl Freshness<'_> {
 
 /// Resolves a Python command.
 pub fn python(_request: Request<'_>, _index: &dyn PythonIndex, _interpreter: &InterpreterFacts) -> Plan {
-    Plan::default()
-}
-
-/// Resolves an npm-family command.
-pub fn npm(_request: Request<'_>, _registry: &dyn NpmRegistry) -> Plan {
     Plan::default()
 }
 
