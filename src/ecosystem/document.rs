@@ -129,11 +129,6 @@ impl<'t> Reader<'t> {
     pub(crate) fn table_of<'n, 'd>(&mut self, table: &'n DeTable<'d>, key: &str) -> Option<&'n DeTable<'d>> {
         self.table(table.get(key)?, key)
     }
-
-    /// The table at the end of a path of keys; a diagnostic where something on the way is no table.
-    pub(crate) fn table_at<'n, 'd>(&mut self, table: &'n DeTable<'d>, path: &[&str]) -> Option<&'n DeTable<'d>> {
-        path.iter().try_fold(table, |table, key| self.table_of(table, key))
-    }
 }
 
 /// A table's members in the order of the text.

@@ -219,8 +219,8 @@ fn file_url_path(url: &str, base: &Path) -> PathBuf {
     normalise(&base.join(if drive { &path[1..] } else { &path }))
 }
 
-/// Without `.` and `..`, lexically.
-fn normalise(path: &Path) -> PathBuf {
+/// Without `.` and `..` as far as the text allows; never empty.
+pub(super) fn normalise(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -232,7 +232,7 @@ fn normalise(path: &Path) -> PathBuf {
             other => out.push(other),
         }
     }
-    out
+    if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
 }
 
 fn decode(text: &str) -> String {

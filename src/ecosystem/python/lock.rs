@@ -130,6 +130,9 @@ pub struct LockedPackage {
     pub optional_dependencies: BTreeMap<String, Vec<LockedDependency>>,
     /// What each dependency group of it needs (uv).
     pub dev_dependencies: BTreeMap<String, Vec<LockedDependency>>,
+    /// What the project's manifest asked for when it was locked (uv): `""` is `project.dependencies` and the extras,
+    /// any other key a group.
+    pub manifest: BTreeMap<String, Vec<LockedDependency>>,
     /// The groups of the project that bring it in (`main`, `default`, `dev`); empty: not said.
     pub groups: Vec<String>,
     /// Only needed through an extra of the project (poetry).
@@ -153,6 +156,7 @@ impl LockedPackage {
             dependencies: Vec::new(),
             optional_dependencies: BTreeMap::new(),
             dev_dependencies: BTreeMap::new(),
+            manifest: BTreeMap::new(),
             groups: Vec::new(),
             optional: false,
             location,

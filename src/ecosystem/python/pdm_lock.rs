@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::direct::{full_commit, without_credentials};
+use super::direct::{full_commit, normalise, without_credentials};
 use super::lock::{
     self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
 };
@@ -34,7 +34,8 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             r.complain(offset, "a package without a name");
             continue;
         };
-        let mut package = LockedPackage::new(&name, r.at(offset));
+        let named_at = table.get("name").map_or(offset, |n| n.span().start);
+        let mut package = LockedPackage::new(&name, r.at(named_at));
         package.version = r.string_of(table, "version");
         package.requires_python = r.string_of(table, "requires_python").filter(|v| !v.is_empty());
         package.extras = r.strings_of(table, "extras");
@@ -77,7 +78,7 @@ fn read_source(r: &mut Reader<'_>, table: &DeTable<'_>, file: &Path) -> Option<S
         return Some(Source::Git { url: without_credentials(&url), reference, commit });
     }
     if let Some(path) = r.string_of(table, "path") {
-        return Some(Source::Path { path: file.parent().unwrap_or(Path::new("")).join(path) });
+        return Some(Source::Path { path: normalise(&file.parent().unwrap_or(Path::new("")).join(path)) });
     }
     for vcs in ["hg", "svn", "bzr"] {
         if let Some(url) = r.string_of(table, vcs) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::direct::{full_commit, without_credentials};
+use super::direct::{full_commit, normalise, without_credentials};
 use super::lock::{
     self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
 };
@@ -37,7 +37,8 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             r.complain(offset, "a package without a name");
             continue;
         };
-        let mut package = LockedPackage::new(&name, r.at(offset));
+        let named_at = table.get("name").map_or(offset, |n| n.span().start);
+        let mut package = LockedPackage::new(&name, r.at(named_at));
         package.version = r.string_of(table, "version");
         package.requires_python = r.string_of(table, "python-versions").filter(|v| v != "*");
         package.optional = r.flag_of(table, "optional");
@@ -99,7 +100,7 @@ fn markers(r: &mut Reader<'_>, table: &DeTable<'_>, groups: &[String]) -> Option
 
 fn read_source(r: &mut Reader<'_>, table: &DeTable<'_>, file: &Path, offset: usize) -> Option<Source> {
     let url = r.string_of(table, "url").unwrap_or_default();
-    let beside = || file.parent().unwrap_or(Path::new("")).join(&url);
+    let beside = || normalise(&file.parent().unwrap_or(Path::new("")).join(&url));
     match r.string_of(table, "type").as_deref() {
         Some("git") => {
             let commit = r.string_of(table, "resolved_reference").filter(|c| full_commit(c));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::direct::{full_commit, without_credentials};
+use super::direct::{full_commit, normalise, without_credentials};
 use super::lock::{
     self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
 };
@@ -39,7 +39,8 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             r.complain(offset, "a package without a name");
             continue;
         };
-        let mut package = LockedPackage::new(&name, r.at(offset));
+        let named_at = table.get("name").map_or(offset, |n| n.span().start);
+        let mut package = LockedPackage::new(&name, r.at(named_at));
         package.version = r.string_of(table, "version");
         package.requires_python = r.string_of(table, "requires-python").filter(|v| !v.is_empty());
         let marker = r.string_of(table, "marker");
@@ -71,7 +72,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
 
 /// `vcs`, `directory` and `archive` exclude each other and any `sdist` or `wheels`.
 fn read_source(r: &mut Reader<'_>, table: &DeTable<'_>, file: &Path, package: &mut LockedPackage) {
-    let beside = |p: &str| file.parent().unwrap_or(Path::new("")).join(p);
+    let beside = |p: &str| normalise(&file.parent().unwrap_or(Path::new("")).join(p));
     if let Some(vcs) = r.table_of(table, "vcs") {
         let url = r.string_of(vcs, "url").or_else(|| r.string_of(vcs, "path")).unwrap_or_default();
         let commit = r.string_of(vcs, "commit-id");

@@ -207,6 +207,13 @@ impl Marker {
         Ok(holds)
     }
 
+    /// Both must hold.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let text = format!("({}) and ({})", self.text, other.text).into_boxed_str();
+        Self { text, node: Node::All(vec![self.node.clone(), other.node.clone()]) }
+    }
+
     /// Whether the verdict depends on the extras asked for.
     pub fn depends_on_extras(&self) -> bool {
         self.node.any(&|v| matches!(v, Variable::Extra | Variable::Extras))

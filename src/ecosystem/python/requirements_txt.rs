@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::direct::{self, Direct};
 use super::requirement::{self, Marker, Requirement};
-use crate::model::{Diagnostic, Digest, Environment, FileError, Files, Location};
+use crate::model::{Diagnostic, Digest, Environment, FileError, Files, Location, PackageName};
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: usize = 16 << 20;
@@ -68,6 +68,8 @@ pub struct Entry {
     pub hashed: bool,
     /// Other options of this requirement: `--global-option`, `--config-settings`.
     pub options: Vec<(&'static str, String)>,
+    /// The name of the one index it may come from (uv's and Poetry's sources, a Pipfile's `index`).
+    pub index: Option<String>,
     /// Where it begins.
     pub location: Location,
 }
@@ -82,6 +84,51 @@ pub enum Target {
 }
 
 impl Entry {
+    /// A requirement without options.
+    pub fn new(text: &str, target: Target, location: Location) -> Self {
+        Self {
+            text: text.trim().to_owned(),
+            target,
+            editable: false,
+            constraint: false,
+            hashes: Vec::new(),
+            hashed: false,
+            options: Vec::new(),
+            index: None,
+            location,
+        }
+    }
+
+    /// Reads a PEP 508 requirement; a path in its URL is relative to `base`. The error is a lower-case fragment.
+    pub fn parse(text: &str, base: &Path, location: Location) -> Result<Self, String> {
+        let requirement = requirement::parse(text)?;
+        let target = match Direct::from_requirement(&requirement, base) {
+            Some(direct) => Target::Direct(direct),
+            None => Target::Named(requirement),
+        };
+        Ok(Self::new(text, target, location))
+    }
+
+    /// The project, when the text tells.
+    pub fn name(&self) -> Option<&PackageName> {
+        match &self.target {
+            Target::Named(r) => Some(&r.name),
+            Target::Direct(d) => d.name.as_ref(),
+        }
+    }
+
+    /// Adds a condition to its marker.
+    pub fn restrict(&mut self, condition: &Marker) {
+        let slot = match &mut self.target {
+            Target::Named(r) => &mut r.marker,
+            Target::Direct(d) => &mut d.marker,
+        };
+        *slot = Some(match slot.take() {
+            Some(marker) => marker.and(condition),
+            None => condition.clone(),
+        });
+    }
+
     /// The marker, of either kind.
     pub fn marker(&self) -> Option<&Marker> {
         match &self.target {
@@ -233,16 +280,7 @@ pub fn argument(
     let target =
         if editable { editable_target(text, environment, files) } else { line_target(text, environment, files) };
     let target = target.map_err(|message| Diagnostic::new(location.clone(), message))?;
-    Ok(Entry {
-        text: text.trim().to_owned(),
-        target,
-        editable,
-        constraint: false,
-        hashes: Vec::new(),
-        hashed: false,
-        options: Vec::new(),
-        location,
-    })
+    Ok(Entry { editable, ..Entry::new(text, target, location) })
 }
 
 /// What a requirement line asks for, by pip's order of questions: URL, directory, archive, PEP 508.
@@ -457,16 +495,9 @@ impl<'a> Reader<'a> {
         } else {
             line_target(text, self.environment, self.files)
         }?;
-        let mut entry = Entry {
-            text: text.trim().to_owned(),
-            target,
-            editable: editable.is_some(),
-            constraint,
-            hashes: Vec::new(),
-            hashed: false,
-            options: Vec::new(),
-            location: location.clone(),
-        };
+        let mut entry = Entry::new(text, target, location.clone());
+        entry.editable = editable.is_some();
+        entry.constraint = constraint;
         let mut editables = usize::from(editable.is_none());
         for option in &options {
             match (option.kind, option.name) {
@@ -764,7 +795,7 @@ fn is_comment(line: &str) -> bool {
 }
 
 /// A comment begins at a `#` at the line's start or after white space.
-fn without_comment(line: &str) -> &str {
+pub(super) fn without_comment(line: &str) -> &str {
     let mut after_blank = true;
     for (at, c) in line.char_indices() {
         if c == '#' && after_blank {

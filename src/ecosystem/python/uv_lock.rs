@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::direct::{full_commit, without_credentials};
+use super::direct::{full_commit, normalise, without_credentials};
 use super::lock::{
     self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
 };
@@ -36,7 +36,8 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             r.complain(offset, "a package without a name");
             continue;
         };
-        let mut package = LockedPackage::new(&name, r.at(offset));
+        let named_at = table.get("name").map_or(offset, |n| n.span().start);
+        let mut package = LockedPackage::new(&name, r.at(named_at));
         package.version = r.string_of(table, "version");
         if let Some(source) = table.get("source") {
             read_source(&mut r, source, path, &mut package);
@@ -46,6 +47,11 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
         package.dev_dependencies = groups(&mut r, table, "dev-dependencies", path);
         for old in groups(&mut r, table, "dependency-groups", path) {
             package.dev_dependencies.entry(old.0).or_insert(old.1);
+        }
+        // What the member's manifest asked for when the lockfile was written.
+        if let Some(metadata) = r.table_of(table, "metadata") {
+            package.manifest = groups(&mut r, metadata, "requires-dev", path);
+            package.manifest.insert(String::new(), dependencies(&mut r, metadata.get("requires-dist"), path));
         }
         let sdist = table.get("sdist");
         let wheels = r.array_of(table, "wheels");
@@ -70,7 +76,7 @@ fn read_source(r: &mut Reader<'_>, node: &Node<'_>, file: &Path, package: &mut L
 }
 
 fn source_of<'n>(text: &impl Fn(&str) -> Option<&'n str>, file: &Path) -> Option<Source> {
-    let beside = |p: &str| file.parent().unwrap_or(Path::new("")).join(p);
+    let beside = |p: &str| normalise(&file.parent().unwrap_or(Path::new("")).join(p));
     if let Some(url) = text("registry") {
         // A flat index of files beside the project is a path.
         return Some(match url.contains("://") {
@@ -134,7 +140,7 @@ fn dependencies(r: &mut Reader<'_>, node: Option<&Node<'_>>, file: &Path) -> Vec
                 .map(str::to_owned)
                 .collect(),
             marker,
-            range: None,
+            range: text("specifier").map(str::to_owned),
         });
     }
     out
@@ -156,4 +162,98 @@ fn artifact(r: &mut Reader<'_>, node: &Node<'_>) -> Option<LockedArtifact> {
         size: integer_of(table, "size"),
         uploaded_at: text("upload-time").and_then(|t| t.parse::<Timestamp>().ok()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecosystem::python::lock::Selection;
+    use crate::ecosystem::python::requirement::MarkerEnvironment;
+    use proptest::prelude::*;
+
+    const LOCK: &str = r#"version = 1
+requires-python = ">=3.9"
+[[package]]
+name = "app"
+version = "0.1.0"
+source = { editable = "." }
+dependencies = [
+    { name = "a", extra = ["x"] },
+    { name = "win", marker = "sys_platform == 'win32'" },
+]
+[package.dev-dependencies]
+dev = [{ name = "b" }, { name = "a" }]
+[package.metadata]
+requires-dist = [{ name = "a", extras = ["x"], specifier = ">=1" }]
+[[package]]
+name = "a"
+version = "1.0"
+source = { registry = "https://u:p@pypi.example/simple" }
+sdist = { url = "https://files/a-1.0.tar.gz", hash = "sha256:00", size = 7 }
+[package.optional-dependencies]
+x = [{ name = "c" }]
+[[package]]
+name = "b"
+version = "2"
+source = { git = "https://h/b?rev=main#84748be16341b76e073d117329f7f5f4ee2941ad" }
+dependencies = [{ name = "c" }]
+[[package]]
+name = "c"
+version = "3"
+source = { directory = "../c" }
+[[package]]
+name = "win"
+version = "4"
+source = { registry = "https://pypi.org/simple" }
+"#;
+
+    #[test]
+    fn sources_graph_and_markers() {
+        let (lock, diagnostics) = read(Path::new("/w/uv.lock"), LOCK);
+        assert_eq!(diagnostics.len(), 1, "the short hash: {diagnostics:?}");
+        let sources: Vec<String> = lock
+            .packages
+            .iter()
+            .filter_map(|p| p.source.as_ref())
+            .map(|s| format!("{} {}", s.kind(), s.url()))
+            .collect();
+        assert_eq!(
+            sources,
+            [
+                "workspace /w",
+                "registry https://pypi.example/simple",
+                "git https://h/b",
+                "path /c",
+                "registry https://pypi.org/simple"
+            ]
+        );
+        assert_eq!(lock.packages[0].manifest[""][0].range.as_deref(), Some(">=1"));
+        let linux = MarkerEnvironment::new([("sys_platform", "linux")]);
+        let selected = |groups: &[&str], environment| {
+            let selection =
+                Selection { groups: groups.iter().map(ToString::to_string).collect(), ..Selection::default() };
+            let found = lock.select(&selection, environment);
+            found
+                .iter()
+                .map(|s| format!("{} {} {}", lock.packages[s.package].name, s.depth, s.development))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(selected(&[], Some(&linux)), ["a 0 false", "c 1 false"]);
+        assert_eq!(selected(&["dev"], None), ["a 0 false", "b 0 true", "c 1 false", "win 0 false"]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(cut in 0..LOCK.len(), noise in r#"[\[\]{}"',:=a-z.0-9\n ]{0,20}"#) {
+            if let (Some(head), Some(tail)) = (LOCK.get(..cut), LOCK.get(cut..)) {
+                for text in [format!("{head}{noise}{tail}"), format!("{head}{noise}"), tail.to_owned()] {
+                    for name in ["uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"] {
+                        if let Some((lock, _)) = crate::ecosystem::python::lock::read(Path::new(name), &text) {
+                            let _ = lock.select(&Selection::default(), None);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
