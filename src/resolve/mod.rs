@@ -5,6 +5,7 @@
 //! state: same plan, byte for byte.
 
 mod npm;
+mod python;
 
 pub use npm::{resolve as npm, resolve_with as npm_with};
 
@@ -98,8 +99,8 @@ impl Freshness<'_> {
 }
 
 /// Resolves a Python command.
-pub fn python(_request: Request<'_>, _index: &dyn PythonIndex, _interpreter: &InterpreterFacts) -> Plan {
-    Plan::default()
+pub fn python(request: Request<'_>, index: &dyn PythonIndex, interpreter: &InterpreterFacts) -> Plan {
+    python::resolve(request, index, interpreter)
 }
 
 /// Resolves a cargo command.

@@ -1,1 +1,622 @@
-//! (being written)
+//! Python resolution over an index in memory: each scenario is a small world, a command, and the versions that pip
+//! would install (or what is said instead).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use tidewaiter::invocation::{self, Effect, FileRef, FileRole, Flag, FlagEffect, Invocation, RequestKind, Tool};
+use tidewaiter::model::{
+    Digest, Ecosystem, Environment, Execution, InterpreterFacts, Location, MemoryFiles, PackageId, PackageName,
+    Pinning, Plan, SignalGap, Timestamp, UnresolvedCause,
+};
+use tidewaiter::registry::python::{Advertised, CoreMetadata, File, Project};
+use tidewaiter::registry::{FetchError, PythonIndex};
+use tidewaiter::resolve::{self, Freshness, Request};
+
+const INDEX: &str = "https://index.example/simple";
+
+/// An index in memory.
+#[derive(Default)]
+struct World {
+    projects: BTreeMap<String, Vec<File>>,
+    metadata: BTreeMap<String, CoreMetadata>,
+    unreachable: Vec<String>,
+    also: BTreeMap<String, Vec<String>>,
+    asked: Mutex<Vec<String>>,
+}
+
+/// Sets what a release is beyond its requirements.
+type Edit = fn(&mut File);
+
+impl World {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// A release with one wheel for any interpreter.
+    fn wheel(self, name: &str, version: &str, requires: &[&str]) -> Self {
+        self.file(&format!("{name}-{version}-py3-none-any.whl"), name, version, requires, |_| {})
+    }
+
+    fn wheel_with(self, name: &str, version: &str, requires: &[&str], edit: Edit) -> Self {
+        self.file(&format!("{name}-{version}-py3-none-any.whl"), name, version, requires, edit)
+    }
+
+    /// A release published on this day.
+    fn dated(mut self, name: &str, version: &str, day: &str, requires: &[&str]) -> Self {
+        self = self.wheel(name, version, requires);
+        let file = self.projects.get_mut(name).unwrap().last_mut().unwrap();
+        file.upload_time = Some(format!("{day}T00:00:00Z").parse().unwrap());
+        self
+    }
+
+    fn file(mut self, filename: &str, name: &str, version: &str, requires: &[&str], edit: Edit) -> Self {
+        let mut file = File {
+            filename: filename.to_owned(),
+            url: format!("https://files.example/{filename}"),
+            digests: vec![Digest::sha256_of(filename.as_bytes())],
+            requires_python: None,
+            size: Some(1),
+            upload_time: Some("2020-01-01T00:00:00Z".parse().unwrap()),
+            yanked: None,
+            core_metadata: Advertised::Yes,
+            index: Arc::from(INDEX),
+        };
+        edit(&mut file);
+        self.metadata.insert(
+            filename.to_owned(),
+            CoreMetadata {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                requires_dist: requires.iter().map(ToString::to_string).collect(),
+                ..CoreMetadata::default()
+            },
+        );
+        let key = PackageName::new(Ecosystem::PyPI, name).canonical().to_owned();
+        self.projects.entry(key).or_default().push(file);
+        self
+    }
+
+    /// A release with an sdist whose metadata needs a build.
+    fn opaque_sdist(mut self, name: &str, version: &str) -> Self {
+        let filename = format!("{name}-{version}.tar.gz");
+        self = self.file(&filename, name, version, &[], |_| {});
+        self.metadata.remove(&filename);
+        self
+    }
+
+    fn plan(&self, command: Command) -> Plan {
+        command.resolve(self)
+    }
+
+    /// The versions of a plan that is complete.
+    fn versions(&self, command: Command) -> String {
+        let plan = self.plan(command);
+        assert!(plan.complete(), "{:#?}", plan.unresolved);
+        versions(&plan)
+    }
+}
+
+fn versions(plan: &Plan) -> String {
+    let all: Vec<String> = plan.packages.iter().map(|p| format!("{} {}", p.id.name, p.id.version)).collect();
+    all.join(", ")
+}
+
+impl PythonIndex for World {
+    fn project(&self, name: &PackageName) -> Result<Arc<Project>, FetchError> {
+        self.asked.lock().unwrap().push(name.canonical().to_owned());
+        if self.unreachable.iter().any(|n| n == name.canonical()) {
+            return Err(FetchError::Unreachable { registry: INDEX.to_owned(), reason: "no route".to_owned() });
+        }
+        let files =
+            self.projects.get(name.canonical()).ok_or(FetchError::NotFound { registry: INDEX.to_owned() })?.clone();
+        let mut indexes = vec![Arc::from(INDEX)];
+        indexes.extend(self.also.get(name.canonical()).into_iter().flatten().map(|i| Arc::from(i.as_str())));
+        Ok(Arc::new(Project { name: name.clone(), files, indexes, status: String::new() }))
+    }
+
+    fn metadata(&self, file: &File) -> Result<Arc<CoreMetadata>, FetchError> {
+        let known = self.metadata.get(&file.filename).cloned().map(Arc::new);
+        known.ok_or(FetchError::NeedsExecution { reason: "no static metadata".to_owned() })
+    }
+
+    fn prefetch(&self, _names: &[PackageName]) {}
+
+    fn prefetch_metadata(&self, _files: &[File]) {}
+
+    fn signal_gaps(&self) -> Vec<SignalGap> {
+        Vec::new()
+    }
+}
+
+/// A command and what surrounds it.
+#[derive(Clone)]
+struct Command {
+    invocation: Invocation,
+    files: MemoryFiles,
+    interpreter: InterpreterFacts,
+    as_of: Option<&'static str>,
+    cutoff: Option<&'static str>,
+    affected: Vec<PackageId>,
+}
+
+/// `pip install WORDS`.
+fn pip(words: &[&str]) -> Command {
+    let argv: Vec<String> = ["pip", "install"].iter().chain(words).map(ToString::to_string).collect();
+    let mut invocation = Invocation::other(&argv);
+    invocation.tool = Tool::Pip;
+    invocation.verb = "install".to_owned();
+    invocation.effect = Effect::Requests;
+    invocation.requests = words
+        .iter()
+        .enumerate()
+        .map(|(i, text)| invocation::Request {
+            text: text.to_string(),
+            kind: RequestKind::Requirement,
+            location: Location::argv(i + 2),
+        })
+        .collect();
+    Command {
+        invocation,
+        files: MemoryFiles::default(),
+        interpreter: python311(),
+        as_of: None,
+        cutoff: None,
+        affected: Vec::new(),
+    }
+}
+
+fn python311() -> InterpreterFacts {
+    let marker = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+    InterpreterFacts {
+        markers: vec![
+            marker("implementation_name", "cpython"),
+            marker("implementation_version", "3.11.7"),
+            marker("os_name", "posix"),
+            marker("platform_machine", "x86_64"),
+            marker("platform_python_implementation", "CPython"),
+            marker("platform_release", ""),
+            marker("platform_system", "Linux"),
+            marker("platform_version", ""),
+            marker("python_full_version", "3.11.7"),
+            marker("python_version", "3.11"),
+            marker("sys_platform", "linux"),
+        ],
+        tags: ["cp311-cp311-manylinux_2_17_x86_64", "cp311-abi3-manylinux_2_17_x86_64", "py3-none-any", "py2-none-any"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..InterpreterFacts::default()
+    }
+}
+
+impl Command {
+    fn flag(mut self, name: &str, value: Option<&str>) -> Self {
+        self.invocation.flags.push(Flag {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            effect: FlagEffect::Selects,
+            location: Location::argv(0),
+        });
+        self
+    }
+
+    fn with_file(mut self, path: &str, role: FileRole, text: &str) -> Self {
+        self.files.0.insert(PathBuf::from("/work").join(path), text.as_bytes().to_vec());
+        self.invocation.files.push(FileRef { path: path.to_owned(), role, location: Location::argv(3) });
+        self
+    }
+
+    fn requirements(self, text: &str) -> Self {
+        self.with_file("requirements.txt", FileRole::Requirements, text)
+    }
+
+    fn constraints(self, text: &str) -> Self {
+        self.with_file("constraints.txt", FileRole::Constraints, text)
+    }
+
+    fn installed(mut self, name: &str, version: &str, requires: &[&str]) -> Self {
+        self.interpreter.installed.push((name.to_owned(), version.to_owned()));
+        self.interpreter.site_packages = vec![PathBuf::from("/venv/site-packages")];
+        let requires: String = requires.iter().map(|r| format!("Requires-Dist: {r}\n")).collect();
+        let text =
+            format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}\nRequires-Dist: not-me\n");
+        let path = format!("/venv/site-packages/{name}-{version}.dist-info/METADATA");
+        self.files.0.insert(PathBuf::from(path), text.into_bytes());
+        self
+    }
+
+    fn cutoff(mut self, day: &'static str) -> Self {
+        self.cutoff = Some(day);
+        self
+    }
+
+    fn as_of(mut self, day: &'static str) -> Self {
+        self.as_of = Some(day);
+        self
+    }
+
+    fn resolve(&self, index: &dyn PythonIndex) -> Plan {
+        let day = |d: &str| -> Timestamp { format!("{d}T00:00:00Z").parse().unwrap() };
+        let environment = Environment {
+            variables: BTreeMap::new(),
+            cwd: PathBuf::from("/work"),
+            home: None,
+            now: day("2026-01-10"),
+            os: "linux",
+            arch: "x86_64",
+        };
+        let freshness = Freshness {
+            as_of: self.as_of.map(day),
+            cutoff: self.cutoff.map(day),
+            excluded: &|name| name.canonical() == "exempt",
+            affected: &|id| self.affected.contains(id),
+            now: day("2026-01-10"),
+        };
+        let request = Request {
+            invocation: &self.invocation,
+            environment: &environment,
+            files: &self.files,
+            freshness: &freshness,
+        };
+        resolve::python(request, index, &self.interpreter)
+    }
+}
+
+fn only_unresolved(plan: &Plan) -> (UnresolvedCause, &str) {
+    assert_eq!(plan.unresolved.len(), 1, "{:#?}", plan.unresolved);
+    (plan.unresolved[0].cause, &plan.unresolved[0].reason)
+}
+
+fn package<'p>(plan: &'p Plan, name: &str) -> &'p tidewaiter::model::Package {
+    plan.packages.iter().find(|p| p.id.name.canonical() == name).unwrap()
+}
+
+#[test]
+fn the_newest_release_and_all_it_needs() {
+    let world = World::new()
+        .wheel("app", "1.0", &["lib>=1"])
+        .wheel("app", "2.0", &["lib>=2,<3", "tool; python_version < '3'"])
+        .wheel("lib", "1.9", &[])
+        .wheel("lib", "2.5", &["deep"])
+        .wheel("lib", "3.0", &[])
+        .wheel("deep", "0.1", &[]);
+    let plan = world.plan(pip(&["App"]));
+    assert_eq!(versions(&plan), "App 2.0, deep 0.1, lib 2.5");
+    let lib = package(&plan, "lib");
+    assert_eq!((lib.direct, lib.depth, lib.origin.text.as_str()), (false, 1, "lib>=2,<3"));
+    assert_eq!(lib.origin.range.as_deref(), Some(">=2,<3"));
+    assert_eq!(lib.required_by[0].purl(), "pkg:pypi/app@2.0");
+    assert_eq!(lib.pinning, Pinning::Range);
+    assert_eq!(lib.origin.location, Location::argv(2), "it came in by that word");
+    assert_eq!(package(&plan, "deep").depth, 2);
+    let app = package(&plan, "app");
+    assert_eq!((app.direct, app.pinning), (true, Pinning::Floating));
+    assert_eq!(app.source.url(), INDEX);
+    assert_eq!(app.artifacts.len(), 1);
+}
+
+#[test]
+fn a_later_upper_bound_moves_the_earlier_pin_and_not_who_set_it() {
+    // A learning solver keeps `http 2` and goes back through every `cloud`; pip pins `http` anew.
+    let world = World::new()
+        .wheel("http", "1.9", &[])
+        .wheel("http", "2.0", &[])
+        .wheel("cloud", "1.0", &["core==1.0"])
+        .wheel("cloud", "2.0", &["core==2.0"])
+        .wheel("core", "1.0", &["http"])
+        .wheel("core", "2.0", &["http<2"]);
+    assert_eq!(world.versions(pip(&["http", "cloud"])), "cloud 2.0, core 2.0, http 1.9");
+}
+
+#[test]
+fn going_back_over_a_conflict() {
+    let world = World::new()
+        .wheel("a", "2.0", &["c>=2"])
+        .wheel("a", "1.0", &["c<2"])
+        .wheel("b", "1.0", &["c<2"])
+        .wheel("c", "1.0", &[])
+        .wheel("c", "2.0", &[]);
+    assert_eq!(world.versions(pip(&["a", "b"])), "a 1.0, b 1.0, c 1.0");
+}
+
+#[test]
+fn a_contradiction_is_said_with_its_parts() {
+    let world = World::new().wheel("a", "1.0", &["c>=2"]).wheel("b", "1.0", &["c<2"]).wheel("c", "1.0", &[]).wheel(
+        "c",
+        "2.0",
+        &[],
+    );
+    let plan = world.plan(pip(&["a", "b"]));
+    let (cause, reason) = only_unresolved(&plan);
+    assert_eq!(cause, UnresolvedCause::Conflict);
+    assert!(reason.contains("c<2") && reason.contains("c>=2"), "{reason}");
+    assert_eq!(only_unresolved(&world.plan(pip(&["c==1.0", "c==2.0"]))).0, UnresolvedCause::Conflict);
+}
+
+#[test]
+fn pre_releases_only_where_named_asked_for_or_alone() {
+    let world = World::new().wheel("a", "1.0", &[]).wheel("a", "2.0rc1", &[]).wheel("only", "1.0b1", &[]).wheel(
+        "wants",
+        "1.0",
+        &["a>=2.0rc1"],
+    );
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0");
+    assert_eq!(world.versions(pip(&["a"]).flag("--pre", None)), "a 2.0rc1");
+    assert_eq!(world.versions(pip(&["a>=2.0a1"])), "a 2.0rc1");
+    assert_eq!(world.versions(pip(&["a>1"])), "a 2.0rc1", "no final release matches");
+    assert_eq!(world.versions(pip(&["only"])), "only 1.0b1");
+    assert_eq!(world.versions(pip(&["wants"])), "a 2.0rc1, wants 1.0");
+}
+
+#[test]
+fn yanked_releases_only_when_pinned() {
+    let world =
+        World::new().wheel("a", "1.0", &[]).wheel_with("a", "1.1", &[], |f| f.yanked = Some("broken".to_owned()));
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0");
+    let plan = world.plan(pip(&["a==1.1"]));
+    assert_eq!(versions(&plan), "a 1.1");
+    assert_eq!(package(&plan, "a").withdrawn.as_deref(), Some("broken"));
+    assert_eq!(only_unresolved(&world.plan(pip(&["a>=1.1"]))).0, UnresolvedCause::NoMatchingVersion);
+}
+
+#[test]
+fn requires_python_and_tags_decide_what_exists() {
+    let world = World::new()
+        .wheel("a", "1.0", &[])
+        .wheel_with("a", "2.0", &[], |f| f.requires_python = Some(">=3.12".to_owned()))
+        .file("b-1.0-cp311-cp311-win_amd64.whl", "b", "1.0", &[], |_| {})
+        .file("c-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", "c", "1.0", &[], |_| {})
+        .file("c-1.0-py3-none-any.whl", "c", "1.0", &[], |_| {})
+        .file("c-1.0-cp312-cp312-manylinux_2_17_x86_64.whl", "c", "1.0", &[], |_| {});
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0");
+    let plan = world.plan(pip(&["b"]));
+    let (cause, reason) = only_unresolved(&plan);
+    assert_eq!(cause, UnresolvedCause::NoMatchingVersion);
+    assert!(reason.contains("1.0 has no file for this interpreter"), "{reason}");
+    let plan = world.plan(pip(&["c"]));
+    assert_eq!(package(&plan, "c").artifacts.len(), 2);
+}
+
+#[test]
+fn local_versions() {
+    let world = World::new().wheel("a", "1.0", &[]).wheel("a", "1.0+cpu", &[]).wheel("a", "1.1+cu", &[]);
+    assert_eq!(world.versions(pip(&["a==1.0"])), "a 1.0+cpu", "a local build is newer than its release");
+    assert_eq!(world.versions(pip(&["a==1.0+cpu"])), "a 1.0+cpu");
+    assert_eq!(world.versions(pip(&["a<=1.0"])), "a 1.0+cpu");
+    assert_eq!(world.versions(pip(&["a===1.0"])), "a 1.0");
+}
+
+#[test]
+fn extras_bring_their_requirements_and_bind_to_the_project() {
+    let world = World::new()
+        .wheel("a", "1.0", &["x; extra == 'fast'", "y; extra == 'all'", "a[fast]; extra == 'all'"])
+        .wheel("x", "1.0", &[])
+        .wheel("y", "1.0", &[])
+        .wheel("b", "1.0", &["a[fast]<1.0"])
+        .wheel("a", "0.9", &["x; extra == 'fast'"]);
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0");
+    assert_eq!(world.versions(pip(&["a[Fast]"])), "a 1.0, x 1.0");
+    assert_eq!(world.versions(pip(&["a[all]"])), "a 1.0, x 1.0, y 1.0");
+    assert_eq!(world.versions(pip(&["a[unknown]"])), "a 1.0");
+    assert_eq!(world.versions(pip(&["a", "b"])), "a 0.9, b 1.0, x 1.0");
+    let plan = world.plan(pip(&["a[fast]==1.0"]));
+    assert_eq!((package(&plan, "a").pinning, package(&plan, "x").depth), (Pinning::Exact, 1));
+}
+
+#[test]
+fn an_sdist_alone_is_named_and_not_built() {
+    let world = World::new().wheel("a", "1.0", &[]).opaque_sdist("a", "2.0").wheel("b", "1.0", &["a"]);
+    let plan = world.plan(pip(&["b"]));
+    let (cause, reason) = only_unresolved(&plan);
+    assert_eq!(cause, UnresolvedCause::NeedsExecution);
+    assert!(reason.contains("a 2.0") && reason.contains("1.0 is the newest release with a wheel"), "{reason}");
+    assert_eq!(versions(&plan), "a 2.0, b 1.0", "what is known is in the plan");
+    assert_eq!(package(&plan, "a").executes, [Execution::PythonBuild]);
+    assert_eq!(world.versions(pip(&["b"]).flag("--only-binary", Some(":all:"))), "a 1.0, b 1.0");
+    assert_eq!(world.versions(pip(&["b"]).flag("--prefer-binary", None)), "a 1.0, b 1.0");
+}
+
+#[test]
+fn a_wheel_comes_before_the_sdist_of_the_same_version() {
+    let world = World::new().opaque_sdist("a", "1.0").wheel("a", "1.0", &[]);
+    let plan = world.plan(pip(&["a"]));
+    assert!(plan.complete());
+    let a = package(&plan, "a");
+    assert_eq!((a.artifacts.len(), a.executes.len()), (1, 0));
+}
+
+#[test]
+fn constraints_restrict_and_ask_for_nothing() {
+    let world =
+        World::new().wheel("a", "1.0", &["b"]).wheel("b", "1.0", &[]).wheel("b", "2.0", &[]).wheel("z", "1", &[]);
+    assert_eq!(world.versions(pip(&["a"]).constraints("b==1.0\nz==1\n")), "a 1.0, b 1.0");
+    let plan = world.plan(pip(&["a", "b"]).constraints("b==1.0"));
+    assert_eq!(package(&plan, "b").pinning, Pinning::Exact);
+    assert_eq!(only_unresolved(&world.plan(pip(&["b"]).constraints("b>5"))).0, UnresolvedCause::NoMatchingVersion);
+}
+
+#[test]
+fn hashes_choose_files_and_are_demanded_of_all_once_one_has_them() {
+    let digest = Digest::sha256_of(b"a-1.0-py3-none-any.whl");
+    let world = World::new().wheel("a", "1.0", &[]).wheel("a", "2.0", &[]).wheel("b", "1.0", &[]);
+    let text = format!("a==1.0 --hash={digest}\n");
+    let plan = world.plan(pip(&[]).requirements(&text));
+    assert_eq!(versions(&plan), "a 1.0");
+    assert_eq!(package(&plan, "a").pinning, Pinning::ExactHash);
+    let plan = world.plan(pip(&[]).requirements(&format!("{text}b==1.0\n")));
+    assert!(only_unresolved(&plan).1.contains("hashes are required"));
+    let plan = world.plan(pip(&[]).requirements(&format!("a==2.0 --hash={digest}\n")));
+    assert!(only_unresolved(&plan).1.contains("digest"));
+}
+
+#[test]
+fn unknown_names_and_silent_registries_are_told_apart() {
+    let mut world = World::new().wheel("a", "1.0", &["gone"]).wheel("a", "0.9", &[]).wheel("b", "1.0", &["silent>=1"]);
+    world.unreachable.push("silent".to_owned());
+    assert_eq!(only_unresolved(&world.plan(pip(&["nope"]))).0, UnresolvedCause::UnknownPackage);
+    assert_eq!(world.versions(pip(&["a"])), "a 0.9", "as pip: a release that needs what does not exist is passed over");
+    let plan = world.plan(pip(&["a==1.0"]));
+    assert_eq!(only_unresolved(&plan).0, UnresolvedCause::UnknownPackage);
+    assert_eq!(versions(&plan), "a 1.0");
+    let plan = world.plan(pip(&["b", "nope"]));
+    let causes: Vec<_> = plan.unresolved.iter().map(|u| u.cause).collect();
+    assert_eq!(causes, [UnresolvedCause::UnknownPackage, UnresolvedCause::Unreachable]);
+    assert_eq!(versions(&plan), "b 1.0");
+}
+
+#[test]
+fn the_cooldown_hides_the_young() {
+    let world = World::new()
+        .dated("a", "1.0", "2025-01-01", &[])
+        .dated("a", "1.1", "2026-01-08", &[])
+        .dated("new", "0.1", "2026-01-09", &["a"])
+        .dated("exempt", "1.0", "2025-01-01", &[])
+        .dated("exempt", "2.0", "2026-01-09", &[]);
+    let young = |words: &[&str]| pip(words).cutoff("2026-01-03");
+    let plan = world.plan(young(&["a"]));
+    assert_eq!(versions(&plan), "a 1.0");
+    let held = &plan.held_back[0];
+    assert_eq!((held.version.as_str(), held.instead.as_deref()), ("1.1", Some("1.0")));
+    assert_eq!(held.reason, "published 2 days ago");
+    let plan = world.plan(young(&["a==1.1"]));
+    assert_eq!((versions(&plan).as_str(), plan.held_back.len()), ("a 1.1", 0), "nothing older satisfies it");
+    let plan = world.plan(young(&["new"]));
+    assert_eq!(versions(&plan), "a 1.0, new 0.1", "only the project without an older release is young");
+    assert_eq!(world.versions(young(&["exempt"])), "exempt 2.0");
+    assert_eq!(world.versions(young(&["a"]).as_of("2025-06-01")), "a 1.0");
+    assert_eq!(world.versions(pip(&["a"])), "a 1.1");
+}
+
+#[test]
+fn a_young_release_that_mends_an_advisory_is_not_held_back() {
+    let world = World::new().dated("a", "1.0", "2025-01-01", &[]).dated("a", "1.1", "2026-01-08", &[]);
+    let mut command = pip(&["a"]).cutoff("2026-01-03");
+    command.affected = vec![PackageId::new(PackageName::new(Ecosystem::PyPI, "a"), "1.0")];
+    assert_eq!(world.versions(command), "a 1.1");
+}
+
+#[test]
+fn the_cooldown_prefers_an_older_parent_to_a_young_child() {
+    let world = World::new()
+        .dated("a", "2.0", "2025-12-01", &["b==2.0"])
+        .dated("a", "1.0", "2025-01-01", &["b==1.0"])
+        .dated("b", "2.0", "2026-01-09", &[])
+        .dated("b", "1.0", "2025-01-01", &[]);
+    assert_eq!(world.versions(pip(&["a"]).cutoff("2026-01-03")), "a 1.0, b 1.0");
+    assert_eq!(world.versions(pip(&["a==2.0"]).cutoff("2026-01-03")), "a 2.0, b 2.0", "asked for outright");
+}
+
+#[test]
+fn what_did_not_exist_then_does_not_exist() {
+    let world = World::new().dated("a", "1.0", "2025-01-01", &[]).dated("a", "2.0", "2025-06-01", &[]);
+    assert_eq!(world.versions(pip(&["a"]).as_of("2025-03-01")), "a 1.0");
+    let plan = world.plan(pip(&["a"]).as_of("2024-03-01"));
+    assert!(!plan.complete());
+}
+
+#[test]
+fn what_is_installed_and_satisfies_is_not_brought_in() {
+    let world = World::new().wheel("a", "1.0", &["b"]).wheel("a", "2.0", &["b", "c"]).wheel("b", "1.0", &[]).wheel(
+        "c",
+        "1.0",
+        &[],
+    );
+    let have = |words: &[&str]| pip(words).installed("a", "1.0", &["b"]);
+    assert_eq!(world.versions(have(&["a"])), "b 1.0", "the requirement that is missing comes in");
+    assert_eq!(world.versions(have(&["a"]).installed("b", "1.0", &[])), "");
+    assert_eq!(world.versions(have(&["a>=2"])), "a 2.0, b 1.0, c 1.0");
+    assert_eq!(world.versions(have(&["a"]).flag("--upgrade", None)), "a 2.0, b 1.0, c 1.0");
+    assert_eq!(world.versions(have(&["a"]).flag("--force-reinstall", None)), "a 2.0, b 1.0, c 1.0");
+    assert_eq!(world.versions(have(&["a"]).flag("--target", Some("x"))), "a 2.0, b 1.0, c 1.0");
+}
+
+#[test]
+fn no_deps_takes_only_what_is_named() {
+    let world = World::new().wheel("a", "1.0", &["b"]).wheel("b", "1.0", &[]);
+    assert_eq!(world.versions(pip(&["a"]).flag("--no-deps", None)), "a 1.0");
+}
+
+#[test]
+fn sources_outside_any_index_are_listed_and_incomplete() {
+    let world = World::new().wheel("b", "1.0", &["a>=1"]).wheel("a", "1.0", &[]).wheel(
+        "c",
+        "1",
+        &["d @ git+https://g.example/d"],
+    );
+    let plan = world.plan(pip(&["a @ https://e.example/a-3.0-py3-none-any.whl", "b"]));
+    assert_eq!(versions(&plan), "a 3.0, b 1.0", "the URL takes the place of the index");
+    assert_eq!(package(&plan, "a").source.kind(), "url");
+    assert_eq!(only_unresolved(&plan).0, UnresolvedCause::Unsupported);
+    let plan = world.plan(pip(&["git+https://g.example/x@main"]));
+    assert!(!plan.complete());
+    let plan = world.plan(pip(&["c"]));
+    assert_eq!(versions(&plan), "c 1, d 0");
+    assert_eq!(package(&plan, "d").source.kind(), "git");
+    assert!(!plan.complete());
+}
+
+#[test]
+fn a_name_in_two_indexes_says_so() {
+    let mut world = World::new().wheel("a", "1.0", &[]);
+    world.also.insert("a".to_owned(), vec!["https://private.example/simple".to_owned()]);
+    let plan = world.plan(pip(&["a"]));
+    assert_eq!(package(&plan, "a").also_in, ["https://private.example/simple"]);
+}
+
+#[test]
+fn hostile_metadata_is_passed_over_or_bounded() {
+    let many: Vec<String> = (0..10_000).map(|i| format!("dep{i}; extra == 'none'")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let world = World::new()
+        .wheel("bad", "2.0", &["foo- >1"])
+        .wheel("bad", "1.0", &[])
+        .wheel("many", "1.0", &many)
+        .wheel("x", "1.0", &["y", "x[a]", "x[a,b]; extra == 'a'"])
+        .wheel("y", "1.0", &["x"])
+        .wheel_with("liar", "2.0", &[], |f| f.requires_python = Some("nonsense".to_owned()))
+        .file("-.whl", "many", "1", &[], |_| {})
+        .file("many-1-1-1-1-1-1-1.whl", "many", "1", &[], |_| {})
+        .file("many-é.tar.gz", "many", "1", &[], |_| {});
+    assert_eq!(world.versions(pip(&["bad"])), "bad 1.0");
+    assert_eq!(world.versions(pip(&["many", "x", "liar"])), "liar 2.0, many 1.0, x 1.0, y 1.0");
+    assert!(!world.plan(pip(&["bad==2.0"])).complete());
+}
+
+#[test]
+fn a_command_that_installs_nothing_asks_nothing() {
+    let world = World::new().wheel("a", "1.0", &[]);
+    let mut command = pip(&["a"]);
+    command.invocation.effect = Effect::Nothing;
+    assert_eq!(versions(&world.plan(command)), "");
+    assert!(world.asked.lock().unwrap().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_files_does_not_matter(seed in any::<u64>()) {
+        let mut world = World::new();
+        for version in ["1.0", "1.1", "2.0", "2.1rc1", "3.0"] {
+            world = world.wheel("a", version, &["b>=1", "c<3"]).opaque_sdist("a", version);
+            world = world.wheel("b", version, &["c"]).wheel("c", version, &[]);
+        }
+        let expected = world.plan(pip(&["a", "b"])).digest();
+        let mut state = seed | 1;
+        for files in world.projects.values_mut() {
+            for i in (1..files.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                files.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
+            }
+        }
+        prop_assert_eq!(world.plan(pip(&["a", "b"])).digest(), expected);
+    }
+
+    #[test]
+    fn no_requirement_text_panics(text in "\\PC{0,60}", requires in "[a-z0-9 .,<>=!~;@\\[\\]()*'\"+-]{0,60}") {
+        let world = World::new().wheel("a", "1.0", &[&requires]).wheel("b", "1.0", &[&text]);
+        let _ = world.plan(pip(&["a", "b", &text]).requirements(&text));
+    }
+}
