@@ -261,10 +261,10 @@ impl<'a> Catalog<'a> {
     fn spec(&self, requirement: &Requirement) -> (usize, Rc<Spec>) {
         let text = requirement.specifiers.to_string();
         let mut table = self.names.borrow_mut();
-        if let Some(number) = table.by_spec.get(&text) {
-            if let Some(spec) = table.specs.get(*number) {
-                return (*number, Rc::clone(spec));
-            }
+        if let Some(number) = table.by_spec.get(&text)
+            && let Some(spec) = table.specs.get(*number)
+        {
+            return (*number, Rc::clone(spec));
         }
         let number = table.specs.len();
         let spec = Rc::new(Spec::new(&requirement.specifiers));
@@ -481,7 +481,7 @@ impl<'a> Catalog<'a> {
                     return Required::default();
                 };
                 match self.index.metadata(file) {
-                    Ok(metadata) => self.from_metadata(name, &release.version, &metadata),
+                    Ok(metadata) => self.read_metadata(name, &release.version, &metadata),
                     Err(FetchError::NeedsExecution { reason }) => unknown(
                         UnresolvedCause::NeedsExecution,
                         format!("its dependencies are known only by running its build: {reason}"),
@@ -499,7 +499,7 @@ impl<'a> Catalog<'a> {
         }
     }
 
-    fn from_metadata(&self, name: Name, version: &Version, metadata: &Arc<CoreMetadata>) -> Required {
+    fn read_metadata(&self, name: Name, version: &Version, metadata: &Arc<CoreMetadata>) -> Required {
         let unusable = |reason: String| Required { unusable: Some(reason), ..Required::default() };
         let package = self.package_name(name);
         if !metadata.name.is_empty() && normalise_name(Ecosystem::PyPI, &metadata.name) != package.canonical() {

@@ -252,10 +252,10 @@ fn look_ahead(catalog: &Catalog<'_>, roots: &[Root]) {
         let mut likely: Vec<(u32, Name, u32)> = Vec::new();
         for need in &frontier {
             let (name, _) = catalog.node_name(need.node);
-            if let Some(index) = Search::likely(catalog, need) {
-                if seen.insert((need.node, index)) {
-                    likely.push((need.node, name, index));
-                }
+            if let Some(index) = Search::likely(catalog, need)
+                && seen.insert((need.node, index))
+            {
+                likely.push((need.node, name, index));
             }
         }
         let releases: Vec<(Name, u32)> = likely.iter().map(|(_, name, index)| (*name, *index)).collect();

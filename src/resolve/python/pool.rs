@@ -249,9 +249,11 @@ struct Build {
     files: Vec<Ranked>,
 }
 
+type Rank = (bool, u8, u32, std::cmp::Reverse<Option<(u64, String)>>);
+
 struct Ranked {
     /// Not yanked first, wheels first, best tag first, highest build number first.
-    key: (bool, u8, u32, std::cmp::Reverse<Option<(u64, String)>>),
+    key: Rank,
     file: usize,
 }
 

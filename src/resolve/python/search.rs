@@ -609,7 +609,8 @@ pub(super) fn list<'n>(
         });
     }
     let all_yanked = matching.iter().all(|i| release(i).is_some_and(|r| r.yanked));
-    if !exact && !(all_yanked && needs.clone().any(|n| n.spec.pins)) {
+    let pinned = needs.clone().any(|n| n.spec.pins);
+    if !(exact || all_yanked && pinned) {
         matching.retain(|i| release(i).is_some_and(|r| !r.yanked));
     }
     Listed { from_index: matching, installed }
