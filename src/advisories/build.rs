@@ -447,3 +447,171 @@ pub(super) fn persist(path: &Path, parts: &[Vec<u8>]) -> Result<(), BuildError> 
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| io(dir, &e))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::advisories::index::{Index, IndexError};
+    use crate::model::PackageName;
+
+    fn record(id: &str, package: &str, version: &str) -> String {
+        format!(
+            r#"{{"id":"{id}","modified":"2026-01-01T00:00:00Z","aliases":["CVE-{id}"],"summary":"s",
+                "affected":[{{"package":{{"ecosystem":"npm","name":"{package}"}},"versions":["{version}"]}}]}}"#
+        )
+    }
+
+    fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn built(n: usize) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.index");
+        let mut builder = Builder::default();
+        for i in 0..n {
+            builder.add("r", record(&format!("GHSA-{i}"), &format!("package-{i}"), "1.0.0").as_bytes());
+        }
+        builder.write(&path, Timestamp::UNIX_EPOCH).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn every_name_and_id_is_found_again() {
+        let (_dir, path) = built(2000);
+        let index = Index::open(&path).unwrap();
+        assert_eq!((index.summary().records, index.summary().names), (2000, 2000));
+        for i in 0..2000 {
+            let name = PackageName::new(Ecosystem::Npm, &format!("package-{i}"));
+            let entries = index.entries(&name).unwrap();
+            assert_eq!(entries.iter().map(|e| e.id.clone()).collect::<Vec<_>>(), [format!("GHSA-{i}")]);
+        }
+        for id in ["GHSA-0", "GHSA-1999", "CVE-GHSA-77"] {
+            assert_eq!(index.records(id).unwrap().len(), 1, "{id}");
+        }
+        assert_eq!(index.entries(&PackageName::new(Ecosystem::PyPI, "package-1")), Ok(vec![]));
+        assert_eq!(index.records("GHSA-2000"), Ok(vec![]));
+    }
+
+    /// Wherever a file is cut off or a byte is changed, the answer is an error or the true one; never a panic.
+    #[test]
+    fn damage_is_an_error_or_without_effect() {
+        let (dir, path) = built(50);
+        let whole = std::fs::read(&path).unwrap();
+        let damaged = dir.path().join("damaged.index");
+        let name = PackageName::new(Ecosystem::Npm, "package-7");
+        let truth = Index::open(&path).unwrap().entries(&name).unwrap();
+        let ask = |bytes: &[u8]| {
+            std::fs::write(&damaged, bytes).unwrap();
+            let Ok(index) = Index::open(&damaged) else { return false };
+            if let Ok(entries) = index.entries(&name) {
+                assert_eq!(entries, truth);
+            }
+            let _ = index.records("GHSA-7");
+            let _ = index.records("CVE-GHSA-49");
+            true
+        };
+        for cut in (0..whole.len()).step_by(7) {
+            assert!(!ask(&whole[..cut]), "cut at {cut}");
+        }
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            ask(&bytes);
+        }
+        let longer = [whole.as_slice(), b"x"].concat();
+        assert!(!ask(&longer));
+    }
+
+    #[test]
+    fn a_foreign_file_is_told_from_a_damaged_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.index");
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(Index::open(&path), Err(IndexError::Foreign { .. })));
+        std::fs::write(&path, [b'x'; 4096]).unwrap();
+        assert!(matches!(Index::open(&path), Err(IndexError::Foreign { .. })));
+        assert!(matches!(Index::open(&dir.path().join("none")), Err(IndexError::Io { .. })));
+        let (_dir, good) = built(1);
+        let bytes = std::fs::read(good).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(matches!(Index::open(&path), Err(IndexError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_zip_is_read_within_its_limits() {
+        let good = record("GHSA-1", "a", "1.0.0");
+        let big = vec![b' '; 2000];
+        let zip = zip_of(&[
+            ("npm/GHSA-1.json", good.as_bytes()),
+            ("big.json", &big),
+            ("../../escape.json", b"{}"),
+            ("README.md", b"no record"),
+            ("dir/", b""),
+        ]);
+        let limits = Limits { record: 1000, records: 10, total: 10_000, depth: 1 };
+        let mut builder = Builder::new(limits);
+        builder.add_zip(Path::new("all.zip"), Cursor::new(&zip)).unwrap();
+        assert_eq!(builder.report.records, 1);
+        let skipped: Vec<(&str, &RecordError)> =
+            builder.report.skipped.iter().map(|s| (s.name.as_str(), &s.reason)).collect();
+        assert_eq!(skipped[0], ("big.json", &RecordError::TooLarge { limit: 1000 }));
+        assert_eq!(skipped[1].0, "../../escape.json");
+        assert_eq!(skipped.len(), 2);
+
+        for limits in [Limits { total: 900, ..limits }, Limits { records: 1, ..limits }] {
+            let too_much = Builder::new(limits).add_zip(Path::new("all.zip"), Cursor::new(&zip));
+            assert!(matches!(too_much, Err(BuildError::TooMuch { .. })), "{limits:?}");
+        }
+        // Cut anywhere, it is no zip or has unreadable records: never a panic.
+        for cut in 0..zip.len() {
+            let _ = Builder::new(limits).add_zip(Path::new("all.zip"), Cursor::new(&zip[..cut]));
+        }
+    }
+
+    /// A megabyte of spaces in a few bytes, many times over: what comes out is counted, not what is claimed.
+    #[test]
+    fn a_zip_bomb_ends_at_the_limit() {
+        let spaces = vec![b' '; 1 << 20];
+        let files: Vec<(String, &[u8])> = (0..20).map(|i| (format!("{i}.json"), spaces.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), *b)).collect();
+        let zip = zip_of(&files);
+        assert!(zip.len() < 100_000);
+        let limits = Limits { total: 5 << 20, ..Limits::default() };
+        let result = Builder::new(limits).add_zip(Path::new("all.zip"), Cursor::new(zip));
+        assert_eq!(
+            result,
+            Err(BuildError::TooMuch { path: "all.zip".to_owned(), limit: 5 << 20, what: "bytes of records" })
+        );
+    }
+
+    #[test]
+    fn nothing_readable_is_no_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.index");
+        std::fs::write(&path, b"old").unwrap();
+        let mut builder = Builder::default();
+        builder.add("a.json", b"{");
+        assert!(matches!(builder.write(&path, Timestamp::UNIX_EPOCH), Err(BuildError::Empty { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert!(matches!(Builder::default().add_path(&path), Err(BuildError::NotZip { .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_a_builder_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+            let mut builder = Builder::default();
+            builder.add("x", &bytes);
+            let _ = builder.add_zip(Path::new("x"), Cursor::new(&bytes));
+            let _ = crate::advisories::entry::Entry::decode(&mut bytes.as_slice());
+        }
+    }
+}

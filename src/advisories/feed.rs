@@ -265,3 +265,202 @@ impl Feed {
         Ok(file)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+    use std::cell::RefCell;
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+    use crate::advisories::{Advisories as _, Database, Kind};
+    use crate::model::{PackageId, PackageName};
+
+    /// A server in memory: one answer a URL, and what it was asked.
+    #[derive(Default)]
+    struct Memory {
+        answers: std::collections::BTreeMap<String, Result<(Vec<u8>, &'static str), FetchError>>,
+        asked: RefCell<Vec<(String, Option<String>)>>,
+    }
+
+    impl Download for Memory {
+        fn download(
+            &self,
+            url: &str,
+            path: &Path,
+            limit: u64,
+            validators: &Validators,
+            progress: &mut dyn FnMut(u64, Option<u64>),
+        ) -> Result<Downloaded, FetchError> {
+            self.asked.borrow_mut().push((url.to_owned(), validators.etag.clone()));
+            let missing = Err(FetchError::NotFound { registry: url.to_owned() });
+            let (bytes, etag) = self.answers.get(url).cloned().unwrap_or(missing)?;
+            if validators.etag.as_deref() == Some(etag) {
+                return Ok(Downloaded { not_modified: true, ..Downloaded::default() });
+            }
+            assert!((bytes.len() as u64) < limit);
+            std::fs::write(path, &bytes).unwrap();
+            progress(bytes.len() as u64, None);
+            let validators = Validators { etag: Some(etag.to_owned()), last_modified: None };
+            Ok(Downloaded { not_modified: false, validators, bytes: bytes.len() as u64 })
+        }
+    }
+
+    fn archive(ecosystem: &str, records: std::ops::Range<usize>) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for i in records {
+            zip.start_file(format!("MAL-{i}.json"), zip::write::SimpleFileOptions::default()).unwrap();
+            let record = format!(
+                r#"{{"id":"MAL-{i}","modified":"2026-01-01T00:00:00Z","published":"2026-01-01T00:00:00Z",
+                    "affected":[{{"package":{{"ecosystem":"{ecosystem}","name":"p{i}"}},"versions":["1.0.0"]}}]}}"#
+            );
+            zip.write_all(record.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn feed(dir: &Path) -> Feed {
+        Feed { url: "https://feed.example".to_owned(), ..Feed::new(dir) }
+    }
+
+    const NPM: &str = "https://feed.example/npm/all.zip";
+
+    fn update(feed: &Feed, server: &Memory, now: &str) -> Result<Outcome, FeedError> {
+        let mut all = feed.update(&[Ecosystem::Npm], server, at(now), &mut |_| {}).unwrap();
+        all.remove(0).1
+    }
+
+    fn knows(dir: &Path, package: &str) -> bool {
+        let id = PackageId::new(PackageName::new(Ecosystem::Npm, package), "1.0.0");
+        let found = Database::open(dir, at("2026-02-01T00:00:00Z")).find(&id, None);
+        found.iter().any(|m| m.kind == Kind::Malware)
+    }
+
+    #[test]
+    fn a_feed_is_fetched_kept_and_asked_for_changes_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let feed = feed(dir.path());
+        let mut server = Memory::default();
+        server.answers.insert(NPM.to_owned(), Ok((archive("npm", 0..10), "one")));
+        let Ok(Outcome::Updated(report)) = update(&feed, &server, "2026-01-10T00:00:00Z") else { unreachable!() };
+        assert_eq!((report.records, report.names), (10, 10));
+        assert!(knows(dir.path(), "p9") && !knows(dir.path(), "p10"));
+
+        assert_eq!(update(&feed, &server, "2026-01-30T00:00:00Z"), Ok(Outcome::Unchanged));
+        let coverage = Database::open(dir.path(), at("2026-02-01T00:00:00Z")).coverage();
+        assert_eq!(coverage.updated_at, Some(at("2026-01-30T00:00:00Z")));
+        assert_eq!((coverage.stale, coverage.ecosystems), (false, vec!["npm".to_owned()]));
+        assert!(Database::open(dir.path(), at("2026-02-07T00:00:01Z")).coverage().stale);
+
+        server.answers.insert(NPM.to_owned(), Ok((archive("npm", 0..20), "two")));
+        let reader = Database::open(dir.path(), at("2026-02-01T00:00:00Z"));
+        assert!(matches!(update(&feed, &server, "2026-02-01T00:00:00Z"), Ok(Outcome::Updated(_))));
+        assert!(knows(dir.path(), "p19"));
+        // Who had the old index open goes on reading it.
+        let old = PackageId::new(PackageName::new(Ecosystem::Npm, "p3"), "1.0.0");
+        assert_eq!(reader.find(&old, None).len(), 1);
+        let etags: Vec<Option<String>> = server.asked.borrow().iter().map(|(_, e)| e.clone()).collect();
+        assert_eq!(etags, [None, Some("one".to_owned()), Some("one".to_owned())]);
+    }
+
+    #[test]
+    fn a_failed_update_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let feed = feed(dir.path());
+        let mut server = Memory::default();
+        server.answers.insert(NPM.to_owned(), Ok((archive("npm", 0..10), "one")));
+        update(&feed, &server, "2026-01-10T00:00:00Z").unwrap();
+        let unreachable = FetchError::Unreachable { registry: "x".to_owned(), reason: "y".to_owned() };
+        let half = archive("npm", 0..40);
+        for bad in [
+            Err(unreachable),
+            Ok((b"<html>captive portal</html>".to_vec(), "two")),
+            Ok((half[..half.len() / 2].to_vec(), "two")),
+            Ok((archive("npm", 0..0), "two")),
+            Ok((archive("PyPI", 0..40), "two")),
+            Ok((archive("npm", 0..4), "two")),
+        ] {
+            server.answers.insert(NPM.to_owned(), bad);
+            let error = update(&feed, &server, "2026-01-31T00:00:00Z").unwrap_err();
+            assert!(!error.to_string().is_empty());
+            assert!(knows(dir.path(), "p9"), "{error}");
+            let coverage = Database::open(dir.path(), at("2026-01-31T00:00:00Z")).coverage();
+            assert_eq!((coverage.updated_at, coverage.stale), (Some(at("2026-01-10T00:00:00Z")), true), "{error}");
+        }
+        let forced = Feed { force: true, ..feed };
+        assert!(matches!(update(&forced, &server, "2026-02-01T00:00:00Z"), Ok(Outcome::Updated(_))));
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        assert_eq!(names, [".lock", "npm.index", "npm.state.json"]);
+    }
+
+    #[test]
+    fn a_damaged_index_is_a_problem_and_is_fetched_whole_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let feed = feed(dir.path());
+        let mut server = Memory::default();
+        server.answers.insert(NPM.to_owned(), Ok((archive("npm", 0..10), "one")));
+        update(&feed, &server, "2026-01-10T00:00:00Z").unwrap();
+        std::fs::write(feed.index_of(Ecosystem::Npm), b"torn").unwrap();
+        assert_eq!(Database::open(dir.path(), at("2026-01-10T00:00:00Z")).coverage().problems.len(), 1);
+        assert!(matches!(update(&feed, &server, "2026-01-11T00:00:00Z"), Ok(Outcome::Updated(_))));
+        assert_eq!(Database::open(dir.path(), at("2026-01-10T00:00:00Z")).coverage().problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn imports_stand_beside_the_feeds_and_replace_themselves() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("my advisories!.zip");
+        let feed = feed(&dir.path().join("index"));
+        let now = at("2026-01-10T00:00:00Z");
+        for n in [3, 5] {
+            std::fs::write(&source, archive("npm", 0..n)).unwrap();
+            let (name, report) = feed.import(&source, now, &mut |_| {}).unwrap();
+            assert_eq!((name.as_str(), report.records), ("import-my_advisories_-npm", n as u64));
+        }
+        std::fs::write(&source, archive("PyPI", 0..1)).unwrap();
+        feed.import(&source, now, &mut |_| {}).unwrap();
+        let status = Database::open(&feed.directory, now).status();
+        let names: Vec<(&str, u64)> = status.iter().map(|s| (s.name.as_str(), s.records)).collect();
+        assert_eq!(names, [("import-my_advisories_-PyPI", 1), ("import-my_advisories_-npm", 5)]);
+        assert!(feed.import(&dir.path().join("none.zip"), now, &mut |_| {}).is_err());
+    }
+
+    #[test]
+    fn one_update_waits_for_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let feed = feed(dir.path());
+        let mut server = Memory::default();
+        server.answers.insert(NPM.to_owned(), Ok((archive("npm", 0..10), "one")));
+        let held = feed.lock(&mut |_| {}).unwrap();
+        let mut held = Some(held);
+        let mut seen = Vec::new();
+        let mut progress = |p| {
+            seen.push(p);
+            if p == Progress::Waiting {
+                held = None;
+            }
+        };
+        feed.update(&[Ecosystem::Npm], &server, at("2026-01-10T00:00:00Z"), &mut progress).unwrap();
+        assert_eq!(seen.first(), Some(&Progress::Waiting));
+        assert_eq!(seen.last(), Some(&Progress::Building { ecosystem: Ecosystem::Npm }));
+    }
+
+    #[test]
+    fn addresses() {
+        let mut feed = Feed::new("/x");
+        assert_eq!(
+            feed.url_of(Ecosystem::CratesIo),
+            "https://osv-vulnerabilities.storage.googleapis.com/crates.io/all.zip"
+        );
+        feed.url = "http://127.0.0.1:1/osv/".to_owned();
+        assert_eq!(feed.url_of(Ecosystem::PyPI), "http://127.0.0.1:1/osv/PyPI/all.zip");
+        assert!(feed.index_of(Ecosystem::CratesIo).ends_with("crates.io.index"));
+        assert!(state::path(&feed.index_of(Ecosystem::CratesIo)).ends_with("crates.io.state.json"));
+    }
+}
