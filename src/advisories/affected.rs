@@ -286,3 +286,162 @@ pub fn fixed_versions(ecosystem: Ecosystem, entries: &[&Entry]) -> Vec<String> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+    use super::super::osv::Record;
+    use super::*;
+
+    fn entry(ecosystem: Ecosystem, affected: &str) -> Entry {
+        let json = format!(
+            r#"{{"id":"MAL-1","affected":[{{"package":{{"ecosystem":"{}","name":"p"}},{affected}}}]}}"#,
+            ecosystem.osv()
+        );
+        Entry::of_record(&Record::parse(json.as_bytes()).unwrap()).remove(0).1
+    }
+
+    fn check(ecosystem: Ecosystem, affected: &str, inside: &[&str], outside: &[&str]) {
+        let entry = entry(ecosystem, affected);
+        for v in inside {
+            assert!(Query::new(ecosystem, v).affected_by(&entry), "{v} in {affected}");
+        }
+        for v in outside {
+            assert!(!Query::new(ecosystem, v).affected_by(&entry), "{v} not in {affected}");
+        }
+    }
+
+    const RANGE: &str = r#""ranges":[{"type":"ECOSYSTEM","events":"#;
+
+    #[test]
+    fn events_count_in_version_order_whatever_order_they_stand_in() {
+        use Ecosystem::{CratesIo, Npm, PyPI};
+        let events = |list: &str| format!("{RANGE}[{list}]}}]");
+        let unsorted = events(
+            r#"{"fixed":"2.0.1"},{"introduced":"0"},{"introduced":"2.0.0"},{"fixed":"1.3.2"},{"fixed":"1.3.2"}"#,
+        );
+        check(Npm, &unsorted, &["0.0.0-0", "1.3.1", "1.3.2-rc.1", "2.0.0"], &["1.3.2", "1.9.9", "2.0.1", "2.0.0-rc.1"]);
+        let last = events(r#"{"introduced":"1.0"},{"last_affected":"1.5"}"#);
+        check(PyPI, &last, &["1.0", "1", "1.5.0", "1.5rc1"], &["0.9", "1.0rc1", "1.5.post1", "1.5.1", "1.5+local"]);
+        let limit = events(r#"{"introduced":"0"},{"limit":"2.0.0"}"#);
+        check(CratesIo, &limit, &["1.9.9"], &["2.0.0", "3.0.0"]);
+        let limits = events(r#"{"introduced":"0"},{"limit":"2.0.0"},{"limit":"*"}"#);
+        check(CratesIo, &limits, &["1.9.9", "3.0.0"], &[]);
+        // Fixed in one branch and introduced in another at one version: affected.
+        let both = events(r#"{"introduced":"2.0.0"},{"introduced":"0"},{"fixed":"2.0.0"}"#);
+        check(Npm, &both, &["1.0.0", "2.0.0", "3.0.0"], &[]);
+        // Build metadata is no part of the order.
+        let build = events(r#"{"introduced":"0"},{"last_affected":"1.2.3"}"#);
+        check(CratesIo, &build, &["1.2.3+a"], &["1.2.4"]);
+        check(CratesIo, &events(r#"{"introduced":"0"},{"fixed":"1.2.3+a"}"#), &["1.2.2"], &["1.2.3", "1.2.3+b"]);
+        // A range that does not say where it begins has from the start.
+        check(Npm, &events(r#"{"fixed":"1.0.0"}"#), &["0.1.0"], &["1.0.0"]);
+        check(PyPI, &events(r#"{"introduced":"1!1.0"}"#), &["1!2.0"], &["2024.1"]);
+    }
+
+    #[test]
+    fn what_is_no_version_is_only_ever_meant_literally() {
+        use Ecosystem::{Npm, PyPI};
+        let bounded = format!("{RANGE}[{{\"introduced\":\"0\"}},{{\"fixed\":\"2\"}}]}}]");
+        check(PyPI, &bounded, &["1.0"], &["not a version", "2.0", "1.0-beta-custom"]);
+        let open = format!("{RANGE}[{{\"introduced\":\"0\"}}]}}]");
+        check(PyPI, &open, &["1.0", "not a version", "\u{1b}[31m", ""], &[]);
+        check(PyPI, r#""versions":["2004d","1.0"]"#, &["2004d", "1.0.0", "v1"], &["2004c", "1.0.post1", "1.0+x"]);
+        check(Npm, r#""versions":["1.0.0-Beta","v2.0.0"]"#, &["1.0.0-Beta", "2.0.0", "2.0.0+x"], &["1.0.0-beta"]);
+        // An event that is no version bounds nothing: more is affected, not less.
+        let garbage = format!("{RANGE}[{{\"introduced\":\"0\"}},{{\"fixed\":\"next\"}}]}}]");
+        check(Npm, &garbage, &["1.0.0"], &[]);
+    }
+
+    #[test]
+    fn keys_are_one_for_one_version() {
+        let same = |e, a: &str, b: &str| assert_eq!(key(e, a), key(e, b));
+        same(Ecosystem::PyPI, "1.0", "1.0.0");
+        same(Ecosystem::PyPI, "v1.0-ALPHA.1", "1a1");
+        same(Ecosystem::PyPI, "0.1.2-1", "0.1.2.post1");
+        same(Ecosystem::PyPI, "0", "0.0.0");
+        same(Ecosystem::CratesIo, "1.0.0+a", "1.0.0");
+        same(Ecosystem::Npm, "=v1.02.3", "1.2.3");
+        assert_ne!(key(Ecosystem::PyPI, "1.0"), key(Ecosystem::PyPI, "1.0+x"));
+        assert_ne!(key(Ecosystem::Npm, "1.0.0-a"), key(Ecosystem::Npm, "1.0.0-A"));
+    }
+
+    #[test]
+    fn loose_versions_are_ordered_as_semver_is() {
+        let list = [
+            "0",
+            "0.0.1-0",
+            "0.0.1",
+            "v1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-2a",
+            "1.0.0rc1",
+            "1",
+            "1.0.1",
+            "99999999999999999999999",
+        ];
+        for (i, a) in list.iter().enumerate() {
+            for (j, b) in list.iter().enumerate() {
+                let order = Loose::parse(a).unwrap().cmp(&Loose::parse(b).unwrap());
+                let expected = match (*a, *b) {
+                    ("1.0.0-2a", "v1.0.0-alpha" | "1.0.0-alpha.1") => Ordering::Less,
+                    ("v1.0.0-alpha" | "1.0.0-alpha.1", "1.0.0-2a") => Ordering::Greater,
+                    _ => i.cmp(&j),
+                };
+                assert_eq!(order, expected, "{a} {b}");
+            }
+        }
+        for bad in ["", "a", "1..2", "1.0.0.", "1.0.0-", "1.0.0-a..b", "1.0.0-ä", "-1"] {
+            assert_eq!(Loose::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_malware_record_that_contradicts_itself_is_read_narrowly() {
+        use Ecosystem::{CratesIo, Npm, PyPI};
+        let all = r#""ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}"#;
+        let narrow = Reading::Narrow { overbroad: true };
+        let cases = [
+            (Npm, format!("{all}]"), Reading::WholePackage),
+            (Npm, r#""versions":[]"#.to_owned(), Reading::WholePackage),
+            (Npm, r#""ranges":[{"type":"GIT","events":[{"introduced":"0"}]}]"#.to_owned(), Reading::WholePackage),
+            (Npm, r#""versions":["1.0.0"]"#.to_owned(), Reading::Narrow { overbroad: false }),
+            (Npm, format!(r#"{all}],"versions":["4.1.2","4.1.1"]"#), narrow),
+            (Npm, format!(r#"{all}],"versions":["4.1.2","0.0.1"]"#), Reading::WholePackage),
+            (PyPI, format!(r#"{all}],"versions":["10.0","1.0.0"]"#), Reading::WholePackage),
+            (Npm, format!(r#"{all},{{"events":[{{"introduced":"4.1.1"}},{{"last_affected":"4.1.2"}}]}}]"#), narrow),
+            (CratesIo, r#""ranges":[{"events":[{"introduced":"0.0.0-0"}]}]"#.to_owned(), Reading::WholePackage),
+            (
+                CratesIo,
+                r#""ranges":[{"events":[{"introduced":"0.3.10-0"}]}]"#.to_owned(),
+                Reading::Narrow { overbroad: false },
+            ),
+            (Npm, format!(r#"{all}],"versions":["no version"]"#), narrow),
+        ];
+        for (ecosystem, affected, expected) in cases {
+            assert_eq!(reading(ecosystem, &entry(ecosystem, &affected)), expected, "{affected}");
+        }
+    }
+
+    #[test]
+    fn fixed_versions_are_in_order_once() {
+        let e = entry(
+            Ecosystem::CratesIo,
+            r#""ranges":[{"events":[{"introduced":"0"},{"fixed":"10.0.0"},{"fixed":"9.0.0-0"}]},{"events":[{"fixed":"9.0.0"}]}]"#,
+        );
+        assert_eq!(fixed_versions(Ecosystem::CratesIo, &[&e, &e]), ["9.0.0", "10.0.0"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_matching_panic(version in "\\PC{0,20}", a in "\\PC{0,12}", b in "[0-9a.+-]{0,12}") {
+            for ecosystem in Ecosystem::ALL {
+                let event = |kind, version: &str| Event { kind, version: version.to_owned() };
+                let range = [event(EventKind::Introduced, &a), event(EventKind::Fixed, &b), event(EventKind::LastAffected, &a), event(EventKind::Limit, &b)];
+                let query = Query::new(ecosystem, &version);
+                let _ = query.within(&range);
+                let _ = is_catch_all(&range);
+            }
+        }
+    }
+}

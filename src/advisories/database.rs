@@ -365,3 +365,166 @@ fn compose(
         url: first.url.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+    use super::super::Severity;
+    use super::super::build::Builder;
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A database of one index a slice, newest last.
+    fn database(sources: &[&[&str]]) -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        for (n, records) in sources.iter().enumerate() {
+            let mut builder = Builder::default();
+            for record in *records {
+                builder.add("r", record.as_bytes());
+            }
+            let report = builder.write(&dir.path().join(format!("{n}.index")), at("2026-01-01T00:00:00Z")).unwrap();
+            assert_eq!(report.skipped, []);
+        }
+        let db = Database::open(dir.path(), at("2026-01-02T00:00:00Z"));
+        (dir, db)
+    }
+
+    fn record(id: &str, more: &str) -> String {
+        format!(
+            r#"{{"id":"{id}",{more},"affected":[{{"package":{{"ecosystem":"npm","name":"p"}},"versions":["1.0.0"]}}]}}"#
+        )
+    }
+
+    fn find(db: &Database, as_of: Option<&str>) -> Vec<Match> {
+        db.find(&PackageId::new(PackageName::new(Ecosystem::Npm, "p"), "1.0.0"), as_of.map(at))
+    }
+
+    #[test]
+    fn records_of_one_incident_are_one_match_the_worst_of_them() {
+        let a = record(
+            "GHSA-1",
+            r#""aliases":["CVE-1"],"published":"2026-01-03T00:00:00Z","database_specific":{"severity":"MODERATE"}"#,
+        );
+        let b = record(
+            "PYSEC-1",
+            r#""aliases":["CVE-1"],"published":"2026-01-02T00:00:00Z","severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]"#,
+        );
+        let c = record("MAL-1", r#""aliases":["GHSA-1"],"summary":"bad""#);
+        let d = record("GHSA-2", r#""aliases":["CVE-2"]"#);
+        let (_dir, db) = database(&[&[&a, &b], &[&c, &d]]);
+        let found = find(&db, None);
+        assert_eq!(
+            found.iter().map(|m| (m.id.as_str(), m.kind)).collect::<Vec<_>>(),
+            [("MAL-1", Kind::Malware), ("GHSA-2", Kind::Vulnerability)]
+        );
+        let first = &found[0];
+        assert_eq!((first.severity, first.score, first.summary.as_str()), (Severity::Critical, Some(9.8), "bad"));
+        assert_eq!(first.aliases, ["CVE-1", "GHSA-1", "PYSEC-1"]);
+        assert_eq!(first.published, Some(at("2026-01-02T00:00:00Z")));
+    }
+
+    #[test]
+    fn of_one_id_the_newest_statement_counts_also_a_withdrawal_and_its_end() {
+        let old = record("MAL-1", r#""modified":"2026-01-01T00:00:00Z""#);
+        let gone = record("MAL-1", r#""modified":"2026-01-02T00:00:00Z","withdrawn":"2026-01-02T00:00:00Z""#);
+        let back = record("MAL-1", r#""modified":"2026-01-03T00:00:00Z""#);
+        assert_eq!(find(&database(&[&[&old]]).1, None).len(), 1);
+        assert_eq!(find(&database(&[&[&old], &[&gone]]).1, None).len(), 0);
+        assert_eq!(find(&database(&[&[&gone], &[&old]]).1, None).len(), 0);
+        assert_eq!(find(&database(&[&[&gone, &old], &[&back]]).1, None).len(), 1);
+        // A withdrawal whose time cannot be read is a withdrawal.
+        let odd = record("MAL-1", r#""withdrawn":"yesterday""#);
+        assert_eq!(find(&database(&[&[&odd]]).1, None).len(), 0);
+    }
+
+    #[test]
+    fn at_an_earlier_moment_only_what_could_be_known_then() {
+        let published = record("MAL-1", r#""published":"2026-01-02T00:00:00Z","withdrawn":"2026-01-09T00:00:00Z""#);
+        let (_dir, db) = database(&[&[&published]]);
+        assert_eq!(find(&db, Some("2026-01-01T23:59:59Z")).len(), 0);
+        assert_eq!(find(&db, Some("2026-01-02T00:00:00Z")).len(), 1);
+        assert_eq!(find(&db, Some("2026-01-09T00:00:00Z")).len(), 0);
+        // The import time, where there is one: `published` is the origin's and can precede it.
+        let imported = record(
+            "MAL-1",
+            r#""published":"2026-01-02T00:00:00Z","database_specific":{"malicious-packages-origins":[
+                {"import_time":"2026-01-05T00:00:00.123456789Z"},{"import_time":"2026-01-04T00:00:00Z"},7]}"#,
+        );
+        let (_dir, db) = database(&[&[&imported]]);
+        assert_eq!(find(&db, Some("2026-01-03T23:59:59Z")).len(), 0);
+        assert_eq!(find(&db, Some("2026-01-04T00:00:00Z")).len(), 1);
+        // Nothing is known of its age: it is held.
+        let (_dir, db) = database(&[&[&record("MAL-1", r#""summary":"x""#)]]);
+        assert_eq!(find(&db, Some("2000-01-01T00:00:00Z")).len(), 1);
+    }
+
+    #[test]
+    fn every_database_s_word_for_malware_is_heard() {
+        for (id, more) in [
+            ("MAL-1", r#""summary":"x""#),
+            ("GHSA-1", r#""aliases":["MAL-1"]"#),
+            ("GHSA-1", r#""database_specific":{"cwe_ids":["CWE-79","CWE-506"]}"#),
+            ("GHSA-1", r#""database_specific":{"cwes":[{"cweId":"CWE-506"}]}"#),
+            ("GHSA-1", r#""database_specific":{"type":"malware"}"#),
+            ("OSV-1", r#""database_specific":{"malicious-packages-origins":[]}"#),
+        ] {
+            let (_dir, db) = database(&[&[&record(id, more)]]);
+            assert_eq!(find(&db, None)[0].kind, Kind::Malware, "{id} {more}");
+        }
+        let rustsec = r#"{"id":"RUSTSEC-1","affected":[{"package":{"ecosystem":"crates.io","name":"a_b"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0.0.0-0"}]}],
+            "database_specific":{"categories":["malicious"],"informational":null}}]}"#;
+        let notice = rustsec.replace("\"malicious\"", "").replace("null", "\"unmaintained\"");
+        let ask = |record: &str| {
+            let (_dir, db) = database(&[&[record]]);
+            db.find(&PackageId::new(PackageName::new(Ecosystem::CratesIo, "a-b"), "7.0.0"), None).remove(0)
+        };
+        assert_eq!((ask(rustsec).kind, ask(rustsec).whole_package), (Kind::Malware, true));
+        assert_eq!(
+            (ask(&notice).kind, ask(&notice).informational.as_deref()),
+            (Kind::Informational, Some("unmaintained"))
+        );
+        for (id, more) in [
+            ("GHSA-1", r#""database_specific":{"cwe_ids":["CWE-510"],"type":"reviewed"}"#),
+            ("GHSA-1", r#""related":["MAL-1"],"database_specific":"malicious""#),
+            ("GHSA-1", r#""database_specific":{"malicious-packages-origins":null}"#),
+        ] {
+            let (_dir, db) = database(&[&[&record(id, more)]]);
+            assert_eq!(find(&db, None)[0].kind, Kind::Vulnerability, "{id} {more}");
+        }
+    }
+
+    /// A vulnerability record that a malware record calls its alias names the same malware where it is narrow; its
+    /// "every version" stays a vulnerability.
+    #[test]
+    fn an_alias_of_a_malware_record_is_malware_where_it_is_narrow() {
+        let mal = record("MAL-1", r#""aliases":["GHSA-1"]"#);
+        let ghsa = |affected: &str| {
+            format!(r#"{{"id":"GHSA-1","affected":[{{"package":{{"ecosystem":"npm","name":"p"}},{affected}}}]}}"#)
+        };
+        let kind = |affected: &str, version: &str| {
+            let (_dir, db) = database(&[&[&mal, &ghsa(affected)]]);
+            db.find(&PackageId::new(PackageName::new(Ecosystem::Npm, "p"), version), None).first().map(|m| m.kind)
+        };
+        assert_eq!(kind(r#""versions":["2.0.0"]"#, "2.0.0"), Some(Kind::Malware));
+        let all = r#""ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]"#;
+        assert_eq!((kind(all, "1.0.0"), kind(all, "0.9.0")), (Some(Kind::Malware), Some(Kind::Vulnerability)));
+    }
+
+    #[test]
+    fn an_unreadable_directory_or_index_is_a_problem_not_a_clean_bill() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("npm.index"), b"junk").unwrap();
+        std::fs::write(dir.path().join("notes.txt"), b"junk").unwrap();
+        let db = Database::open(dir.path(), at("2026-01-01T00:00:00Z"));
+        assert_eq!(db.coverage().problems.len(), 1);
+        assert!(db.coverage().stale);
+        assert_eq!(Database::open(&dir.path().join("none"), at("2026-01-01T00:00:00Z")).coverage().problems.len(), 0);
+        assert_eq!(
+            Database::open(&dir.path().join("notes.txt"), at("2026-01-01T00:00:00Z")).coverage().problems.len(),
+            1
+        );
+    }
+}
