@@ -31,7 +31,7 @@ fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
     let name = say::package(package);
     let sdist = runs.contains(&&Execution::PythonBuild);
     let message = if sdist {
-        format!("{name} has no wheel that fits, so its build backend runs")
+        format!("{name} is built from source: its build backend runs")
     } else {
         let words: Vec<&str> = runs.iter().map(|e| e.word()).collect();
         format!("{name} runs code when it is compiled ({})", words.join(", "))

@@ -202,9 +202,18 @@ pub(super) fn rename(facts: &Facts<'_>, origin: &Origin, name: &PackageName, nea
     Some(Fix { kind: FixKind::Rename, text, command })
 }
 
+/// An option as it was typed (`-f`, `--no-verify`), where that is known; else its canonical name.
+pub(super) fn typed(facts: &Facts<'_>, flag: &Flag) -> String {
+    let index = usize::try_from(flag.location.column).ok().filter(|_| flag.location.place == Place::Argv);
+    let owner = facts.invocations.iter().find(|i| i.flags.iter().any(|f| f == flag));
+    let word = index.zip(owner).and_then(|(index, owner)| owner.argv.get(index));
+    let option = word.filter(|w| w.starts_with('-')).map(|w| w.split('=').next().unwrap_or(w));
+    say::word(option.unwrap_or(&flag.name))
+}
+
 /// Leave an option out.
 pub(super) fn drop_flag(facts: &Facts<'_>, flag: &Flag) -> Fix {
-    let name = say::word(&flag.name);
+    let name = typed(facts, flag);
     match &flag.location.place {
         Place::Environment(variable) => Fix {
             kind: FixKind::DropFlag,

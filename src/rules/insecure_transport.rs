@@ -87,7 +87,7 @@ fn from_flags(facts: &Facts<'_>) -> Vec<Observation> {
         let value = flag.value.as_deref().unwrap_or_default();
         let observation = match flag.effect {
             FlagEffect::WeakensSafety if places::concerns_transport(&flag.name) && !is_loopback_only(value) => {
-                Observation::new(format!("{} switches the check of TLS off", say::word(&flag.name)))
+                Observation::new(format!("{} switches the check of TLS off", fix::typed(facts, flag)))
                     .fix(fix::drop_flag(facts, flag))
             }
             FlagEffect::Index | FlagEffect::ExtraIndex | FlagEffect::FindLinks => {

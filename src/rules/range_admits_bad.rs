@@ -43,7 +43,7 @@ fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
     ids.dedup();
     let message = format!(
         "`{}` admits {}, known malware ({}); today it is {}",
-        say::word(&package.origin.text),
+        say::requirement(package),
         say::list(&versions, 3),
         say::list(&ids.iter().map(|i| say::word(i)).collect::<Vec<_>>(), 2),
         say::word(&package.id.version),

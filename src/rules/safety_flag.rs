@@ -32,8 +32,11 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 }
 
 fn from_flag(facts: &Facts<'_>, flag: &Flag) -> Observation {
-    let value = flag.value.as_deref().map(|v| format!(" {}", say::word(v))).unwrap_or_default();
-    Observation::new(format!("{}{value} switches a protection off", say::word(&flag.name)))
+    let typed = fix::typed(facts, flag);
+    // A negation has a value that nobody typed.
+    let value = flag.value.as_deref().filter(|v| !typed.starts_with("--no-") && !matches!(*v, "1" | "true"));
+    let value = value.map(|v| format!(" {}", say::word(v))).unwrap_or_default();
+    Observation::new(format!("{typed}{value} switches a protection off"))
         .at(&flag.location)
         .fix(fix::drop_flag(facts, flag))
         .with("flag", say::word(&flag.name))

@@ -30,6 +30,17 @@ pub(super) fn package(package: &Package) -> String {
     }
 }
 
+/// A requirement as people would recognise it: manifests of npm and cargo keep the name beside the range.
+pub(super) fn requirement(package: &Package) -> String {
+    let (name, text) = (package.id.name.written(), package.origin.text.trim());
+    let folded = |t: &str| t.to_ascii_lowercase().replace(['_', '.'], "-");
+    if folded(text).contains(&folded(name)) || text.contains("://") {
+        word(text)
+    } else {
+        word(&format!("{name} {text}"))
+    }
+}
+
 /// A URL without what can be a secret; other text as it is.
 pub(super) fn url(text: &str) -> String {
     printable(&if text.contains("://") { redact_url(text) } else { text.to_owned() }, LONG)

@@ -41,7 +41,7 @@ fn is_open(package: &Package) -> bool {
 }
 
 fn one(facts: &Facts<'_>, package: &Package) -> Observation {
-    let requirement = say::word(&package.origin.text);
+    let requirement = say::requirement(package);
     let (message, way_out) = match &package.source {
         Source::Git { commit, .. } => {
             let now = commit.as_deref().map(|c| format!("; now it is {}", say::word(c))).unwrap_or_default();
@@ -69,10 +69,8 @@ fn one(facts: &Facts<'_>, package: &Package) -> Observation {
 
 fn many(facts: &Facts<'_>, place: &Place, packages: &[&Package]) -> Observation {
     let location = Location { place: place.clone(), line: 0, column: 0 };
-    let examples: Vec<String> = packages
-        .iter()
-        .map(|p| format!("`{}` (now {})", say::word(&p.origin.text), say::word(&p.id.version)))
-        .collect();
+    let examples: Vec<String> =
+        packages.iter().map(|p| format!("`{}` (now {})", say::requirement(p), say::word(&p.id.version))).collect();
     let message = format!("{} requirements are not pinned: {}", packages.len(), say::list(&examples, 3));
     let ecosystem = packages.first().map_or(Ecosystem::PyPI, |p| p.id.name.ecosystem());
     let (what, command) = match ecosystem {
@@ -86,5 +84,8 @@ fn many(facts: &Facts<'_>, place: &Place, packages: &[&Package]) -> Observation 
         .at(&location)
         .fix(Fix { kind: FixKind::Pin, text: what.to_owned(), command })
         .with("requirements", i64::try_from(packages.len()).unwrap_or(i64::MAX))
-        .with("examples", say::texts(packages.iter().map(|p| p.origin.text.as_str())))
+        .with(
+            "examples",
+            say::texts(packages.iter().map(|p| say::requirement(p)).collect::<Vec<_>>().iter().map(String::as_str)),
+        )
 }
