@@ -31,24 +31,33 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
         if let Source::Registry { url } = &package.source
             && package.published_at.is_none()
             && !cooldown::is_excluded(facts.policy, &package.id.name)
-            && facts.policy.exception(RULE.name, &package.id).is_none()
         {
             by_registry.entry(url).or_default().push(package);
         }
     }
-    by_registry.into_iter().flat_map(|(registry, packages)| observe(registry, &packages)).collect()
+    let mut out = Vec::new();
+    for (registry, packages) in by_registry {
+        // What an exception names is said by itself, so that the exception finds it.
+        let (named, rest): (Vec<&Package>, Vec<&Package>) =
+            packages.into_iter().partition(|p| facts.policy.exception(RULE.name, &p.id).is_some());
+        out.extend(named.into_iter().map(|p| one(registry, p)));
+        out.extend(observe(registry, &rest));
+    }
+    out
+}
+
+fn one(registry: &str, package: &Package) -> Observation {
+    let shown = say::url(registry);
+    let release = say::release(&package.id);
+    Observation::new(format!("{shown} does not say when {release} was published"))
+        .about(package)
+        .with("registry", shown)
 }
 
 fn observe(registry: &str, packages: &[&Package]) -> Vec<Observation> {
     let shown = say::url(registry);
     if packages.len() <= FEW {
-        let one = |package: &&Package| {
-            let release = say::release(&package.id);
-            Observation::new(format!("{shown} does not say when {release} was published"))
-                .about(package)
-                .with("registry", shown.clone())
-        };
-        return packages.iter().map(one).collect();
+        return packages.iter().map(|p| one(registry, p)).collect();
     }
     let names: Vec<String> = packages.iter().map(|p| say::release(&p.id)).collect();
     let message =

@@ -76,24 +76,19 @@ fn owner(facts: &Facts<'_>, package: &Package) -> Option<Owner> {
     if package.direct && package.origin.location.path().is_some() && facts.workspace_names.contains(name) {
         return Some(Owner::Workspace);
     }
+    let other = package.also_in.iter().find(|u| !places::is_default(u))?;
     // A mirror has every well-known name; owning none of them.
     if popular::is_well_known(name) {
         return None;
     }
-    let other = package.also_in.iter().find(|u| !places::is_default(u))?;
     let configured = facts.settings.iter().any(|s| {
         places::names_a_source(s)
             && matches!(s.layer, SettingLayer::User | SettingLayer::System)
-            && same_registry(&s.value, other)
+            && places::overlap(places::url_in(&s.value).unwrap_or(&s.value), other)
     });
     Some(if configured || facts.policy.trusts_registry(other).is_some() {
         Owner::Private(other.clone())
     } else {
         Owner::Other(other.clone())
     })
-}
-
-fn same_registry(a: &str, b: &str) -> bool {
-    let plain = |t: &str| t.trim_end_matches('/').to_owned();
-    plain(places::url_in(a).unwrap_or(a)) == plain(b)
 }

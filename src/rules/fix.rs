@@ -6,7 +6,7 @@
 use super::{Facts, say};
 use crate::ecosystem::python::requirement;
 use crate::invocation::{Flag, Invocation, RequestKind, Tool};
-use crate::model::{Ecosystem, Fix, FixKind, Location, Origin, Package, PackageName, Place, shell_line};
+use crate::model::{Ecosystem, Fix, FixKind, Location, LockState, Origin, Package, PackageName, Place, shell_line};
 
 /// A fix without a command.
 pub(super) fn advice(text: impl Into<String>) -> Fix {
@@ -42,7 +42,7 @@ fn python_exact(name: &PackageName, version: &str, origin: &str) -> String {
 
 /// The exact requirement as the file of the requirement writes it.
 fn line(name: &PackageName, version: &str, origin: &Origin) -> String {
-    let file = origin.location.path().and_then(|p| p.file_name()).map(|f| f.to_string_lossy().into_owned());
+    let file = file_name(origin);
     match (name.ecosystem(), file.as_deref()) {
         (Ecosystem::PyPI, Some("Pipfile")) => format!("{} = \"=={version}\"", name.written()),
         (Ecosystem::PyPI, _) => python_exact(name, version, &origin.text),
@@ -93,7 +93,12 @@ fn paste(argv: &[String]) -> Option<String> {
 fn change(facts: &Facts<'_>, package: &Package, version: &str) -> (String, Option<String>) {
     let name = &package.id.name;
     let shown = say::word(name.written());
-    if package.direct {
+    if package.lock != LockState::Unlocked
+        && let Some(command) = relock(package, version)
+    {
+        return (String::new(), Some(command));
+    }
+    if package.direct && !in_lockfile(&package.origin) {
         if let Some(command) = retyped(facts, name, &package.origin, version) {
             return (String::new(), Some(command));
         }
@@ -119,12 +124,50 @@ fn change(facts: &Facts<'_>, package: &Package, version: &str) -> (String, Optio
             let text = format!("\"overrides\": {{ \"{shown}\": \"{}\" }}", say::word(version));
             (format!(": add `{text}` to package.json"), None)
         }
-        Ecosystem::CratesIo => {
-            let spec = format!("{}@{}", name.written(), package.id.version);
-            let argv = ["cargo", "update", "--package", &spec, "--precise", version].map(str::to_owned);
-            (String::new(), paste(&argv))
-        }
+        Ecosystem::CratesIo => (format!(": `cargo update --package {shown} --precise {}`", say::word(version)), None),
     }
+}
+
+/// The name of the file in which a requirement stands.
+fn file_name(origin: &Origin) -> Option<String> {
+    Some(origin.location.path()?.file_name()?.to_string_lossy().into_owned())
+}
+
+/// The command that puts another version into the lockfile in which a package stands.
+fn relock(package: &Package, version: &str) -> Option<String> {
+    let name = package.id.name.written();
+    let file = file_name(&package.origin)?;
+    let words: Vec<String> = match (package.id.name.ecosystem(), file.as_str()) {
+        (Ecosystem::CratesIo, _) => {
+            let spec = format!("{name}@{}", package.id.version);
+            ["cargo", "update", "--package", &spec, "--precise", version].map(str::to_owned).to_vec()
+        }
+        (Ecosystem::PyPI, "uv.lock") => {
+            ["uv", "lock", "--upgrade-package", &format!("{name}=={version}")].map(str::to_owned).to_vec()
+        }
+        (Ecosystem::Npm, lockfile) if package.direct => {
+            let add: [&str; 2] = match lockfile {
+                "package-lock.json" | "npm-shrinkwrap.json" => ["npm", "install"],
+                "pnpm-lock.yaml" => ["pnpm", "add"],
+                "yarn.lock" => ["yarn", "add"],
+                "bun.lock" => ["bun", "add"],
+                _ => return None,
+            };
+            add.into_iter().map(str::to_owned).chain([format!("{name}@{version}")]).collect()
+        }
+        _ => return None,
+    };
+    paste(&words)
+}
+
+/// Whether a requirement stands in a file that a tool writes: nobody pins by editing one.
+fn in_lockfile(origin: &Origin) -> bool {
+    file_name(origin).is_some_and(|file| {
+        let file = file.to_ascii_lowercase();
+        file.ends_with(".lock")
+            || file.starts_with("pylock.")
+            || matches!(file.as_str(), "package-lock.json" | "npm-shrinkwrap.json" | "pnpm-lock.yaml" | "pipfile.lock")
+    })
 }
 
 /// The only invocation, when there is one and it is of one of these tools, without wrappers.

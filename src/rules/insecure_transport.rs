@@ -47,7 +47,7 @@ fn from_setting(facts: &Facts<'_>, setting: &Setting) -> Option<Observation> {
         let value = say::word(&setting.value);
         let observation =
             Observation::new(format!("`{}` ({value}) switches the check of TLS off", say::word(&setting.key)));
-        let flag = facts.invocations.iter().flat_map(|i| &i.flags).find(|f| f.location == setting.location);
+        let flag = facts.flags().find(|f| f.location == setting.location);
         match flag {
             Some(flag) => observation.fix(fix::drop_flag(facts, flag)),
             None => observation.fix(fix::advice(format!(
@@ -80,7 +80,7 @@ fn is_loopback_only(value: &str) -> bool {
 
 fn from_flags(facts: &Facts<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
-    for flag in facts.invocations.iter().flat_map(|i| &i.flags) {
+    for flag in facts.flags() {
         if facts.settings.iter().any(|s| s.location == flag.location) {
             continue;
         }

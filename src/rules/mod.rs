@@ -28,7 +28,7 @@ mod vulnerability;
 mod withdrawn;
 
 use crate::advisories::Advisories;
-use crate::invocation::Invocation;
+use crate::invocation::{Effect, Flag, Invocation};
 use crate::model::{
     Category, Environment, Evidence, Fix, Level, Location, Package, PackageId, PackageName, Plan, Timestamp, Value,
 };
@@ -103,6 +103,18 @@ pub struct Facts<'a> {
     pub environment: &'a Environment,
     /// Whether manifests and lockfiles are judged without a command: `audit`.
     pub audit: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// The commands that bring something in: what the others are told weakens nothing.
+    fn installing(&self) -> impl Iterator<Item = &'a Invocation> + use<'a> {
+        self.invocations.iter().filter(|i| i.effect != Effect::Nothing)
+    }
+
+    /// The flags of [`Facts::installing`].
+    fn flags(&self) -> impl Iterator<Item = &'a Flag> + use<'a> {
+        self.installing().flat_map(|i| &i.flags)
+    }
 }
 
 impl std::fmt::Debug for Facts<'_> {

@@ -61,6 +61,24 @@ pub(super) fn url_in(value: &str) -> Option<&str> {
     url.contains("://").then_some(url)
 }
 
+/// Whether two URLs name the same registry: one lies under the other, whatever their last `/`, user or query.
+pub(super) fn overlap(a: &str, b: &str) -> bool {
+    let plain = |text: &str| {
+        let mut url = registry_url(text)?;
+        // Neither fails for http(s) URLs, which have a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        Some(url)
+    };
+    let under = |outer: &Url, inner: &Url| RegistryPrefix::new(outer.as_str()).is_ok_and(|prefix| prefix.covers(inner));
+    match (plain(a), plain(b)) {
+        (Some(a), Some(b)) => under(&a, &b) || under(&b, &a),
+        _ => false,
+    }
+}
+
 /// A flag's or a setting's name, so that `--trusted-host`, `PIP_TRUSTED_HOST` and `trusted_host` compare equal.
 pub(super) fn key(name: &str) -> String {
     let name = name.trim_start_matches(['-', '$']).to_ascii_lowercase().replace('_', "-");

@@ -16,8 +16,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
-    let flags = facts.invocations.iter().flat_map(|i| &i.flags);
-    let mut out: Vec<Observation> = flags
+    let mut out: Vec<Observation> = facts
+        .flags()
         .filter(|f| f.effect == FlagEffect::WeakensSafety && !places::concerns_transport(&f.name))
         .map(|f| from_flag(facts, f))
         .collect();

@@ -22,11 +22,19 @@ pub const RULE: Rule = Rule {
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
     let mut by_place: BTreeMap<&Place, Vec<&Package>> = BTreeMap::new();
     for package in &facts.plan.packages {
-        if is_unhashed(package) && facts.policy.exception(RULE.name, &package.id).is_none() {
+        if is_unhashed(package) {
             by_place.entry(&package.origin.location.place).or_default().push(package);
         }
     }
-    by_place.into_iter().flat_map(|(place, packages)| observe(place, &packages)).collect()
+    let mut out = Vec::new();
+    for (place, packages) in by_place {
+        // What an exception names is said by itself, so that the exception finds it.
+        let (named, rest): (Vec<&Package>, Vec<&Package>) =
+            packages.into_iter().partition(|p| facts.policy.exception(RULE.name, &p.id).is_some());
+        out.extend(named.into_iter().map(one));
+        out.extend(observe(place, &rest));
+    }
+    out
 }
 
 fn is_unhashed(package: &Package) -> bool {
@@ -50,14 +58,15 @@ fn advice(ecosystem: Ecosystem) -> &'static str {
     }
 }
 
+fn one(package: &Package) -> Observation {
+    Observation::new(format!("{} has no hash or integrity", say::package(package)))
+        .about(package)
+        .fix(fix::advice(advice(package.id.name.ecosystem())))
+}
+
 fn observe(place: &Place, packages: &[&Package]) -> Vec<Observation> {
     if packages.len() <= FEW {
-        let one = |package: &&Package| {
-            Observation::new(format!("{} has no hash or integrity", say::package(package)))
-                .about(package)
-                .fix(fix::advice(advice(package.id.name.ecosystem())))
-        };
-        return packages.iter().map(one).collect();
+        return packages.iter().map(|p| one(p)).collect();
     }
     let names: Vec<String> = packages.iter().map(|p| say::package(p)).collect();
     let message = format!("{} packages have no hash or integrity: {}", packages.len(), say::list(&names, FEW));

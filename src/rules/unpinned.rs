@@ -26,6 +26,10 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
     }
     let mut out = Vec::new();
     for (place, packages) in by_place {
+        // What an exception names is said by itself, so that the exception finds it.
+        let (named, packages): (Vec<&Package>, Vec<&Package>) =
+            packages.into_iter().partition(|p| facts.policy.exception(RULE.name, &p.id).is_some());
+        out.extend(named.into_iter().map(|p| one(facts, p)));
         if packages.len() > FEW && matches!(place, Place::File(_)) {
             out.push(many(facts, place, &packages));
         } else {

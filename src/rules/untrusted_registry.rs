@@ -1,9 +1,12 @@
-//! `untrusted-registry`: indexes that a flag, a variable or a project file names go in; those that are neither a
-//! default nor trusted come out.
+//! `untrusted-registry`: indexes that a flag, a variable or a project file names, and registries that the plan would
+//! use, go in; those that are neither a default nor trusted nor the user's own come out.
+
+use std::collections::BTreeMap;
 
 use super::{Facts, Observation, Rule, fix, places, say};
 use crate::invocation::{Flag, FlagEffect};
-use crate::model::{Category, Ecosystem, Level, Setting, SettingLayer};
+use crate::model::{Category, Ecosystem, Level, Package, Setting, SettingLayer, Source, Value};
+use crate::policy::registry_url;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -23,7 +26,7 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
         .filter_map(|s| from_setting(facts, s))
         .collect();
     // A flag that no reader of settings has turned into one is weighed as it stands.
-    for invocation in facts.invocations {
+    for invocation in facts.installing() {
         for flag in &invocation.flags {
             let index = matches!(flag.effect, FlagEffect::Index | FlagEffect::ExtraIndex | FlagEffect::FindLinks);
             let seen = facts.settings.iter().any(|s| places::names_a_source(s) && s.location == flag.location);
@@ -32,7 +35,46 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
             }
         }
     }
+    let mut unnamed = from_plan(facts, &out);
+    out.append(&mut unnamed);
     out
+}
+
+/// Registries that the plan would use and that nothing above speaks of: a lockfile or manifest brought them in.
+fn from_plan(facts: &Facts<'_>, said: &[Observation]) -> Vec<Observation> {
+    let mut by_registry: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
+    for package in &facts.plan.packages {
+        if let Source::Registry { url } = &package.source
+            && registry_url(url).is_some()
+            && !places::is_trusted(facts, url)
+        {
+            by_registry.entry(url).or_default().push(package);
+        }
+    }
+    let named = |url: &str| {
+        let of_user = facts.settings.iter().filter(|s| !places::is_foreign(s.layer) && places::names_a_source(s));
+        let reported = said.iter().filter_map(|o| match o.evidence.get("registry") {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        });
+        of_user
+            .map(|s| places::url_in(&s.value).unwrap_or(&s.value))
+            .chain(reported)
+            .any(|known| places::overlap(known, url))
+    };
+    by_registry.retain(|url, _| !named(url));
+    let one = |(url, packages): (&str, Vec<&Package>)| {
+        let names: Vec<String> = packages.iter().map(|p| say::release(&p.id)).collect();
+        let shown = say::url(url);
+        let message = format!("{shown} is not trusted, and would serve {}", say::list(&names, 3));
+        let mut observation = Observation::new(message)
+            .fix(fix::advice("take it from a registry of your own configuration, or trust this one in your policy: [trust] registries"))
+            .with("registry", shown)
+            .with("packages", say::texts(names.iter().map(String::as_str)));
+        observation.location = packages.first().map(|p| p.origin.location.clone());
+        observation
+    };
+    by_registry.into_iter().map(one).collect()
 }
 
 fn from_setting(facts: &Facts<'_>, setting: &Setting) -> Option<Observation> {
@@ -50,7 +92,7 @@ fn from_setting(facts: &Facts<'_>, setting: &Setting) -> Option<Observation> {
         .at(&setting.location)
         .with("key", say::word(&setting.key))
         .with("registry", shown);
-    let flag = facts.invocations.iter().flat_map(|i| &i.flags).find(|f| f.location == setting.location);
+    let flag = facts.flags().find(|f| f.location == setting.location);
     let mut way_out = match flag {
         Some(flag) => fix::drop_flag(facts, flag),
         None => fix::advice(format!("remove `{}` at {}", say::word(&setting.key), fix::place(&setting.location))),

@@ -270,7 +270,11 @@ fn invocation(json: &Json) -> Invocation {
         other => panic!("no tool is called {other}"),
     };
     out.verb = text(json, "verb").to_owned();
-    out.effect = if text(json, "effect") == "unknown" { Effect::Unknown } else { Effect::Requests };
+    out.effect = match text(json, "effect") {
+        "unknown" => Effect::Unknown,
+        "nothing" => Effect::Nothing,
+        _ => Effect::Requests,
+    };
     for request in strings(json, "requests") {
         let (location, text) = numbered(&request);
         out.requests.push(Request { text, kind: RequestKind::Requirement, location });
