@@ -2,5 +2,6 @@
 //! Where a reader and a table disagree, the case is listed here with the reason.
 
 mod lockfiles;
+mod manifests;
 mod packaging;
 mod pip;

@@ -176,7 +176,7 @@ pub fn constraint(text: &str) -> Result<(Specifiers, bool), String> {
         return Err(format!("constraint longer than {MAX_CONSTRAINT} bytes"));
     }
     let alternatives: Vec<&str> = text.split('|').map(str::trim).filter(|t| !t.is_empty()).collect();
-    let read = |t: &&str| Ok(specifiers(&clauses(t)?.join(",")).map_err(|e| format!("unreadable constraint: {e}"))?);
+    let read = |t: &&str| specifiers(&clauses(t)?.join(",")).map_err(|e| format!("unreadable constraint: {e}"));
     match alternatives.as_slice() {
         [] => Ok((Specifiers::default(), true)),
         [one] => Ok((read(one)?, true)),

@@ -117,7 +117,7 @@ pub enum UvSourceKind {
     /// Bytes outside any index.
     Direct {
         /// Which.
-        direct: Direct,
+        direct: Box<Direct>,
         /// Installed in place.
         editable: bool,
     },
@@ -250,7 +250,7 @@ fn read_groups(r: &mut Reader<'_>, groups: &DeTable<'_>, base: &Path, out: &mut 
         let mut items = Vec::new();
         for node in r.array(node, name) {
             let Some(table) = node.get_ref().as_table() else {
-                items.extend(entry(r, node, name, base).map(Item::Entry));
+                items.extend(entry(r, node, name, base).map(Item::entry));
                 continue;
             };
             match r.string_of(table, "include-group") {
@@ -268,8 +268,14 @@ fn read_groups(r: &mut Reader<'_>, groups: &DeTable<'_>, base: &Path, out: &mut 
 }
 
 enum Item {
-    Entry(Entry),
+    Entry(Box<Entry>),
     Include(String, usize),
+}
+
+impl Item {
+    fn entry(entry: Entry) -> Self {
+        Self::Entry(Box::new(entry))
+    }
 }
 
 /// Includes in place of what they name; a cycle and an unknown group are reported.
@@ -288,20 +294,17 @@ fn resolve_groups(r: &mut Reader<'_>, raw: &BTreeMap<String, Vec<Item>>) -> BTre
                 None => {
                     path.pop();
                 }
-                Some(Item::Entry(entry)) => entries.push(entry.clone()),
+                Some(Item::Entry(entry)) => entries.push(Entry::clone(entry)),
                 Some(Item::Include(other, offset)) => match raw.get_key_value(other) {
                     None if reported.insert(*offset) => r.complain(*offset, format!("there is no group {other}")),
                     None => {}
-                    Some((other, _)) if path.iter().any(|(on_path, _)| on_path == other) => {
-                        if reported.insert(*offset) {
-                            r.complain(*offset, format!("the group {other} includes itself"));
-                        }
+                    Some((other, items)) if taken.insert(other) => path.push((other, items.iter())),
+                    Some((other, _))
+                        if path.iter().any(|(on_path, _)| on_path == other) && reported.insert(*offset) =>
+                    {
+                        r.complain(*offset, format!("the group {other} includes itself"));
                     }
-                    Some((other, items)) => {
-                        if taken.insert(other) {
-                            path.push((other, items.iter()));
-                        }
-                    }
+                    Some(_) => {}
                 },
             }
         }
@@ -336,7 +339,7 @@ fn read_poetry(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut P
     let mut raw: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     if let Some(old) = r.table_of(table, "dev-dependencies") {
         let read = poetry::dependencies(r, old, base);
-        raw.entry("dev".to_owned()).or_default().extend(read.required.into_iter().map(Item::Entry));
+        raw.entry("dev".to_owned()).or_default().extend(read.required.into_iter().map(Item::entry));
         out.default_groups.push("dev".to_owned());
     }
     for (name, offset, node) in r.table_of(table, "group").map(members).unwrap_or_default() {
@@ -347,7 +350,7 @@ fn read_poetry(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut P
         let items = raw.entry(canonical(name)).or_default();
         items.extend(r.strings_of(group, "include-groups").into_iter().map(|g| Item::Include(canonical(&g), offset)));
         if let Some(dependencies) = r.table_of(group, "dependencies") {
-            items.extend(poetry::dependencies(r, dependencies, base).required.into_iter().map(Item::Entry));
+            items.extend(poetry::dependencies(r, dependencies, base).required.into_iter().map(Item::entry));
         }
     }
     for (name, entries) in resolve_groups(r, &raw) {
@@ -517,7 +520,7 @@ fn uv_source(r: &mut Reader<'_>, table: &DeTable<'_>, offset: usize, base: &Path
     } else if let Some(index) = r.string_of(table, "index") {
         UvSourceKind::Index(index)
     } else if let Some(direct) = poetry::direct(r, table, base) {
-        UvSourceKind::Direct { direct, editable: r.flag_of(table, "editable") }
+        UvSourceKind::Direct { direct: Box::new(direct), editable: r.flag_of(table, "editable") }
     } else {
         r.complain(offset, "a source of an unknown kind");
         return None;
@@ -570,7 +573,7 @@ impl Pyproject {
             }
             UvSourceKind::Direct { direct, editable } => {
                 entry.editable = *editable;
-                direct.clone()
+                Direct::clone(direct)
             }
         };
         direct.name = Some(requirement.name.clone());
