@@ -3,6 +3,8 @@
 //! Two indexes: the public RustSec database, where the shared data is there, and one of 300,000 generated names, the
 //! size of a registry's malware feed.
 
+#![expect(clippy::print_stderr, reason = "the size of the index is a result too")]
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 

@@ -113,7 +113,7 @@ const RAW_BLOCK: usize = 128 << 10;
 pub struct Builder {
     limits: Limits,
     names: FxHashMap<(Ecosystem, String), (u64, Vec<u8>)>,
-    ids: FxHashMap<String, Vec<(u64, u64, u64)>>,
+    ids: FxHashMap<String, Vec<Place>>,
     raw: Packed,
     raw_open: Vec<u8>,
     ecosystems: u32,
@@ -121,6 +121,9 @@ pub struct Builder {
     total: u64,
     report: Report,
 }
+
+/// Where a raw record is: number of its block among the raw ones, position in it, length.
+type Place = (u64, u64, u64);
 
 /// Compressed blocks and their places.
 #[derive(Debug, Default)]
@@ -376,7 +379,7 @@ impl Builder {
         }
         let names = index.into_inner().map_err(fst_error)?;
 
-        let mut ids: Vec<(String, Vec<(u64, u64, u64)>)> = std::mem::take(&mut self.ids).into_iter().collect();
+        let mut ids: Vec<(String, Vec<Place>)> = std::mem::take(&mut self.ids).into_iter().collect();
         ids.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let mut index = fst::MapBuilder::memory();
         let mut postings = Vec::new();

@@ -91,6 +91,9 @@ pub enum Outcome {
     Unchanged,
 }
 
+/// What was done for each ecosystem, in the order asked.
+pub type Updates = Vec<(Ecosystem, Result<Outcome, FeedError>)>;
+
 /// How far an update is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -157,7 +160,7 @@ impl Feed {
         network: &dyn Download,
         now: Timestamp,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<(Ecosystem, Result<Outcome, FeedError>)>, FeedError> {
+    ) -> Result<Updates, FeedError> {
         let _lock = self.lock(progress)?;
         Ok(ecosystems.iter().map(|e| (*e, self.update_one(*e, network, now, progress))).collect())
     }

@@ -490,3 +490,76 @@ fn embedded_records_answer_to_the_public_ids() {
     let coverage = db.coverage();
     assert!(coverage.stale && coverage.updated_at.is_none() && coverage.records >= 60);
 }
+
+/// Every record of the schema project's and osv.dev's own test data is read; those about npm and PyPI are matched.
+#[test]
+fn the_schema_s_own_test_records_are_read() {
+    let Some(dir) = shared_data("suites/osv") else { return };
+    let mut builder = Builder::default();
+    for part in ["osv-schema/linter-testdata", "osv.dev", "osv-schema/ghsa-testdata"] {
+        let mut left = vec![dir.join(part)];
+        while let Some(path) = left.pop() {
+            if path.is_dir() {
+                left.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+                continue;
+            }
+            let name = path.file_name().unwrap().to_str().unwrap();
+            // GitHub's own form, before it is made OSV.
+            let raw = part.ends_with("ghsa-testdata") && !name.ends_with(".osv.json");
+            if name.ends_with(".json") && !raw {
+                builder.add(name, &std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("x.index");
+    let report = builder.write(&path, now()).unwrap();
+    assert_eq!(report.skipped, []);
+    let db = Database::of_indexes(vec![Index::open(&path).unwrap()], now());
+    use Ecosystem::{Npm, PyPI};
+    for (ecosystem, name, version, expected) in [
+        (Npm, "jquery", "2.1.1", &["GHSA-mhpp-875w-9cpv vulnerability"][..]),
+        (Npm, "jquery", "3.0.0", &[]),
+        (Npm, "jquery", "2.1.0", &[]),
+        // `> 2.1.0` is written `2.1.1-0`.
+        (Npm, "jquery", "2.1.1-beta", &["GHSA-mhpp-875w-9cpv vulnerability"]),
+        (PyPI, "Products.PluggableAuthService", "2.6.0", &["GHSA-p44j-xrqg-4xrr vulnerability"]),
+        (PyPI, "Products.PluggableAuthService", "2.6.1", &[]),
+        (PyPI, "123bla", "0.0.1", &["MAL-2024-10238 malware"]),
+        (PyPI, "123bla", "0.0.2", &[]),
+        // One of the two is withdrawn.
+        (PyPI, "requests", "2.30.0", &["PYSEC-2023-74 vulnerability"]),
+        (PyPI, "requests", "2.31.0", &[]),
+        // A version that cannot be one (`4.36.-1`) does not lose the others.
+        (PyPI, "gradio", "4.36.1", &["GHSA-9v2f-6vcg-3hgv vulnerability"]),
+    ] {
+        assert_eq!(said(&db, ecosystem, name, version), expected, "{name} {version}");
+    }
+    let mixin = |v| !db.find(&id(Npm, "mixin-deep", v), None).is_empty();
+    assert_eq!(["1.3.1", "1.3.2", "2.0.0", "2.0.1"].map(mixin), [true, false, true, false]);
+}
+
+/// The incidents beside a public database: the same malware said by both is one match, and a whole-package record of
+/// RustSec is not narrowed by the versions known here.
+#[test]
+fn embedded_and_public_records_of_one_incident_are_one_match() {
+    let Some(zips) = shared_data("advisories") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut builder = Builder::default();
+    builder.add_path(&zips.join("rustsec-osv.zip")).unwrap();
+    builder.write(&dir.path().join("crates.io.index"), now()).unwrap();
+    let db = Database::open(dir.path(), now());
+    use Ecosystem::CratesIo;
+    assert_eq!(said(&db, CratesIo, "proc-macro1", "1.0.107"), ["RUSTSEC-2026-0265 malware whole"]);
+    assert_eq!(said(&db, CratesIo, "proc-macro1", "1.0.106"), ["RUSTSEC-2026-0265 malware whole"]);
+    assert_eq!(said(&db, CratesIo, "arrayref", "0.3.9"), Vec::<String>::new());
+    assert_eq!(said(&db, CratesIo, "rustdecimal", "1.0.0"), ["MAL-2022-1 malware whole"]);
+    let found = db.find(&id(CratesIo, "arrayref", "0.3.10"), None);
+    assert_eq!((found.len(), found[0].kind), (1, Kind::Malware));
+    for public in ["RUSTSEC-2026-0260", "MAL-2026-14336"] {
+        assert!(found[0].id == public || found[0].aliases.iter().any(|a| a == public), "{public}");
+    }
+    assert_eq!(db.show("RUSTSEC-2026-0260").len(), 2);
+    let coverage = db.coverage();
+    assert_eq!((coverage.ecosystems, coverage.stale), (vec!["crates.io".to_owned()], false));
+}
