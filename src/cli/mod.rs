@@ -1,3 +1,169 @@
-//! (being written)
+//! The command line: one thin file a subcommand, and the table of exit statuses.
+//!
+//! Nothing is decided here. A subcommand reads its options, builds what the library needs, and prints what it says.
 
+mod advisories;
+mod audit;
+mod check;
+mod policy;
 pub mod process;
+mod session;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{Timestamp, Verdict};
+
+/// Judges what a pip, npm or cargo command would bring in, before it lands
+#[derive(Debug, Parser)]
+#[command(name = "tidewaiter", version, propagate_version = true, max_term_width = 80, after_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status of check and audit: 0 allow, 10 ask, 20 deny, 2 usage error, 1 internal error.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge a command: nothing is installed, built or executed
+    #[command(after_help = "\
+Examples:
+  tidewaiter check -- pip install -r requirements.txt
+  tidewaiter check -- npm ci
+  tidewaiter check --format json -- cargo add serde
+  tidewaiter check --shell 'cd app && npm install'")]
+    Check(check::Arguments),
+    /// Judge the manifests and lockfiles below a path
+    #[command(after_help = "\
+Lockfiles and exact pins are judged from the files alone, in milliseconds. Ranges
+without a lockfile are resolved against the registries, unless --offline.
+
+Examples:
+  tidewaiter audit
+  tidewaiter audit services/api Cargo.lock
+  tidewaiter audit --format json > verdict.json")]
+    Audit(audit::Arguments),
+    /// The local advisory index: update, import, status, show
+    Advisories(advisories::Arguments),
+    /// The layered policy: init, show, check, explain
+    Policy(policy::Arguments),
+}
+
+/// How a verdict is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// One JSON object, schema tidewaiter.verdict/1
+    Json,
+}
+
+/// Options of everything that judges.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Judging {
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    pub format: Format,
+    /// Also apply this policy file, as the user's own
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<std::path::PathBuf>,
+    /// Use only what is cached: no network
+    #[arg(long)]
+    pub offline: bool,
+    /// Judge with only the releases and advisories that existed then
+    #[arg(long, value_name = "RFC3339", value_parser = moment)]
+    pub as_of: Option<Timestamp>,
+    /// Also show notes, every package, and what the registries do not tell
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// RFC 3339, or a date alone, meaning its first moment in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    format!("{text}T00:00:00Z")
+        .parse()
+        .map_err(|_| "not a time: write 2026-03-24T12:00:00Z, or 2026-03-24 for its first moment".to_owned())
+}
+
+/// Something that is wrong with how the program was called, or with the machine it runs on.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The caller can mend it: exit status 2.
+    Usage(String),
+    /// The machine, or this program: exit status 1.
+    Internal(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// The exit status of a verdict (contract: 0 allow, 10 ask, 20 deny).
+fn status(verdict: Verdict) -> ExitCode {
+    ExitCode::from(match verdict {
+        Verdict::Allow => 0,
+        Verdict::Ask => 10,
+        Verdict::Deny => 20,
+    })
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A broken pipe while help is printed is no error of this program.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Advisories(arguments) => advisories::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
+    };
+    done.unwrap_or_else(|failure| match failure {
+        Failure::Usage(message) => {
+            complain(&format!("tidewaiter: {message}"));
+            ExitCode::from(2)
+        }
+        Failure::Internal(error) => {
+            complain(&format!("tidewaiter: {error:#}"));
+            ExitCode::from(1)
+        }
+    })
+}
+
+/// A line on stderr; a closed stderr is not worth a crash.
+pub(crate) fn complain(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Text on stdout. A reader that went away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Internal(anyhow::anyhow!("cannot write to stdout: {e}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -90,6 +90,10 @@ impl Files for Disk {
         path.is_dir()
     }
 
+    fn is_link(&self, path: &Path) -> bool {
+        path.is_symlink()
+    }
+
     fn list(&self, dir: &Path) -> Vec<PathBuf> {
         let mut out: Vec<PathBuf> =
             std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|e| e.path()).collect();

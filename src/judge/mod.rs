@@ -5,16 +5,16 @@
 
 pub mod discover;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::advisories::{Advisories, Coverage, Kind};
 use crate::ecosystem::python::wheel;
-use crate::ecosystem::{self, popular};
-use crate::invocation::{Effect, Invocation};
+use crate::ecosystem::{self, npm, popular, python};
+use crate::invocation::{self, Effect, Invocation};
 use crate::model::{
-    Category, Ecosystem, Environment, Files, Finding, InterpreterFacts, PackageId, PackageName, Plan, Setting, Source,
-    Timestamp, Verdict,
+    Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, PackageId,
+    PackageName, Plan, Setting, Source, Timestamp, Verdict,
 };
 use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
@@ -168,6 +168,70 @@ impl Judge<'_> {
             plan.merge(self.resolve(invocation));
         }
         self.conclude(subject, invocations, plan, false)
+    }
+
+    /// Judges manifests and lockfiles. Lockfiles and exact pins speak for themselves; what only a registry can tell
+    /// is resolved as the tool would.
+    pub fn audit(&self, roots: &[PathBuf]) -> Judgement {
+        let (found, diagnostics) = discover::discover(roots, self.files);
+        let mut plan = Plan { unresolved: resolve::locked::unread(&diagnostics), ..Plan::default() };
+        let mut invocations = Vec::new();
+        for file in &found {
+            plan.merge(self.audit_file(file, &mut invocations));
+        }
+        let files = found.iter().map(|f| f.path.display().to_string()).collect();
+        self.conclude(Subject::Audit { files }, &invocations, plan, true)
+    }
+
+    fn audit_file(&self, file: &discover::Found, invocations: &mut Vec<Invocation>) -> Plan {
+        use discover::Kind;
+        let path = &file.path;
+        let text = match self.files.read_text(path) {
+            Ok(text) => text,
+            // pip decodes requirements files in more ways than UTF-8; its reader reads the file itself.
+            Err(FileError::Io(_)) if file.kind == Kind::Requirements => String::new(),
+            Err(e) => {
+                let diagnostic = Diagnostic::new(Location::file(path), e.to_string());
+                return Plan { unresolved: resolve::locked::unread(&[diagnostic]), ..Plan::default() };
+            }
+        };
+        match file.kind {
+            Kind::CargoLock => resolve::locked::cargo(path, &text),
+            Kind::PackageLock => npm_plan(npm::lock::read(path, &text)),
+            Kind::PnpmLock => npm_plan(npm::pnpm_lock::read(path, &text)),
+            Kind::YarnLock => npm_plan(npm::yarn_lock::read(path, &text)),
+            Kind::BunLock => npm_plan(npm::bun_lock::read(path, &text)),
+            Kind::UvLock => python_plan(python::uv_lock::read(path, &text)),
+            Kind::PoetryLock => python_plan(python::poetry_lock::read(path, &text)),
+            Kind::PdmLock => python_plan(python::pdm_lock::read(path, &text)),
+            Kind::PipfileLock => python_plan(python::pipfile::read_lock(path, &text)),
+            Kind::Pylock => python_plan(python::pylock::read(path, &text)),
+            Kind::Requirements => {
+                let (requirements, diagnostics) =
+                    python::requirements_txt::read(path, false, self.environment, self.files);
+                match resolve::locked::pins(&requirements, &diagnostics) {
+                    Some(plan) => plan,
+                    None => self.resolve_as(&["pip", "install", "-r", &path.display().to_string()], None, invocations),
+                }
+            }
+            Kind::Pyproject => self.resolve_as(&["uv", "lock"], path.parent(), invocations),
+            Kind::PackageManifest => self.resolve_as(&["npm", "install"], path.parent(), invocations),
+            Kind::CargoManifest => self.resolve_as(&["cargo", "generate-lockfile"], path.parent(), invocations),
+        }
+    }
+
+    /// The plan of the command that would install what a manifest asks for.
+    fn resolve_as(&self, words: &[&str], directory: Option<&Path>, invocations: &mut Vec<Invocation>) -> Plan {
+        let argv: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        let mut plan = Plan::default();
+        for mut invocation in invocation::parse(&argv, self.environment) {
+            if let Some(directory) = directory.filter(|d| !d.as_os_str().is_empty()) {
+                invocation.directory = Some(directory.display().to_string());
+            }
+            plan.merge(self.resolve(&invocation));
+            invocations.push(invocation);
+        }
+        plan
     }
 
     /// What one command would bring in.
@@ -347,4 +411,12 @@ fn python_releases(project: &crate::registry::python::Project) -> Vec<Release> {
         release.withdrawn &= file.yanked.is_some();
     }
     releases.into_values().collect()
+}
+
+fn npm_plan((lock, diagnostics): (npm::lock::Lockfile, Vec<Diagnostic>)) -> Plan {
+    resolve::locked::npm(&lock, &diagnostics)
+}
+
+fn python_plan((lock, diagnostics): (python::lock::Lockfile, Vec<Diagnostic>)) -> Plan {
+    resolve::locked::python(&lock, &diagnostics)
 }

@@ -212,8 +212,6 @@ fn packages(page: &mut Page, judgement: &Judgement) {
     if !plan.complete() {
         head.push_str("; the plan is incomplete");
     }
-    head.push(':');
-    page.hanging(0, Ink::Plain, "", &head);
     let listed: Vec<&Package> = if page.style.verbose {
         plan.packages.iter().collect()
     } else if matches!(judgement.subject, Subject::Audit { .. }) {
@@ -221,6 +219,8 @@ fn packages(page: &mut Page, judgement: &Judgement) {
     } else {
         plan.packages.iter().filter(|p| p.direct).collect()
     };
+    head.push(if listed.is_empty() { '.' } else { ':' });
+    page.hanging(0, Ink::Plain, "", &head);
     let limit = if page.style.verbose { usize::MAX } else { LISTED };
     let width = listed.iter().take(limit).map(|p| name_version(p).chars().count()).max().unwrap_or(0).min(40);
     for p in listed.iter().take(limit) {
@@ -266,6 +266,10 @@ fn footer(page: &mut Page, judgement: &Judgement) {
         let digest = plan.digest().hex();
         let short = digest.get(..12).unwrap_or(&digest);
         page.line(0, Ink::Dim, &format!("plan {short}"));
+    }
+    let notes = judgement.findings.iter().filter(|f| f.level < Level::Warn).count();
+    if notes > 0 && !page.style.verbose {
+        page.line(0, Ink::Dim, &format!("{}; --verbose shows them", count(notes, "note", "notes")));
     }
     if page.style.verbose {
         for gap in &plan.signal_gaps {

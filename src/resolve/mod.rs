@@ -4,6 +4,7 @@
 //! [`crate::registry`], and returns a plan that is complete or says what is missing. Same input and same registry
 //! state: same plan, byte for byte.
 
+pub mod locked;
 mod npm;
 mod python;
 

@@ -42,15 +42,11 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
     let finder = Finder { files: request.files, cwd: &environment.cwd, tool: invocation.tool };
     let mut settings = Settings::new(invocation, environment);
     settings.verify_lock = verify_lock;
-    let reads_project = matches!(
-        invocation.effect,
-        Effect::Project | Effect::ProjectAdd | Effect::Locked | Effect::Update
-    ) && !invocation.global;
-    let mut project = if reads_project {
-        finder.project()
-    } else {
-        Project { root: environment.cwd.clone(), ..Project::default() }
-    };
+    let reads_project =
+        matches!(invocation.effect, Effect::Project | Effect::ProjectAdd | Effect::Locked | Effect::Update)
+            && !invocation.global;
+    let mut project =
+        if reads_project { finder.project() } else { Project { root: environment.cwd.clone(), ..Project::default() } };
     let problems = std::mem::take(&mut project.problems);
     let uses_engines = settings.is_npm() || settings.is_pnpm();
     let picker = Picker {
@@ -192,7 +188,8 @@ fn is_there_already(
     asked: &invocation::Request,
     requirement: &spec::Requirement,
 ) -> bool {
-    let looks = matches!(invocation.tool, Tool::Npm | Tool::Npx | Tool::Bun | Tool::Bunx) && !is_download(&invocation.verb);
+    let looks =
+        matches!(invocation.tool, Tool::Npm | Tool::Npx | Tool::Bun | Tool::Bunx) && !is_download(&invocation.verb);
     let (Some(name), true) = (&requirement.name, looks) else { return false };
     if !spec::is_valid_name(name) {
         return false;

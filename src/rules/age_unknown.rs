@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Facts, Observation, Rule, cooldown, say};
-use crate::model::{Category, Level, Package, Source};
+use crate::model::{Category, Level, LockState, Package, Source};
 
 /// More packages of one registry than this are counted, not listed.
 const FEW: usize = 3;
@@ -27,7 +27,9 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
         return Vec::new();
     }
     let mut by_registry: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
-    for package in &facts.plan.packages {
+    // A file that was judged by itself asked no registry: that is a gap in the signals, not a registry's silence.
+    let asked = |p: &Package| !facts.audit || (p.lock == LockState::Unlocked && !p.source.url().is_empty());
+    for package in facts.plan.packages.iter().filter(|p| asked(p)) {
         if let Source::Registry { url } = &package.source
             && package.published_at.is_none()
             && !cooldown::is_excluded(facts.policy, &package.id.name)

@@ -1,0 +1,98 @@
+//! What every judging subcommand needs, built once: environment, disk, policy, advisories, registries.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use super::process::{self, Directories, Disk};
+use super::world::RealWorld;
+use super::{Failure, Format, Judging, complain, print, status};
+use crate::advisories::database::Database;
+use crate::judge::{Judge, Judgement};
+use crate::model::{Diagnostic, Environment, printable};
+use crate::policy::{self, Loaded};
+use crate::report;
+use crate::rules;
+
+/// One run of the program.
+pub(super) struct Session {
+    pub environment: Environment,
+    pub directories: Directories,
+    pub disk: Disk,
+}
+
+impl Session {
+    /// Reads the process's environment; nothing else is touched yet.
+    pub fn new() -> Result<Self, Failure> {
+        let environment = process::environment()
+            .map_err(|e| Failure::Internal(anyhow::anyhow!("cannot tell the working directory: {e}")))?;
+        let directories = Directories::of(&environment);
+        Ok(Self { environment, directories, disk: Disk::default() })
+    }
+
+    /// The layered policy. Its errors are printed at once: they explain a refusal that follows from them.
+    pub fn policy(&self, extra: Option<&std::path::Path>) -> Result<Loaded, Failure> {
+        let loaded = policy::load(&self.environment, &self.disk, extra, &rules::infos());
+        if let Some(path) = extra
+            && !path.exists()
+        {
+            return Err(Failure::Usage(format!("--policy {}: no such file", path.display())));
+        }
+        Ok(loaded)
+    }
+
+    /// Where the advisory indexes are.
+    pub fn advisories_directory(&self) -> std::path::PathBuf {
+        self.directories.data.join("advisories")
+    }
+
+    /// Judges, prints, and answers with the exit status.
+    pub fn judge(
+        &mut self,
+        options: &Judging,
+        judge: impl FnOnce(&Judge<'_>) -> Judgement,
+    ) -> Result<ExitCode, Failure> {
+        let started = std::time::Instant::now();
+        if let Some(as_of) = options.as_of {
+            self.environment.now = as_of;
+        }
+        let loaded = self.policy(options.policy.as_deref())?;
+        let advisories = Database::open(&self.advisories_directory(), self.environment.now);
+        let world = RealWorld::new(self, &loaded.policy, options.offline);
+        let judge_with = Judge {
+            environment: &self.environment,
+            files: &self.disk,
+            advisories: &advisories,
+            policy: &loaded.policy,
+            world: &world,
+            as_of: options.as_of,
+        };
+        let mut judgement = judge(&judge_with);
+        judgement.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.show(options, &judgement)?;
+        Ok(status(judgement.verdict))
+    }
+
+    fn show(&self, options: &Judging, judgement: &Judgement) -> Result<(), Failure> {
+        print(&match options.format {
+            Format::Json => report::json::render(judgement),
+            Format::Human => report::human::render(
+                judgement,
+                report::human::Style {
+                    colour: process::colour(&self.environment, std::io::stdout().is_terminal()),
+                    width: process::width(&self.environment),
+                    verbose: options.verbose,
+                },
+            ),
+        })
+    }
+}
+
+/// Diagnostics on stderr, each with its place and its hint.
+pub(super) fn complain_of(kind: &str, diagnostics: &[Diagnostic]) {
+    for d in diagnostics {
+        complain(&format!("{kind}: {}", printable(&d.to_string(), 1000)));
+        if let Some(hint) = &d.hint {
+            complain(&format!("  help: {}", printable(hint, 1000)));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The real registries and interpreters, as the user configured them for each command.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::process::Disk;
+use super::session::Session;
+use crate::invocation::Invocation;
+use crate::judge::World;
+use crate::model::{Environment, InterpreterFacts, PackageName, Setting};
+use crate::policy::Policy;
+use crate::registry::connect::{Options, Registries, cache_directory};
+use crate::registry::crate_index::CrateRegistries;
+use crate::registry::http::{Profile, ProxySettings};
+use crate::registry::index::{IndexSpec, Indexes};
+use crate::registry::npm_registry::Scopes;
+use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
+use url::Url;
+
+/// Which command an index was made for: its words, and the directory it works in.
+type Key = (Vec<String>, PathBuf);
+
+/// Indexes that were made already.
+type Made<T> = Mutex<HashMap<Key, Arc<T>>>;
+
+/// [`World`] over the network and the disk.
+pub(super) struct RealWorld {
+    registries: Registries,
+    python: Made<dyn PythonIndex>,
+    npm: Made<dyn NpmRegistry>,
+    crates: Made<dyn CrateIndex>,
+    settings: Mutex<Vec<Setting>>,
+}
+
+impl RealWorld {
+    /// Starts nothing: the network is connected on the first question.
+    pub fn new(session: &Session, policy: &Policy, offline: bool) -> Self {
+        let policy = policy.clone();
+        let private = Arc::new(move |name: &PackageName| policy.private_name(name).is_some());
+        let options = Options {
+            cache: cache_directory(&session.environment),
+            offline,
+            files: Arc::new(Disk::default()),
+            private,
+        };
+        Self {
+            registries: Registries::new(options),
+            python: Mutex::default(),
+            npm: Mutex::default(),
+            crates: Mutex::default(),
+            settings: Mutex::default(),
+        }
+    }
+
+    fn profile(&self, environment: &Environment) -> Profile {
+        Profile { proxies: ProxySettings::from_environment(environment), ..Profile::default() }
+    }
+
+    fn note(&self, settings: Vec<Setting>) {
+        let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        for setting in settings {
+            if !known.contains(&setting) {
+                known.push(setting);
+            }
+        }
+    }
+}
+
+/// The index of a command: made by `make` on the first call.
+fn made<T: ?Sized>(
+    all: &Made<T>,
+    invocation: &Invocation,
+    environment: &Environment,
+    make: impl FnOnce() -> Arc<T>,
+) -> Arc<T> {
+    let key = (invocation.argv.clone(), environment.cwd.clone());
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(key).or_insert_with(make))
+}
+
+impl World for RealWorld {
+    fn python(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn PythonIndex> {
+        made(&self.python, invocation, environment, || {
+            let indexes = Indexes {
+                indexes: Url::parse("https://pypi.org/simple/").map(IndexSpec::new).into_iter().collect(),
+                ..Indexes::default()
+            };
+            Arc::new(self.registries.python(indexes, self.profile(environment)))
+        })
+    }
+
+    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn NpmRegistry> {
+        made(&self.npm, invocation, environment, || {
+            Arc::new(self.registries.npm(Scopes::public().expect("x"), self.profile(environment)))
+        })
+    }
+
+    fn crates(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn CrateIndex> {
+        made(&self.crates, invocation, environment, || {
+            Arc::new(self.registries.crates(CrateRegistries::default(), self.profile(environment)))
+        })
+    }
+
+    fn interpreter(&self, _invocation: &Invocation, _environment: &Environment) -> InterpreterFacts {
+        InterpreterFacts {
+            executable: None,
+            markers: [
+                ("python_version", "3.11"),
+                ("python_full_version", "3.11.7"),
+                ("os_name", "posix"),
+                ("sys_platform", "linux"),
+                ("platform_machine", "x86_64"),
+                ("platform_system", "Linux"),
+                ("implementation_name", "cpython"),
+                ("implementation_version", "3.11.7"),
+                ("platform_python_implementation", "CPython"),
+                ("platform_release", "6.0"),
+                ("platform_version", "x"),
+            ]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .to_vec(),
+            tags: crate::ecosystem::python::tags::compatible_tags(&crate::ecosystem::python::tags::Interpreter {
+                implementation: crate::ecosystem::python::tags::Implementation::CPython { abi_flags: String::new() },
+                version: (3, 11),
+                platform: crate::ecosystem::python::tags::Platform::Glibc {
+                    version: (2, 36),
+                    arch: "x86_64".to_owned(),
+                },
+            }),
+            site_packages: Vec::new(),
+            assumed: Vec::new(),
+            installed: Vec::new(),
+        }
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What cargo's aliases of the user and the project stand for.
+pub(super) fn cargo_aliases(_session: &Session) -> impl Fn(&str) -> Option<Vec<String>> {
+    |_| None
+}
