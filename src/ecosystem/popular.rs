@@ -61,8 +61,9 @@ fn bares(name: &str) -> impl Iterator<Item = &str> {
         .filter(|rest| rest.len() >= 3)
 }
 
-/// Optimal string alignment distance (insert, delete, replace, swap neighbours); `None` past `limit`.
-fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
+/// Optimal string alignment distance in bytes (insert, delete, replace, swap neighbours); `None` past `limit`.
+/// Takes the product of the lengths in time: give it short texts.
+pub fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > limit {
         return None;

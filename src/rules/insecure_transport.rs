@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Facts, Observation, Rule, fix, places, say};
 use crate::invocation::FlagEffect;
-use crate::model::{Category, Level, Location, LockState, Package, Pinning, Setting, SettingKind, Source};
+use crate::model::{Category, Ecosystem, Level, Location, LockState, Package, Pinning, Setting, SettingKind, Source};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -17,9 +17,13 @@ pub const RULE: Rule = Rule {
     look,
 };
 
-/// Variables that switch checks off, with the value that does it (`""`: any but empty, 0 and false).
-const VARIABLES: &[(&str, &str)] =
-    &[("NODE_TLS_REJECT_UNAUTHORIZED", "0"), ("PYTHONHTTPSVERIFY", "0"), ("GIT_SSL_NO_VERIFY", "")];
+/// Variables that switch checks off, with the value that does it (`""`: any but empty, 0 and false) and the tools
+/// that read them (`None`: every tool that clones).
+const VARIABLES: &[(&str, &str, Option<Ecosystem>)] = &[
+    ("NODE_TLS_REJECT_UNAUTHORIZED", "0", Some(Ecosystem::Npm)),
+    ("PYTHONHTTPSVERIFY", "0", Some(Ecosystem::PyPI)),
+    ("GIT_SSL_NO_VERIFY", "", None),
+];
 
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
     let mut out: Vec<Observation> = Vec::new();
@@ -110,8 +114,15 @@ fn from_variables(facts: &Facts<'_>) -> Vec<Observation> {
         assigned.map(|(_, v)| v.as_str()).next_back().or_else(|| facts.environment.variable(name))
     };
     let mut out = Vec::new();
-    // Variables of the caller say nothing about manifests.
-    for (name, off) in VARIABLES.iter().filter(|_| !facts.audit) {
+    for (name, off, ecosystem) in VARIABLES {
+        let read = match ecosystem {
+            Some(ecosystem) => facts.installing().any(|i| i.tool.ecosystem() == Some(*ecosystem)),
+            None => facts.plan.packages.iter().any(|p| matches!(p.source, Source::Git { .. })),
+        };
+        // Variables of the caller say nothing about manifests.
+        if facts.audit || !read {
+            continue;
+        }
         let Some(value) = set(name) else { continue };
         let is_off = if off.is_empty() { !matches!(value, "" | "0" | "false") } else { value == *off };
         let location = Location::environment(name);

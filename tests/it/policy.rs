@@ -134,8 +134,9 @@ fn the_starting_file_loads_cleanly_and_changes_nothing() {
 #[test]
 fn later_layers_tighten_and_loosen_only_what_is_left_to_them() {
     use Layer::{Managed, Project, User};
-    type Check = fn(&Policy) -> bool;
-    let cases: &[(&str, &[(Layer, &str)], Check, usize)] = &[
+    /// What is tried, the layers, what must then hold, and how many warnings are due.
+    type Case = (&'static str, &'static [(Layer, &'static str)], fn(&Policy) -> bool, usize);
+    let cases: &[Case] = &[
         (
             "a user may loosen a default",
             &[(User, "[rules]\nnew-package = \"off\"\n")],

@@ -284,6 +284,7 @@ fn invocation(json: &Json) -> Invocation {
         let (location, reason) = numbered(&opaque);
         out.opaque.push(Opaque { reason, location });
     }
+    out.directory = json["directory"].as_str().map(str::to_owned);
     for pair in list(json, "assignments") {
         out.assignments.push((pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned()));
     }
