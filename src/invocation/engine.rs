@@ -14,11 +14,17 @@ pub(super) const MAX_WORDS: usize = 20_000;
 pub(super) struct Word {
     pub text: String,
     pub index: usize,
+    /// A shell would put something else in its place: a variable, a pattern of file names.
+    pub expands: bool,
 }
 
 impl Word {
     pub fn all(argv: &[String]) -> Vec<Self> {
-        argv.iter().enumerate().map(|(index, text)| Self { text: text.clone(), index }).collect()
+        argv.iter().enumerate().map(|(index, text)| Self::new(text, index)).collect()
+    }
+
+    pub fn new(text: &str, index: usize) -> Self {
+        Self { text: text.to_owned(), index, expands: false }
     }
 }
 
@@ -119,7 +125,7 @@ impl Opt {
     }
 
     /// What it means with this value.
-    fn effect_of(&self, value: Option<&str>) -> FlagEffect {
+    pub fn effect_of(&self, value: Option<&str>) -> FlagEffect {
         let Some(value) = value else { return self.effect };
         if self.arity == Arity::Flag && is_off(value) {
             return self.off;
@@ -182,6 +188,7 @@ pub(super) struct Style {
 
 impl Style {
     pub const OPTPARSE: Self = Self { abbreviate: true, dashed_values: true, nopt: false, stop: false };
+    /// argparse, which pipx, pdm and pipenv use.
     pub const ARGPARSE: Self = Self { abbreviate: true, dashed_values: false, nopt: false, stop: false };
     pub const CLAP: Self = Self { abbreviate: false, dashed_values: false, nopt: false, stop: false };
     pub const NOPT: Self = Self { abbreviate: true, dashed_values: false, nopt: true, stop: false };

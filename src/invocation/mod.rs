@@ -7,6 +7,7 @@ mod bun;
 mod cargo;
 mod corepack;
 mod engine;
+mod grammar;
 mod npm;
 mod pdm;
 mod pip;

@@ -41,8 +41,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("--min-release-age", Strengthens).when(&[("0", WeakensSafety), ("null", WeakensSafety)]),
     value("--allow-git, --allow-remote, --allow-file, --allow-directory", WeakensSafety)
         .when(&[("none", Strengthens), ("root", Strengthens)]),
-    value("--cafile, --ca", WeakensSafety),
-    value("--replace-registry-host", Configures),
+    value("--cafile, --ca, --replace-registry-host", Configures),
     // Programs that npm starts.
     value("--script-shell --shell, --node-options, --git, --node-gyp, --editor, --viewer", Runs),
     value("--browser", Runs),
@@ -336,7 +335,7 @@ fn exec(invocation: &mut Invocation, operands: &[Word], found: &Scan) -> Vec<Wor
     let mut starts = Vec::new();
     if let Some(text) = call.and_then(|g| g.value.as_deref()) {
         let index = call.map_or(0, |g| g.value_index);
-        starts = vec![word("sh", index), word("-c", index), word(text, index)];
+        starts = vec![Word::new("sh", index), Word::new("-c", index), Word::new(text, index)];
         invocation.effect = if packages { Effect::RunsRemote } else { Effect::Nothing };
     } else if let Some(first) = operands.first() {
         invocation.effect = Effect::RunsRemote;
@@ -351,20 +350,16 @@ fn exec(invocation: &mut Invocation, operands: &[Word], found: &Scan) -> Vec<Wor
     starts
 }
 
-fn word(text: &str, index: usize) -> Word {
-    Word { text: text.to_owned(), index }
-}
-
 /// The command that `npx npm@10 install x` runs: the package's name without scope and version, then its arguments.
 pub(super) fn started(operands: &[Word]) -> Vec<Word> {
     let Some((first, rest)) = operands.split_first() else { return Vec::new() };
     let name = first.text.rsplit('/').next().unwrap_or_default();
     let name = name.split('@').next().unwrap_or_default();
-    std::iter::once(word(name, first.index)).chain(rest.iter().cloned()).collect()
+    std::iter::once(Word { text: name.to_owned(), ..first.clone() }).chain(rest.iter().cloned()).collect()
 }
 
 /// Options that say more than their row can: `--location=global`, unknown ones that look like configuration.
-fn finish_options(invocation: &mut Invocation) {
+pub(super) fn finish_options(invocation: &mut Invocation) {
     let mut known: Vec<Location> = Vec::new();
     for flag in &mut invocation.flags {
         if flag.name == "--location" && flag.value.as_deref() == Some("global") {

@@ -273,11 +273,34 @@ fn tools(
         let location = Location::built_in();
         invocation.files.push(super::FileRef { path: default.to_owned(), role: FileRole::Requirements, location });
     }
-    if let Some(given) = found.given.iter().find(|g| g.name == "--pip-args") {
-        // Options of pip inside one word, split the way a shell would.
-        let reason = "options for pip inside `--pip-args` are not read";
-        invocation.opaque.push(super::engine::opaque(given.index, reason));
-    }
+    inner_arguments(&mut invocation, &["--pip-args"]);
     stdin(&mut invocation);
     invocation.into()
+}
+
+/// `--pip-args "--retries 10"`: options of pip inside one word, split the way a shell would.
+pub(super) fn inner_arguments(invocation: &mut Invocation, options: &[&str]) {
+    let given: Vec<(String, Location)> = invocation
+        .flags
+        .iter()
+        .filter(|f| options.contains(&f.name.as_str()))
+        .filter_map(|f| Some((f.value.clone()?, f.location.clone())))
+        .collect();
+    for (text, location) in given {
+        let index = usize::try_from(location.column).unwrap_or(usize::MAX);
+        let words = super::wrappers::simple_words(&text, index).filter(|words| !words.iter().any(|w| w.expands));
+        let Some(words) = words else {
+            let reason = "options for pip inside a word that is no plain list of words".to_owned();
+            invocation.opaque.push(super::Opaque { reason, location });
+            continue;
+        };
+        let found = scan(&words, &[INSTALL, REQUIREMENTS, SELECTION, EDITABLE, PLATFORM, GENERAL], Style::OPTPARSE);
+        apply(invocation, &found);
+        request(invocation, &found.operands, RequestKind::Requirement);
+    }
+}
+
+/// The variables that pip would see when another tool runs it.
+pub(super) fn inherited(invocation: &mut Invocation, context: &Context<'_>) {
+    variables(invocation, context, &[INSTALL, REQUIREMENTS, SELECTION, GENERAL]);
 }

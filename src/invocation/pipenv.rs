@@ -1,9 +1,111 @@
-//! pipenv: what is asked for on its command lines.
-use super::Tool;
-use super::engine::{Word, opaque};
-use super::reading::{Context, Understood, unknown};
+//! Pipenv: what is asked for on its command lines.
+//!
+//! In: the words after the program. Out: an [`Invocation`], and the words of the command that `pipenv run` would
+//! start. Source: `pipenv COMMAND --help`.
 
-/// Not read yet: opaque.
-pub(super) fn read(context: &Context<'_>, program: &str, _words: &[Word]) -> Understood {
-    unknown(context, Tool::Pipenv, program, opaque(0, "not read yet")).into()
+use super::Effect::{Locked, Nothing, Project, ProjectAdd, Update};
+use super::FlagEffect::{Configures, ExtraIndex, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
+use super::engine::{Act, Opt, Style, Word, flag, record, value};
+use super::grammar::{self, Grammar, Operands, Rule, nothing, rule};
+use super::reading::{Context, Understood};
+use super::{FileRole, Invocation, RequestKind, Tool, pip};
+
+const GENERAL: &[Opt] = &[
+    flag("--help -h, --version, --where, --py, --envs, --rm, --man, --support, --completion", Neutral).act(Act::Help),
+    flag("--bare, --verbose -v, --quiet -q, --clear, --site-packages, --no-site-packages", Neutral),
+    value("--python", Runs),
+    value("--pypi-mirror", Index),
+];
+
+/// `pipenv --venv` prints a path; only before a verb.
+const INSTALL: &[Opt] = &[
+    flag("--system", Neutral).act(Act::Global),
+    flag("--deploy, --ignore-pipfile", Strengthens),
+    flag("--skip-lock", WeakensSafety),
+    flag("--pre, --dev -d, --all, --dev-only", Selects),
+    flag(
+        "--sequential, --keep-outdated, --selective-upgrade, --lock-only, --outdated, --refresh-index, --clean, --bare",
+        Neutral,
+    ),
+    flag("--dry-run", Neutral).act(Act::DryRun),
+    value("--extra-pip-args", Configures),
+    value("--resolver, --backend", Selects),
+    value("--categories, --extras", Selects).act(Act::Select),
+    value("--config-settings", Configures),
+    value("--index -i", ExtraIndex),
+    value("--requirements -r --requirement --requirementstxt", Neutral).act(Act::File(FileRole::Requirements)),
+    value("--editable -e", Neutral).act(Act::Ask(RequestKind::Editable)),
+    value("--code -c", Selects),
+];
+
+const LOCK: &[Opt] = &[
+    // Before 2022: print requirements.
+    flag("--requirements -r", Neutral).act(Act::Help),
+    flag("--dev-only", Selects),
+];
+
+const RUN: &[Opt] = &[flag("--system", Neutral)];
+
+const VERBS: &[Rule] = &[
+    rule("install", Project, &[INSTALL], Operands::Requests).named(ProjectAdd).turns(&[
+        ("--deploy", Locked),
+        ("--ignore-pipfile", Locked),
+        ("--requirements", ProjectAdd),
+    ]),
+    rule("sync", Locked, &[INSTALL], Operands::Ignored),
+    rule("update", Update, &[INSTALL], Operands::Requests),
+    rule("upgrade", Update, &[INSTALL], Operands::Requests).named(ProjectAdd),
+    rule("lock", Update, &[LOCK, INSTALL], Operands::Ignored),
+    rule("run", Nothing, &[RUN], Operands::Command),
+    nothing("remove"),
+    nothing("uninstall"),
+    nothing("shell"),
+    nothing("activate"),
+    nothing("check"),
+    nothing("audit"),
+    nothing("graph"),
+    nothing("open"),
+    nothing("clean"),
+    nothing("scripts"),
+    nothing("verify"),
+    nothing("requirements"),
+    nothing("pylock"),
+];
+
+static PIPENV: Grammar = Grammar {
+    tool: Tool::Pipenv,
+    style: Style::ARGPARSE,
+    general: &[GENERAL],
+    groups: &[],
+    verbs: VERBS,
+    scripts: false,
+};
+
+/// `pipenv …`.
+pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Understood {
+    if words.first().is_some_and(|w| w.text == "--venv") {
+        return context.invocation(Tool::Pipenv, program).into();
+    }
+    let mut parsed = grammar::read(context, program, words, &PIPENV, &|i, _| variables(i, context));
+    pip::inner_arguments(&mut parsed.invocation, &["--extra-pip-args"]);
+    parsed.into()
+}
+
+/// Pipenv's own variables; those of pip reach the pip that it runs.
+fn variables(invocation: &mut Invocation, context: &Context<'_>) {
+    pip::inherited(invocation, context);
+    for variable in context.variables() {
+        let effect = match variable.name {
+            _ if variable.value.is_empty() => continue,
+            "PIPENV_PYPI_MIRROR" => Index,
+            "PIPENV_SKIP_LOCK" => WeakensSafety,
+            "PIPENV_PIPFILE" | "PIPENV_RESOLVER_BACKEND" | "PIPENV_RESOLVER" => Selects,
+            "PIPENV_PYTHON" | "PIPENV_DEFAULT_PYTHON_VERSION" => Runs,
+            "PIPENV_EXTRA_PIP_ARGS" => Configures,
+            _ => continue,
+        };
+        let at = [variable.location.clone(), variable.location.clone()];
+        let opt = value("variable", effect);
+        record(invocation, variable.name, Some(variable.value.to_owned()), Some(&opt), &at);
+    }
 }

@@ -97,7 +97,7 @@ fn ending(words: &[Word]) -> (Ends, usize) {
                         at += 1;
                         words.get(at - 1).cloned()
                     } else {
-                        Some(Word { text: attached.to_owned(), index: word.index })
+                        Some(Word::new(attached, word.index))
                     };
                     let Some(value) = value else { return (Ends::Nothing, at) };
                     return (if letter == 'm' { Ends::Module(value.text) } else { Ends::Code(value) }, at);
@@ -174,7 +174,7 @@ fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]
         (other, _) => other.trim_end_matches(".py").trim_end_matches(".pyz").to_owned(),
     };
     if name == "get-pip" {
-        let mut words = vec![Word { text: "install".to_owned(), index: script.index }];
+        let mut words = vec![Word::new("install", script.index)];
         words.extend(rest.iter().cloned());
         let mut understood = pip::read(context, program, &words);
         if understood.invocation.effect == Effect::Requests {
@@ -194,9 +194,28 @@ fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]
     module(context, program, &name, rest)
 }
 
+const TOOLS: &[&str] = &[
+    "ensurepip",
+    "npm",
+    "npx",
+    "pnpm",
+    "pnpx",
+    "yarn",
+    "bun",
+    "bunx",
+    "corepack",
+    "cargo",
+    "uv",
+    "uvx",
+    "pipx",
+    "poetry",
+    "pdm",
+    "pipenv",
+];
+
 /// Whether code or a word names a package tool as a word of its own.
-fn names_a_tool(text: &str) -> bool {
+pub(super) fn names_a_tool(text: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| {
-        matches!(word, "pip" | "ensurepip" | "npm" | "npx" | "pnpm" | "yarn" | "cargo" | "uv" | "uvx" | "pipx")
+        TOOLS.contains(&word) || word.strip_prefix("pip").is_some_and(|v| v.chars().all(|c| c.is_ascii_digit()))
     })
 }

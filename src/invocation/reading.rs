@@ -143,7 +143,8 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         return;
     }
     let name = program_name(&first.text);
-    if let Some(understood) = tool(context, &name, first, rest) {
+    if let Some(mut understood) = tool(context, &name, first, rest) {
+        expansions(&mut understood, first, rest);
         let wrapper = wrapper_name(&understood.invocation);
         let surrounds = Context { opaque: understood.invocation.opaque.clone(), ..context.inside(&wrapper) };
         let directory = understood.invocation.directory.clone();
@@ -153,7 +154,31 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         }
         return;
     }
+    if first.expands {
+        out.push(unknown(
+            context,
+            Tool::Other,
+            &first.text,
+            opaque(first.index, format!("runs `{}`", shown(&first.text))),
+        ));
+        return;
+    }
     wrappers::read(context, &name, first, rest, out);
+}
+
+/// A word that a shell would replace may hold anything: more requests, another registry, another command.
+fn expansions(understood: &mut Understood, first: &Word, rest: &[Word]) {
+    let invocation = &mut understood.invocation;
+    // What follows the name of a program that the tool starts is not read by the tool.
+    let own = rest.len().saturating_sub(understood.starts.len().saturating_sub(1));
+    let Some(word) = std::iter::once(first).chain(rest.iter().take(own)).find(|w| w.expands) else { return };
+    let verb_stands = rest.first().is_some_and(|w| !w.expands && !w.text.starts_with('-')) && !first.expands;
+    if invocation.tool == Tool::Other || (verb_stands && invocation.effect == Effect::Nothing) {
+        return;
+    }
+    invocation.effect = Effect::Unknown;
+    let reason = format!("a shell would put something else in the place of `{}`", shown(&word.text));
+    invocation.opaque.push(opaque(word.index, reason));
 }
 
 fn wrapper_name(invocation: &Invocation) -> String {
@@ -185,6 +210,7 @@ fn tool(context: &Context<'_>, name: &str, first: &Word, rest: &[Word]) -> Optio
         "cargo-binstall" => cargo::binstall(context, program, rest),
         "pip-sync" => pip::sync(context, program, rest),
         "pip-compile" => pip::compile(context, program, rest),
+        "node" | "nodejs" => return wrappers::node(context, program, rest),
         "pip.pyz" => pip::read(context, program, rest),
         "py" | "pyw" => return Some(python::read(context, program, rest, true)),
         _ if is_versioned(name, &["pip", "pip-"]) => pip::read(context, program, rest),

@@ -1,7 +1,872 @@
-//! Programs that run another command line: sudo, env, xargs, sh -c.
-use super::Invocation;
-use super::engine::Word;
-use super::reading::Context;
+//! Programs that run another command line: sudo, env, xargs, `sh -c 'a && b'`, node with a tool's script.
+//!
+//! In: the words after the wrapper. Out: the invocations of what it runs, each with the wrapper's name and what the
+//! wrapper changes (variables, directory). A wrapper that cannot be seen through, around words that name a package
+//! tool, is opaque. Shell text is split by a small, conservative splitter: lists of simple commands, and no more.
 
-/// Reads a command that is no package tool's.
-pub(super) fn read(_context: &Context<'_>, _name: &str, _first: &Word, _rest: &[Word], _out: &mut Vec<Invocation>) {}
+use super::FlagEffect::Neutral;
+use super::engine::{Opt, Scan, Style, Word, equals, flag, joined, opaque, scan, shown, value};
+use super::python::names_a_tool;
+use super::reading::{self, Context, Understood, program_name, unknown};
+use super::{Effect, Invocation, Tool};
+
+/// Scripts longer than this are not split.
+const MAX_SCRIPT: usize = 64 * 1024;
+/// Commands of one script beyond this are not read.
+const MAX_COMMANDS: usize = 200;
+
+/// What stands between a wrapper's options and the command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The command, after so many operands of the wrapper's own.
+    Command(usize),
+    /// The same, after assignments.
+    Assignments,
+    /// A verb of the wrapper, then options again, then the command: `mise exec --`.
+    Verb(&'static str, usize),
+}
+
+struct Wrapper {
+    names: &'static str,
+    options: &'static [Opt],
+    then: Then,
+}
+
+const fn wrapper(names: &'static str, options: &'static [Opt], then: Then) -> Wrapper {
+    Wrapper { names, options, then }
+}
+
+const SUDO: &[Opt] = &[
+    flag(
+        "-A --askpass, -b --background, -B --bell, -E, -H --set-home, -i --login, -K, -k, -n --non-interactive",
+        Neutral,
+    ),
+    flag("-N --no-update, -P --preserve-groups, -S --stdin, -s --shell, -V --version, -v, --help", Neutral),
+    flag("-e --edit, -l --list", Neutral),
+    equals("--preserve-env", Neutral),
+    value(
+        "-a, -c, -C --close-from, -g --group, -h --host, -p --prompt, -r --role, -t --type, -T --command-timeout",
+        Neutral,
+    ),
+    value("-u --user, -U --other-user", Neutral),
+    value("-D --chdir", Neutral),
+    value("-R --chroot", Neutral),
+];
+
+const ENV: &[Opt] = &[
+    flag("-i --ignore-environment, -0 --null, -v --debug, --list-signal-handling", Neutral),
+    value("-u --unset, -C --chdir, -S --split-string, -P, -a --argv0", Neutral),
+    equals("--block-signal, --default-signal, --ignore-signal", Neutral),
+];
+
+const XARGS: &[Opt] = &[
+    flag(
+        "-0 --null, -r --no-run-if-empty, -t --verbose, -p --interactive, -x --exit, -o --open-tty, --show-limits",
+        Neutral,
+    ),
+    value(
+        "-a --arg-file, -d --delimiter, -E, -I, -J, -L, -n --max-args, -P --max-procs, -R, -S, -s --max-chars",
+        Neutral,
+    ),
+    equals("--eof, --replace, --max-lines, --process-slot-var", Neutral),
+];
+
+const WRAPPERS: &[Wrapper] = &[
+    wrapper("sudo", SUDO, Then::Assignments),
+    wrapper("doas", &[flag("-L, -n, -s", Neutral), value("-a, -C, -u", Neutral)], Then::Command(0)),
+    wrapper("env", ENV, Then::Assignments),
+    wrapper("nice", &[value("-n --adjustment", Neutral)], Then::Command(0)),
+    wrapper("ionice", &[flag("-t --ignore", Neutral), value("-c --class, -n --classdata", Neutral)], Then::Command(0)),
+    wrapper("chrt", &[flag("-b, -f, -i, -o, -r, -d, -R, -v", Neutral), value("-T, -P, -D", Neutral)], Then::Command(1)),
+    wrapper("taskset", &[flag("-a --all-tasks, -c --cpu-list", Neutral)], Then::Command(1)),
+    wrapper(
+        "time gtime",
+        &[
+            flag("-a --append, -p --portability, -q --quiet, -v --verbose, -l, -h", Neutral),
+            value("-f --format, -o --output", Neutral),
+        ],
+        Then::Command(0),
+    ),
+    wrapper(
+        "timeout gtimeout",
+        &[
+            flag("-f --foreground, -p --preserve-status, -v --verbose", Neutral),
+            value("-k --kill-after, -s --signal", Neutral),
+        ],
+        Then::Command(1),
+    ),
+    wrapper("nohup", &[], Then::Command(0)),
+    wrapper("setsid", &[flag("-c --ctty, -f --fork, -w --wait", Neutral)], Then::Command(0)),
+    wrapper("stdbuf", &[value("-i --input, -o --output, -e --error", Neutral)], Then::Command(0)),
+    wrapper("unbuffer", &[flag("-p", Neutral)], Then::Command(0)),
+    wrapper("command", &[flag("-p", Neutral)], Then::Command(0)),
+    wrapper("exec", &[flag("-c, -l", Neutral), value("-a", Neutral)], Then::Command(0)),
+    wrapper("builtin", &[], Then::Command(0)),
+    wrapper("caffeinate", &[flag("-d, -i, -m, -s, -u", Neutral), value("-t, -w", Neutral)], Then::Command(0)),
+    wrapper("noglob nocorrect winpty busybox toybox", &[], Then::Command(0)),
+    wrapper("chronic", &[flag("-v, -e", Neutral)], Then::Command(0)),
+    wrapper(
+        "flock",
+        &[
+            flag("-s, -x, -e, -n, -o, -F, --shared, --exclusive, --nonblock", Neutral),
+            value("-w --timeout, -E", Neutral),
+        ],
+        Then::Command(1),
+    ),
+    wrapper("xargs gxargs", XARGS, Then::Command(0)),
+    wrapper("pyenv asdf rbenv", &[], Then::Verb("exec", 0)),
+    wrapper("fnm", &[value("--using", Neutral)], Then::Verb("exec", 0)),
+    wrapper(
+        "volta",
+        &[value("--node, --npm, --pnpm, --yarn", Neutral), flag("--bundled-npm, --no-yarn, --no-pnpm", Neutral)],
+        Then::Verb("run", 0),
+    ),
+    wrapper("direnv", &[], Then::Verb("exec", 1)),
+    wrapper("dotenv", &[value("-f --file, -e", Neutral), flag("-o, --override", Neutral)], Then::Command(0)),
+    wrapper("cross-env cross-env-shell", &[], Then::Assignments),
+    wrapper("rye hatch", &[value("--env -e", Neutral)], Then::Verb("run", 0)),
+    wrapper(
+        "conda mamba micromamba",
+        &[value("-n --name, -p --prefix, --cwd", Neutral), flag("--no-capture-output --live-stream, -v", Neutral)],
+        Then::Verb("run", 0),
+    ),
+];
+
+/// Programs that run words somewhere or somehow else: around a package tool's name they are opaque.
+const ELSEWHERE: &[&str] = &[
+    "chroot",
+    "arch-chroot",
+    "unshare",
+    "nsenter",
+    "bwrap",
+    "firejail",
+    "proot",
+    "fakeroot",
+    "fakechroot",
+    "su",
+    "runuser",
+    "systemd-run",
+    "pkexec",
+    "gosu",
+    "su-exec",
+    "parallel",
+    "watch",
+    "entr",
+    "script",
+    "strace",
+    "ltrace",
+    "gdb",
+    "find",
+    "fd",
+    "ssh-agent",
+    "dbus-run-session",
+    "xvfb-run",
+    "faketime",
+    "powershell",
+    "pwsh",
+    "start",
+    "mise",
+    "proxychains",
+    "proxychains4",
+    "torsocks",
+    "tsocks",
+    "start-stop-daemon",
+    "expect",
+    "tmux",
+    "screen",
+    "at",
+    "batch",
+    "npm-run-all",
+    "concurrently",
+    "perl",
+    "ruby",
+    "osascript",
+    "awk",
+    "gawk",
+    "setpriv",
+    "capsh",
+    "daemonize",
+    "retry",
+    "uvtool",
+    "rtk",
+];
+
+const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh", "rbash", "fish", "yash", "posh", "rc"];
+
+/// Reads a command that is no package tool's: through its wrappers, or not at all.
+pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    if SHELLS.contains(&name) {
+        return shell(context, name, rest, out);
+    }
+    if name == "eval" {
+        let text: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
+        return script(&context.inside("eval"), &text.join(" "), first.index, out);
+    }
+    if name == "cmd" {
+        return windows_shell(context, first, rest, out);
+    }
+    if let Some(found) = WRAPPERS.iter().find(|w| w.names.split_ascii_whitespace().any(|n| n == name)) {
+        return see_through(context, name, found, rest, out);
+    }
+    if ELSEWHERE.contains(&name) {
+        blocked(context, name, first, rest, out);
+    }
+}
+
+/// A wrapper that is not seen through: opaque if a package tool is named anywhere in its words.
+fn blocked(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    if let Some(word) = rest.iter().find(|w| names_a_tool(&w.text)) {
+        let why = opaque(word.index, format!("what `{}` runs is not read", shown(&first.text)));
+        out.push(unknown(&context.inside(name), Tool::Other, &first.text, why));
+    }
+}
+
+fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word], out: &mut Vec<Invocation>) {
+    let mut inner = context.inside(name);
+    let mut scanned = scan(rest, &[found.options], Style::CLAP.stopping());
+    let mut words = rest.get(scanned.read..).unwrap_or_default();
+    let mut operands = match found.then {
+        Then::Command(n) => n,
+        Then::Assignments => 0,
+        Then::Verb(verb, n) => {
+            let Some((word, after)) = words.split_first() else { return };
+            if word.text != verb {
+                return;
+            }
+            scanned = scan(after, &[found.options], Style::CLAP.stopping());
+            words = after.get(scanned.read..).unwrap_or_default();
+            n
+        }
+    };
+    while operands > 0 && !words.is_empty() {
+        words = words.get(1..).unwrap_or_default();
+        operands -= 1;
+    }
+    if name == "nice" {
+        // The old form: `nice -10 command`, which the table cannot name.
+        scanned.opaque.retain(|o| !o.reason.starts_with("unknown option `-") || !o.reason.contains(char::is_numeric));
+    }
+    if !scanned.opaque.is_empty() {
+        // An unknown option may take the next word, so that the command starts somewhere else.
+        if words.iter().any(|w| names_a_tool(&w.text)) {
+            let program = words.first().map_or("", |w| w.text.as_str());
+            let mut invocation = inner.invocation(Tool::Other, program);
+            invocation.effect = Effect::Unknown;
+            invocation.opaque.extend(scanned.opaque);
+            out.push(invocation);
+        }
+        return;
+    }
+    match name {
+        "sudo" if scanned.has("-e") || scanned.has("-l") => return,
+        "command" | "exec" => {}
+        _ => {}
+    }
+    let Some(words) = surroundings(&mut inner, name, &scanned, words) else {
+        return blocked(context, name, words.first().unwrap_or(&Word::new(name, 0)), words, out);
+    };
+    if name.ends_with("xargs") {
+        return arguments_from_input(&inner, &words, out);
+    }
+    reading::read(&inner, &words, out);
+}
+
+/// What a wrapper's options and assignments change; the words of the command. `None` when it runs elsewhere.
+fn surroundings(inner: &mut Context<'_>, name: &str, scanned: &Scan, words: &[Word]) -> Option<Vec<Word>> {
+    let mut words = words.to_vec();
+    for given in &scanned.given {
+        let value = given.value.clone().unwrap_or_default();
+        match (name, given.name.as_str()) {
+            ("sudo", "-R") | ("env", "-P") => return None,
+            ("sudo", "-D") | ("env", "-C") | ("conda" | "mamba" | "micromamba", "--cwd") => {
+                inner.directory = Some(joined(inner.directory.as_deref(), &value));
+            }
+            ("env", "-i") => {
+                inner.cleared = true;
+                inner.assignments.clear();
+            }
+            ("env", "-u") => {
+                inner.assignments.retain(|(n, _, _)| *n != value);
+                inner.removed.push(value);
+            }
+            ("env", "-S") => match simple_words(&value, given.value_index) {
+                Some(split) => words = split.into_iter().chain(words).collect(),
+                None => return None,
+            },
+            _ => {}
+        }
+    }
+    if matches!(name, "sudo" | "env" | "cross-env" | "cross-env-shell") {
+        if name == "env" && words.first().is_some_and(|w| w.text == "-") {
+            inner.cleared = true;
+            words.remove(0);
+        }
+        let end = words.iter().position(|w| assignment(&w.text).is_none()).unwrap_or(words.len());
+        for word in words.drain(..end) {
+            assign(inner, &word);
+        }
+    }
+    Some(words)
+}
+
+/// `NAME=value`, as `env` and a shell read it.
+fn assignment(word: &str) -> Option<(&str, &str)> {
+    let (name, value) = word.split_once('=')?;
+    let good = name.chars().all(|c| c.is_ascii_alphanumeric() || "_@:./-".contains(c))
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    good.then_some((name, value))
+}
+
+fn assign(context: &mut Context<'_>, word: &Word) {
+    let Some((name, value)) = assignment(&word.text) else { return };
+    context.removed.retain(|n| n != name);
+    context.assignments.push((name.to_owned(), value.to_owned(), word.index));
+    if word.expands && concerns_a_tool(name) {
+        context.opaque.push(opaque(word.index, format!("the value of `{}` is not known", shown(name))));
+    }
+}
+
+/// Whether a variable can change what a package tool does.
+fn concerns_a_tool(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    [
+        "PIP_",
+        "UV_",
+        "NPM_CONFIG_",
+        "PNPM_",
+        "YARN_",
+        "BUN_",
+        "CARGO_REG",
+        "CARGO_SOURCE",
+        "POETRY_REPOS",
+        "PDM_PYPI",
+        "PIPENV_PYPI",
+    ]
+    .iter()
+    .any(|prefix| upper.starts_with(prefix))
+        && !["_HOME", "_CACHE_DIR", "_CACHE", "_BIN_DIR", "_PROJECT_ENVIRONMENT"].iter().any(|end| upper.ends_with(end))
+}
+
+/// Verbs to which further words cannot add an install.
+const SETTLED: &[&str] =
+    &["uninstall", "list", "ls", "ll", "view", "show", "run", "outdated", "freeze", "check", "search", "info"];
+
+/// `xargs pip install`: the words that follow are not there yet.
+fn arguments_from_input(inner: &Context<'_>, words: &[Word], out: &mut Vec<Invocation>) {
+    let mut found = Vec::new();
+    reading::read(inner, words, &mut found);
+    let at = words.last().map_or(0, |w| w.index);
+    for mut invocation in found {
+        let settled = invocation.effect == Effect::Nothing && SETTLED.contains(&invocation.verb.as_str());
+        if invocation.tool != Tool::Other && !settled {
+            invocation.effect = Effect::Unknown;
+            invocation.opaque.push(opaque(at, "further words come from standard input"));
+        }
+        out.push(invocation);
+    }
+}
+
+/// `sh -c 'script' …`, `bash -lc 'script'`.
+fn shell(context: &Context<'_>, name: &str, rest: &[Word], out: &mut Vec<Invocation>) {
+    let mut reads_command = false;
+    let mut at = 0;
+    while let Some(word) = rest.get(at).filter(|w| w.text.len() > 1 && w.text.starts_with(['-', '+'])) {
+        at += 1;
+        let text = word.text.as_str();
+        match text {
+            "--" => break,
+            "--rcfile" | "--init-file" | "--command" | "--init-command" => {
+                reads_command |= text == "--command";
+                at += usize::from(text != "--command");
+            }
+            _ if text.starts_with("--") => {
+                if let Some(code) = text.strip_prefix("--command=") {
+                    return script(&context.inside(&format!("{name} -c")), code, word.index, out);
+                }
+            }
+            _ => {
+                reads_command |= text.starts_with('-') && text.contains('c');
+                at += usize::from(text.ends_with(['o', 'O']));
+            }
+        }
+    }
+    if !reads_command {
+        // A script's file, or standard input: what they run is judged when it runs.
+        return;
+    }
+    if let Some(code) = rest.get(at) {
+        let inner = context.inside(&format!("{name} -c"));
+        if code.expands && names_a_tool(&code.text) {
+            out.push(unknown(
+                &inner,
+                Tool::Other,
+                name,
+                opaque(code.index, "a script with expansions inside a script"),
+            ));
+            return;
+        }
+        script(&inner, &code.text, code.index, out);
+    }
+}
+
+/// `cmd /c npm install x`.
+fn windows_shell(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let start = rest.iter().position(|w| matches!(w.text.to_ascii_lowercase().as_str(), "/c" | "/k" | "/s/c" | "/r"));
+    let Some(words) = start.and_then(|at| rest.get(at + 1..)) else { return };
+    let plain = |w: &Word| !w.text.contains(['&', '|', '%', '^', '<', '>', '"', '(', ')', '!', ' ']);
+    if words.iter().all(plain) {
+        reading::read(&context.inside("cmd /c"), words, out);
+    } else {
+        blocked(context, "cmd", first, words, out);
+    }
+}
+
+/// `node path/npm-cli.js install x`; `None` for anything else that node runs.
+pub(super) fn node(context: &Context<'_>, program: &str, rest: &[Word]) -> Option<Understood> {
+    let takes_value = |option: &str| {
+        matches!(
+            option,
+            "-r" | "--require"
+                | "--import"
+                | "--loader"
+                | "--experimental-loader"
+                | "-C"
+                | "--conditions"
+                | "--env-file"
+                | "--env-file-if-exists"
+                | "--stack-trace-limit"
+                | "--input-type"
+                | "--title"
+                | "--max-old-space-size"
+                | "--openssl-config"
+                | "--icu-data-dir"
+                | "--dns-result-order"
+                | "--unhandled-rejections"
+        )
+    };
+    let mut at = 0;
+    while let Some(word) = rest.get(at).filter(|w| w.text.starts_with('-') && w.text.len() > 1) {
+        at += 1;
+        match word.text.as_str() {
+            "--" => break,
+            "-e" | "--eval" | "-p" | "--print" | "-pe" => {
+                let code = rest.get(at)?;
+                let why = opaque(code.index, "runs code that names a package tool");
+                return names_a_tool(&code.text).then(|| unknown(context, Tool::Npm, program, why).into());
+            }
+            option => at += usize::from(takes_value(option)),
+        }
+    }
+    let script = rest.get(at)?;
+    let words = rest.get(at + 1..).unwrap_or_default();
+    let name = program_name(&script.text);
+    let tool = match name.as_str() {
+        "npm" | "npm-cli.js" | "npm-cli" => super::npm::npm,
+        "npx" | "npx-cli.js" | "npx-cli" => super::npm::npx,
+        "pnpm" | "pnpm.cjs" | "pnpm.js" | "pnpm.mjs" => super::pnpm::pnpm,
+        "pnpx" | "pnpx.cjs" => super::pnpm::pnpx,
+        "corepack" | "corepack.js" => super::corepack::read,
+        "yarn" | "yarn.js" | "yarn.cjs" => super::yarn::read,
+        _ if name.starts_with("yarn-") && (name.ends_with("js")) => super::yarn::read,
+        _ => return None,
+    };
+    let mut understood = tool(context, &script.text, words);
+    program.clone_into(&mut understood.invocation.program);
+    Some(understood)
+}
+
+/// One simple command of a script.
+#[derive(Debug, Default)]
+struct Command {
+    words: Vec<Word>,
+    /// It is part of a pipeline or runs in the background, so that `cd` in it changes nothing outside.
+    apart: bool,
+}
+
+/// Reads the commands of a script, in order; assignments and directories carry over.
+fn script(context: &Context<'_>, text: &str, index: usize, out: &mut Vec<Invocation>) {
+    let mut state = context.clone();
+    let (commands, beyond) = split(text, index);
+    for command in commands.into_iter().take(MAX_COMMANDS) {
+        simple(&mut state, command, out);
+    }
+    if let Some((reason, rest)) = beyond.filter(|(_, rest)| names_a_tool(rest)) {
+        let program = rest.split_whitespace().next().unwrap_or_default();
+        out.push(unknown(&state, Tool::Other, program, opaque(index, reason)));
+    }
+}
+
+fn simple(state: &mut Context<'_>, command: Command, out: &mut Vec<Invocation>) {
+    let mut words = command.words;
+    while words.first().is_some_and(|w| w.text == "!" && !w.expands) {
+        words.remove(0);
+    }
+    let end = words.iter().position(|w| assignment(&w.text).is_none()).unwrap_or(words.len());
+    let set: Vec<Word> = words.drain(..end).collect();
+    let Some(first) = words.first() else {
+        set.iter().for_each(|w| assign(state, w));
+        return;
+    };
+    let rest = words.get(1..).unwrap_or_default();
+    match first.text.as_str() {
+        "cd" | "pushd" | "chdir" => change_directory(state, rest, command.apart),
+        "popd" => state.opaque.push(opaque(first.index, "the directory is not known after `popd`")),
+        "export" | "declare" | "typeset" | "readonly" | "local" => rest.iter().for_each(|w| assign(state, w)),
+        "unset" => {
+            for word in rest {
+                state.assignments.retain(|(n, _, _)| *n != word.text);
+                state.removed.push(word.text.clone());
+            }
+        }
+        _ => {
+            let mut inner = state.clone();
+            set.iter().for_each(|w| assign(&mut inner, w));
+            reading::read(&inner, &words, out);
+        }
+    }
+}
+
+fn change_directory(state: &mut Context<'_>, rest: &[Word], apart: bool) {
+    let operand = rest.iter().find(|w| !matches!(w.text.as_str(), "--" | "-P" | "-L" | "-q"));
+    match operand {
+        Some(word) if word.expands || word.text == "-" || apart => {
+            let reason = format!("the directory is not known after `cd {}`", shown(&word.text));
+            state.opaque.push(opaque(word.index, reason));
+        }
+        Some(word) => state.directory = Some(joined(state.directory.as_deref(), &word.text)),
+        None => state.directory = Some("~".to_owned()),
+    }
+}
+
+/// The words of one simple command, or `None` when the text is more than that.
+pub(super) fn simple_words(text: &str, index: usize) -> Option<Vec<Word>> {
+    let (mut commands, beyond) = split(text, index);
+    match (beyond, commands.len()) {
+        (None, 0) => Some(Vec::new()),
+        (None, 1) => commands.pop().map(|c| c.words),
+        _ => None,
+    }
+}
+
+/// Splits a script into simple commands. The second value is why and where the splitter stopped: the text from the
+/// command it did not understand to the end.
+fn split(text: &str, index: usize) -> (Vec<Command>, Option<(&'static str, &str)>) {
+    if text.len() > MAX_SCRIPT {
+        return (Vec::new(), Some(("the script is too long to read", text)));
+    }
+    let mut splitter = Splitter { text, at: 0, index, started: 0, commands: Vec::new(), command: Command::default() };
+    let stopped = splitter.run();
+    let started = splitter.started;
+    (splitter.commands, stopped.err().map(|reason| (reason, text.get(started..).unwrap_or_default())))
+}
+
+struct Splitter<'t> {
+    text: &'t str,
+    at: usize,
+    index: usize,
+    /// Where the command being read starts.
+    started: usize,
+    commands: Vec<Command>,
+    command: Command,
+}
+
+type Stop = Result<(), &'static str>;
+
+impl Splitter<'_> {
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    fn eat(&mut self, text: &str) -> bool {
+        let found = self.rest().starts_with(text);
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
+    fn end(&mut self, apart: bool) {
+        let mut command = std::mem::take(&mut self.command);
+        command.apart |= apart;
+        if !command.words.is_empty() {
+            self.commands.push(command);
+        }
+        // The right side of a pipe is apart as well.
+        self.command.apart = apart;
+        self.started = self.at;
+    }
+
+    fn run(&mut self) -> Stop {
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\r' => {
+                    self.next();
+                }
+                '\n' | ';' => {
+                    self.next();
+                    if c == ';' && self.peek() == Some(';') {
+                        return Err("a `case` in the script");
+                    }
+                    self.end(false);
+                }
+                '&' => {
+                    if self.eat("&&") {
+                        self.end(false);
+                    } else if self.eat("&>>") || self.eat("&>") {
+                        self.target()?;
+                    } else {
+                        self.next();
+                        self.end(true);
+                        self.command.apart = false;
+                    }
+                }
+                '|' => {
+                    if self.eat("||") {
+                        self.end(false);
+                    } else {
+                        self.next();
+                        self.eat("&");
+                        self.end(true);
+                    }
+                }
+                '#' => {
+                    while self.peek().is_some_and(|c| c != '\n') {
+                        self.next();
+                    }
+                }
+                '(' | ')' => return Err("a group, subshell or function in the script"),
+                '<' | '>' => self.redirection()?,
+                _ => self.word(false)?,
+            }
+        }
+        self.end(false);
+        Ok(())
+    }
+
+    /// `>file`, `2>&1`, `<file`.
+    fn redirection(&mut self) -> Stop {
+        if self.rest().starts_with("<<") || self.rest().starts_with("<(") || self.rest().starts_with(">(") {
+            return Err("a here-document or process substitution in the script");
+        }
+        for operator in [">>", ">&", ">|", "<&", "<>", ">", "<"] {
+            if self.eat(operator) {
+                break;
+            }
+        }
+        self.target()
+    }
+
+    /// The word after a redirection, which is no word of the command.
+    fn target(&mut self) -> Stop {
+        while self.peek().is_some_and(|c| c == ' ' || c == '\t') {
+            self.next();
+        }
+        let before = self.command.words.len();
+        if self.peek().is_some_and(|c| !"\n;&|<>()".contains(c)) {
+            self.word(true)?;
+        }
+        self.command.words.truncate(before);
+        Ok(())
+    }
+
+    /// A word; in a redirection's target a number is no file descriptor.
+    fn word(&mut self, target: bool) -> Stop {
+        let mut text = String::new();
+        let (mut expands, mut quoted) = (false, false);
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' => break,
+                '(' | ')' => return Err("a group, subshell or function in the script"),
+                '<' | '>' => {
+                    // A number directly before it names the file descriptor.
+                    if !target && !quoted && !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+                        text.clear();
+                        self.redirection()?;
+                        return Ok(());
+                    }
+                    break;
+                }
+                '\'' => {
+                    quoted = true;
+                    self.next();
+                    loop {
+                        match self.next() {
+                            Some('\'') => break,
+                            Some(c) => text.push(c),
+                            None => return Err("a quote without its end"),
+                        }
+                    }
+                }
+                '"' => {
+                    quoted = true;
+                    self.next();
+                    expands |= self.double_quoted(&mut text)?;
+                }
+                '\\' => {
+                    self.next();
+                    match self.next() {
+                        Some('\n') => {}
+                        Some(c) => {
+                            quoted = true;
+                            text.push(c);
+                        }
+                        None => text.push('\\'),
+                    }
+                }
+                '$' | '`' => {
+                    expands |= self.dollar(&mut text)?;
+                }
+                '*' | '?' => {
+                    expands = true;
+                    self.next();
+                    text.push(c);
+                }
+                _ => {
+                    self.next();
+                    text.push(c);
+                }
+            }
+        }
+        // Braces with a list in them make several words.
+        if !quoted && text.contains('{') && text.contains('}') && (text.contains(',') || text.contains("..")) {
+            expands = true;
+        }
+        if text.is_empty() && !quoted && !expands {
+            return Ok(());
+        }
+        let reserved = [
+            "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "function",
+            "select", "{", "}", "[[", "coproc",
+        ];
+        if self.command.words.is_empty() && !quoted && reserved.contains(&text.as_str()) {
+            return Err("control flow in the script");
+        }
+        self.command.words.push(Word { text, index: self.index, expands });
+        Ok(())
+    }
+
+    /// The inside of `"…"`; whether something in it expands.
+    fn double_quoted(&mut self, text: &mut String) -> Result<bool, &'static str> {
+        let mut expands = false;
+        loop {
+            match self.peek() {
+                None => return Err("a quote without its end"),
+                Some('"') => {
+                    self.next();
+                    return Ok(expands);
+                }
+                Some('\\') => {
+                    self.next();
+                    match self.next() {
+                        Some('\n') => {}
+                        Some(c @ ('$' | '`' | '"' | '\\')) => text.push(c),
+                        Some(c) => {
+                            text.push('\\');
+                            text.push(c);
+                        }
+                        None => return Err("a quote without its end"),
+                    }
+                }
+                Some('$' | '`') => expands |= self.dollar(text)?,
+                Some(c) => {
+                    self.next();
+                    text.push(c);
+                }
+            }
+        }
+    }
+
+    /// `$name`, `${name}`, `${name:-x}`; anything that runs a command is beyond this splitter.
+    fn dollar(&mut self, text: &mut String) -> Result<bool, &'static str> {
+        if self.eat("`")
+            || self.rest().starts_with("$(")
+            || self.rest().starts_with("$'")
+            || self.rest().starts_with("$[")
+        {
+            return Err("a command substitution in the script");
+        }
+        self.next();
+        text.push('$');
+        match self.peek() {
+            Some('{') => {
+                for _ in 0..self.rest().len() {
+                    match self.next() {
+                        Some('}') => {
+                            text.push('}');
+                            return Ok(true);
+                        }
+                        Some('$' | '`' | '"' | '\'' | '\\') | None => return Err("a nested expansion in the script"),
+                        Some(c) => text.push(c),
+                    }
+                }
+                Err("an expansion without its end")
+            }
+            Some(c) if c.is_ascii_alphanumeric() || c == '_' => {
+                while let Some(c) = self.peek().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
+                    self.next();
+                    text.push(c);
+                }
+                Ok(true)
+            }
+            Some(c) if "@*#?$!-".contains(c) => {
+                self.next();
+                text.push(c);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(text: &str) -> String {
+        let (commands, beyond) = split(text, 0);
+        let mut out: Vec<String> = commands
+            .iter()
+            .map(|c| {
+                c.words
+                    .iter()
+                    .map(|w| format!("{}{}", w.text, if w.expands { "†" } else { "" }))
+                    .collect::<Vec<_>>()
+                    .join("|")
+            })
+            .collect();
+        if let Some((reason, rest)) = beyond {
+            out.push(format!("! {reason}: {rest}"));
+        }
+        out.join(" ; ")
+    }
+
+    #[test]
+    fn scripts_are_split_into_simple_commands() {
+        for (text, expected) in [
+            ("a b && c", "a|b ; c"),
+            ("a 'b c' \"d \\\" e\" f\\ g", "a|b c|d \" e|f g"),
+            ("a 2>&1 >/dev/null <in | b", "a ; b"),
+            ("a; b & c\nd # e && f", "a ; b ; c ; d"),
+            ("a $X \"${Y:-z}\" *.whl", "a|$X†|${Y:-z}†|*.whl†"),
+            ("a x[y] ~/b \\\n c", "a|x[y]|~/b|c"),
+            ("a && b $(c)", "a ; ! a command substitution in the script: b $(c)"),
+            ("if a; then b; fi", "! control flow in the script: if a; then b; fi"),
+            ("a 'b", "! a quote without its end: a 'b"),
+            ("cat <<E\nE", "! a here-document or process substitution in the script: cat <<E\nE"),
+            ("'' a", "|a"),
+            ("", ""),
+        ] {
+            assert_eq!(commands(text).replace(" !", " !").trim(), expected.trim(), "{text}");
+        }
+    }
+}
