@@ -134,24 +134,29 @@ impl Ord for Loose<'_> {
 pub struct Query<'a> {
     ecosystem: Ecosystem,
     version: &'a str,
-    key: String,
+    /// PyPI: the version without its local label. A build of `2.0.1` for one GPU, `2.0.1+cu118`, has what `2.0.1`
+    /// has, and PEP 440 compares it so with whatever names no label itself. Elsewhere the version.
+    public: &'a str,
+    keys: [String; 2],
 }
 
 impl<'a> Query<'a> {
     /// Takes the version's text as its registry or a lockfile wrote it.
     pub fn new(ecosystem: Ecosystem, version: &'a str) -> Self {
-        Self { ecosystem, version, key: key(ecosystem, version) }
+        let public = if ecosystem == Ecosystem::PyPI { without_build(version) } else { version };
+        Self { ecosystem, version, public, keys: [key(ecosystem, version), key(ecosystem, public)] }
     }
 
     /// Whether the record names this version in `versions`. An empty version is one that is not known: every one.
     pub fn named_by(&self, entry: &Entry) -> bool {
-        self.version.is_empty()
-            || entry.versions.iter().any(|(key, written)| *key == self.key || written == self.version)
+        let named = |(key, written): &(String, String)| self.keys.contains(key) || written == self.version;
+        self.version.is_empty() || entry.versions.iter().any(named)
     }
 
     /// Whether this version lies in a range.
     pub fn within(&self, range: &[Event]) -> bool {
-        let compare = |b: &str| compare(self.ecosystem, self.version, b);
+        let own = |b: &str| if b.contains('+') { self.version } else { self.public };
+        let compare = |b: &str| compare(self.ecosystem, own(b), b);
         let limits = range.iter().filter(|e| e.kind == EventKind::Limit);
         let mut limits = limits.map(|e| e.version == "*" || compare(&e.version) == Some(Ordering::Less)).peekable();
         if limits.peek().is_some() && !limits.any(|inside| inside) {
@@ -322,7 +327,7 @@ mod tests {
         );
         check(Npm, &unsorted, &["0.0.0-0", "1.3.1", "1.3.2-rc.1", "2.0.0"], &["1.3.2", "1.9.9", "2.0.1", "2.0.0-rc.1"]);
         let last = events(r#"{"introduced":"1.0"},{"last_affected":"1.5"}"#);
-        check(PyPI, &last, &["1.0", "1", "1.5.0", "1.5rc1"], &["0.9", "1.0rc1", "1.5.post1", "1.5.1", "1.5+local"]);
+        check(PyPI, &last, &["1.0", "1", "1.5.0", "1.5rc1", "1.5+local"], &["0.9", "1.0rc1", "1.5.post1", "1.5.1"]);
         let limit = events(r#"{"introduced":"0"},{"limit":"2.0.0"}"#);
         check(CratesIo, &limit, &["1.9.9"], &["2.0.0", "3.0.0"]);
         let limits = events(r#"{"introduced":"0"},{"limit":"2.0.0"},{"limit":"*"}"#);
@@ -346,7 +351,7 @@ mod tests {
         check(PyPI, &bounded, &["1.0"], &["not a version", "2.0", "1.0-beta-custom"]);
         let open = format!("{RANGE}[{{\"introduced\":\"0\"}}]}}]");
         check(PyPI, &open, &["1.0", "not a version", "\u{1b}[31m", ""], &[]);
-        check(PyPI, r#""versions":["2004d","1.0"]"#, &["2004d", "1.0.0", "v1"], &["2004c", "1.0.post1", "1.0+x"]);
+        check(PyPI, r#""versions":["2004d","1.0"]"#, &["2004d", "1.0.0", "v1", "1.0+x"], &["2004c", "1.0.post1"]);
         check(Npm, r#""versions":["1.0.0-Beta","v2.0.0"]"#, &["1.0.0-Beta", "2.0.0", "2.0.0+x"], &["1.0.0-beta"]);
         // An event that is no version bounds nothing: more is affected, not less.
         let garbage = format!("{RANGE}[{{\"introduced\":\"0\"}},{{\"fixed\":\"next\"}}]}}]");

@@ -58,7 +58,7 @@ pub enum IndexError {
         reason: String,
     },
     /// Not an index file, or of a version this program does not read.
-    #[error("{path} is not an advisory index of this version: run `tidewaiter advisories update`")]
+    #[error("{path} is not an advisory index of this version: run `tidewaiter advisories update`, or import it again")]
     Foreign {
         /// The file.
         path: String,

@@ -53,7 +53,8 @@ pub struct Match {
     pub aliases: Vec<String>,
     /// What it says the release is.
     pub kind: Kind,
-    /// The informational sub-kind (`unmaintained`, `unsound`, `notice`), when there is one.
+    /// The informational sub-kind (`unmaintained`, `unsound`, `notice`), when there is one; [`database::CONTESTED`] when
+    /// a malware record says "every version" and, more narrowly, does not say this one.
     pub informational: Option<String>,
     /// How bad.
     pub severity: Severity,

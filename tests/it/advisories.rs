@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tidewaiter::advisories::build::Builder;
 use tidewaiter::advisories::index::Index;
-use tidewaiter::advisories::{Advisories as _, Database, Kind, Match};
+use tidewaiter::advisories::{Advisories as _, Database, Kind, Match, Severity};
 use tidewaiter::model::{Ecosystem, PackageId, PackageName, Timestamp};
 
 use crate::support::shared_data;
@@ -323,6 +323,11 @@ fn every_rustsec_record_is_of_its_kind() {
         let found = db.find(&id(Ecosystem::CratesIo, name, version), None);
         let cites = |m: &&Match| m.id == record_id || m.aliases.iter().any(|a| a == record_id);
         let got = found.iter().find(cites).map(|m| m.kind);
+        // Every vector in the database is one that has a score.
+        if record["severity"].as_array().is_some_and(|s| !s.is_empty()) && expected.is_some() {
+            let m = found.iter().find(cites).unwrap();
+            assert!(m.score.is_some() && m.severity > Severity::Unknown, "{record_id}");
+        }
         // Joined to a twin, a record's group may be worse than the record; never less.
         assert!(got >= expected, "{record_id} {name} {version}: {got:?}, not {expected:?}");
         *kinds.entry(format!("{expected:?}")).or_default() += 1;
