@@ -14,7 +14,7 @@ use crate::ecosystem::{self, npm, popular, python};
 use crate::invocation::{self, Effect, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, PackageId,
-    PackageName, Plan, Setting, Source, Timestamp, Verdict,
+    PackageName, Plan, Setting, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
 };
 use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
@@ -236,9 +236,15 @@ impl Judge<'_> {
 
     /// What one command would bring in.
     fn resolve(&self, invocation: &Invocation) -> Plan {
-        if matches!(invocation.effect, Effect::Nothing | Effect::Unknown) {
-            return Plan::default();
-        }
+        let mut plan = match invocation.effect {
+            Effect::Nothing | Effect::Unknown => Plan::default(),
+            _ => self.resolve_known(invocation),
+        };
+        plan.unresolved.extend(not_understood(invocation));
+        plan
+    }
+
+    fn resolve_known(&self, invocation: &Invocation) -> Plan {
         let environment = self.environment_of(invocation);
         let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
         let affected = |id: &PackageId| !self.advisories.find(id, self.as_of).is_empty();
@@ -381,6 +387,22 @@ impl Judge<'_> {
             },
         }
     }
+}
+
+/// What of a command was not understood: a plan made from the rest is incomplete.
+fn not_understood(invocation: &Invocation) -> Vec<Unresolved> {
+    let unresolved = |location: Location, reason: &str| Unresolved {
+        requirement: invocation.argv.get(location.column as usize).unwrap_or(&invocation.program).clone(),
+        name: None,
+        range: None,
+        location: Some(location),
+        cause: UnresolvedCause::Unsupported,
+        reason: reason.to_owned(),
+    };
+    if invocation.effect == Effect::Unknown && invocation.opaque.is_empty() {
+        return vec![unresolved(Location::argv(0), "what this command would bring in cannot be known before it runs")];
+    }
+    invocation.opaque.iter().map(|o| unresolved(o.location.clone(), &o.reason)).collect()
 }
 
 /// A release as far as a fix needs it.

@@ -23,12 +23,20 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
                 format!("what this command would bring in cannot be known: {}", say::sentence(&opaque.reason));
             out.push(Observation::new(message).at(&opaque.location).with("reason", say::sentence(&opaque.reason)));
         }
-        if invocation.effect == Effect::Unknown && invocation.opaque.is_empty() {
+        if invocation.effect == Effect::Unknown && invocation.opaque.is_empty() && facts.plan.unresolved.is_empty() {
             let what = format!("what {} would bring in cannot be known", say::word(&invocation.program));
             out.push(Observation::new(what).at(&Location::argv(0)));
         }
     }
-    let open = facts.plan.unresolved.iter().filter(|u| u.cause != UnresolvedCause::UnknownPackage);
+    // The plan repeats what was not understood of the command: said once.
+    let said = |u: &Unresolved| {
+        facts
+            .invocations
+            .iter()
+            .flat_map(|i| &i.opaque)
+            .any(|o| u.location.as_ref() == Some(&o.location) && u.reason == o.reason)
+    };
+    let open = facts.plan.unresolved.iter().filter(|u| u.cause != UnresolvedCause::UnknownPackage && !said(u));
     out.extend(open.map(|u| from_unresolved(facts, u)));
     out
 }
