@@ -3,6 +3,7 @@
 //! In: the text and the directory it is relative to. Out: [`Direct`]: the source without credentials, and the
 //! name, version, extras and digests that the text itself tells. Nothing is fetched.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 use super::requirement::{self, Marker};
@@ -17,23 +18,9 @@ const VCS: [(&str, &[&str]); 4] = [
     ("bzr", &["http", "https", "ssh", "sftp", "ftp", "lp", "file"]),
 ];
 
-/// Endings of what pip takes for an archive.
-const ARCHIVES: [&str; 14] = [
-    ".zip",
-    ".whl",
-    ".tar.bz2",
-    ".tbz",
-    ".tar.gz",
-    ".tgz",
-    ".tar",
-    ".tar.xz",
-    ".txz",
-    ".tlz",
-    ".tar.lz",
-    ".tar.lzma",
-    ".egg",
-    ".tar.zst",
-];
+/// Endings of what pip takes for an archive; any other name is a project's.
+const ARCHIVES: [&str; 12] =
+    [".zip", ".whl", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma"];
 
 /// A reference to bytes that no index chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +172,32 @@ pub fn without_credentials(text: &str) -> String {
     }
 }
 
+/// A text with the user information of every URL in it replaced by `****`, as far as it can be a secret.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") || !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        out.push_str(head);
+        let end =
+            tail.find(|c: char| matches!(c, '/' | '?' | '#' | '"' | '\'') || c.is_whitespace()).unwrap_or(tail.len());
+        let (authority, tail) = tail.split_at(end);
+        match authority.rsplit_once('@') {
+            Some((user, host)) if user != "git" => {
+                out.push_str("****@");
+                out.push_str(host);
+            }
+            _ => out.push_str(authority),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 /// A git link without its `git+`: the revision is what follows the last `@` of the path.
 fn git_source(url: &str) -> Source {
     let path_start = url.find("://").map_or(0, |i| i + 3);
@@ -255,6 +268,15 @@ mod tests {
         assert_eq!((d.extras.join(","), d.subdirectory.as_deref()), ("x".to_owned(), Some("sub")));
         let d = Direct::from_url(&format!("git+ssh://git@h.example/a.git@{}", "0".repeat(40)), Path::new("/w"));
         assert!(matches!(&d.source, Source::Git { url, commit: Some(_), .. } if url == "ssh://git@h.example/a.git"));
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        assert_eq!(
+            redacted("x @ https://u:p@h/x.zip and git+ssh://git@h/y"),
+            "x @ https://****@h/x.zip and git+ssh://git@h/y"
+        );
+        assert_eq!(without_credentials("https://token@h/x?y#z"), "https://h/x?y#z");
     }
 
     #[test]

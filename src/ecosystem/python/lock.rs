@@ -37,6 +37,8 @@ impl Format {
             "pdm.lock" => Some(Self::Pdm),
             "Pipfile.lock" => Some(Self::Pipfile),
             name if super::requirements_txt::is_pylock(name) => Some(Self::Pylock),
+            // The lockfile of a script with inline metadata.
+            name if name.ends_with(".py.lock") => Some(Self::Uv),
             _ => None,
         }
     }
@@ -71,6 +73,9 @@ pub struct Lockfile {
     pub content_hash: Option<String>,
     /// Every entry, in the file's order. A project may be there more than once, for different environments.
     pub packages: Vec<LockedPackage>,
+    /// What is asked for beside the workspace's members (uv: a script, a workspace without a project of its own):
+    /// by group, `""` for what is always installed.
+    pub root: BTreeMap<String, Vec<LockedDependency>>,
     /// Dependency groups that are installed when nothing is said (PEP 751 `default-groups`).
     pub default_groups: Vec<String>,
     /// Indexes the file names, by name (Pipfile.lock `sources`); the first is the default one.
@@ -87,6 +92,7 @@ impl Lockfile {
             environments: Vec::new(),
             content_hash: None,
             packages: Vec::new(),
+            root: BTreeMap::new(),
             default_groups: Vec::new(),
             indexes: Vec::new(),
         }
@@ -311,6 +317,17 @@ impl Lockfile {
                     queue.push_back(visit(dependencies, true));
                 }
             }
+        }
+        for (group, dependencies) in &self.root {
+            let main = group.is_empty();
+            let wanted = if main { !selection.only_groups } else { selection.groups.iter().any(|g| same(g, group)) };
+            if wanted || selection.everything {
+                queue.push_back(Visit { parent: usize::MAX, dependencies, depth: 0, development: !main });
+            }
+        }
+        if self.root.is_empty() && !self.packages.iter().any(|p| p.is_workspace() && member(p)) {
+            // No root to start from: everything, rather than nothing.
+            return self.all();
         }
         while let Some(visit) = queue.pop_front() {
             for dependency in visit.dependencies {

@@ -5,6 +5,9 @@
 //! diagnostic for every line that pip would refuse or that is not read here. [`argument`] reads one word of a
 //! command line by the same rules.
 
+mod lines;
+mod options;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,11 @@ use std::path::{Path, PathBuf};
 use super::direct::{self, Direct};
 use super::requirement::{self, Marker, Requirement};
 use crate::model::{Diagnostic, Digest, Environment, FileError, Files, Location, PackageName};
+
+pub use lines::decode;
+pub(super) use lines::without_comment;
+use lines::{LogicalLines, expand};
+use options::{Kind, ParsedOption, parse_options, split_options, split_words};
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: usize = 16 << 20;
@@ -54,7 +62,7 @@ impl RequirementsFile {
 /// One requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// As written, without options and comment, variables replaced.
+    /// As written, without options and comment; variables stay as they are, and credentials in URLs are `****`.
     pub text: String,
     /// What it asks for.
     pub target: Target,
@@ -87,7 +95,7 @@ impl Entry {
     /// A requirement without options.
     pub fn new(text: &str, target: Target, location: Location) -> Self {
         Self {
-            text: text.trim().to_owned(),
+            text: direct::redacted(text.trim()).into_owned(),
             target,
             editable: false,
             constraint: false,
@@ -143,7 +151,7 @@ impl Entry {
 pub struct GlobalOption {
     /// The canonical long name: `--index-url`.
     pub name: &'static str,
-    /// Its value, when it takes one. A `--find-links` directory that stands beside the file is joined to it, as pip does.
+    /// Its value, when it takes one: as the tool would use it, so a URL may hold credentials. A `--find-links` directory that stands beside the file is joined to it, as pip does.
     pub value: Option<String>,
     /// Where.
     pub location: Location,
@@ -204,44 +212,6 @@ pub fn is_pylock(filename: &str) -> bool {
     let Some(middle) = filename.strip_prefix("pylock.").and_then(|r| r.strip_suffix("toml")) else { return false };
     middle.is_empty() || middle.strip_suffix('.').is_some_and(|name| !name.is_empty() && !name.contains('.'))
 }
-
-/// How an option is treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Holds for the command, with a value.
-    Value,
-    /// Holds for the command, without a value.
-    Flag,
-    /// Belongs to the requirement on its line.
-    PerRequirement,
-    /// `-r`, `-c`, `-e`.
-    Include,
-    Constraint,
-    Editable,
-}
-
-/// Every option of a requirements file: long spellings (the first is the canonical one), short form, kind.
-const OPTIONS: [(&[&str], Option<char>, Kind); 19] = [
-    (&["--index-url", "--pypi-url"], Some('i'), Kind::Value),
-    (&["--extra-index-url"], None, Kind::Value),
-    (&["--no-index"], None, Kind::Flag),
-    (&["--constraint"], Some('c'), Kind::Constraint),
-    (&["--requirement"], Some('r'), Kind::Include),
-    (&["--editable"], Some('e'), Kind::Editable),
-    (&["--find-links"], Some('f'), Kind::Value),
-    (&["--no-binary"], None, Kind::Value),
-    (&["--only-binary"], None, Kind::Value),
-    (&["--prefer-binary"], None, Kind::Flag),
-    (&["--require-hashes"], None, Kind::Flag),
-    (&["--pre"], None, Kind::Flag),
-    (&["--all-releases"], None, Kind::Value),
-    (&["--only-final"], None, Kind::Value),
-    (&["--trusted-host"], None, Kind::Value),
-    (&["--use-feature"], None, Kind::Value),
-    (&["--global-option"], None, Kind::PerRequirement),
-    (&["--hash"], None, Kind::PerRequirement),
-    (&["--config-settings", "--config-setting"], Some('C'), Kind::PerRequirement),
-];
 
 /// Reads a requirements file and what it includes. `constraint`: it was named by `-c`.
 pub fn read(
@@ -475,14 +445,23 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let expanded = expand(&line.text, self.environment);
-            if let Err(message) = self.line(&expanded, path, constraint, &location) {
+            let written = matches!(expanded, Cow::Owned(_)).then(|| split_options(&line.text).0);
+            if let Err(message) = self.line(&expanded, written, path, constraint, &location) {
                 self.complain(location, message);
             }
         }
     }
 
-    /// One logical line. The error is what pip would refuse it for.
-    fn line(&mut self, line: &str, path: &Path, constraint: bool, location: &Location) -> Result<(), String> {
+    /// One logical line. The error is what pip would refuse it for. `written`: the requirement before variables were
+    /// replaced, which is what is shown: their values may be secrets.
+    fn line(
+        &mut self,
+        line: &str,
+        written: Option<&str>,
+        path: &Path,
+        constraint: bool,
+        location: &Location,
+    ) -> Result<(), String> {
         let (args, options) = split_options(line);
         let options = parse_options(&split_words(options)?)?;
         let editable = if args.is_empty() { options.iter().find(|o| o.kind == Kind::Editable) } else { None };
@@ -495,7 +474,12 @@ impl<'a> Reader<'a> {
         } else {
             line_target(text, self.environment, self.files)
         }?;
-        let mut entry = Entry::new(text, target, location.clone());
+        let shown = match written {
+            Some(written) if editable.is_none() => written,
+            Some(_) => "an editable with variables in it",
+            None => text,
+        };
+        let mut entry = Entry::new(shown, target, location.clone());
         entry.editable = editable.is_some();
         entry.constraint = constraint;
         let mut editables = usize::from(editable.is_none());
@@ -576,286 +560,6 @@ impl<'a> Reader<'a> {
             value
         }
     }
-}
-
-#[derive(Debug)]
-struct ParsedOption {
-    name: &'static str,
-    kind: Kind,
-    value: String,
-}
-
-/// pip splits at blanks only: from the first word that begins with `-`, the rest is options.
-fn split_options(line: &str) -> (&str, &str) {
-    if line.starts_with('-') {
-        return ("", line);
-    }
-    line.find(" -").map_or((line, ""), |at| (&line[..at], &line[at + 1..]))
-}
-
-/// Words by a POSIX shell's quoting, as Python's shlex has it.
-fn split_words(text: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next() {
-                        Some('\'') => break,
-                        Some(c) => word.push(c),
-                        None => return Err("unterminated quotation in the options".to_owned()),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next() {
-                        Some('"') => break,
-                        Some('\\') => match chars.next() {
-                            Some(c @ ('"' | '\\')) => word.push(c),
-                            Some(c) => word.extend(['\\', c]),
-                            None => return Err("unterminated quotation in the options".to_owned()),
-                        },
-                        Some(c) => word.push(c),
-                        None => return Err("unterminated quotation in the options".to_owned()),
-                    }
-                }
-            }
-            '\\' => match chars.next() {
-                Some(c) => word.get_or_insert_default().push(c),
-                None => return Err("a backslash escapes nothing".to_owned()),
-            },
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    Ok(words)
-}
-
-/// Python's optparse: values attached or following, long names cut short where only one fits.
-fn parse_options(words: &[String]) -> Result<Vec<ParsedOption>, String> {
-    let mut out = Vec::new();
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        if word == "--" {
-            break;
-        }
-        let (name, kind, attached) = if word.starts_with("--") {
-            let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v.to_owned())));
-            let (name, kind) = long_option(name)?;
-            (name, kind, value)
-        } else if let Some(short) = word.strip_prefix('-').and_then(|w| w.chars().next()) {
-            let found = OPTIONS.iter().find(|(_, s, _)| *s == Some(short));
-            let (names, _, kind) = found.ok_or_else(|| format!("no such option: -{short}"))?;
-            let value = &word[1 + short.len_utf8()..];
-            (names[0], *kind, (!value.is_empty()).then(|| value.to_owned()))
-        } else {
-            // optparse collects words that are no options, and pip drops them.
-            continue;
-        };
-        let value = match (kind, attached) {
-            (Kind::Flag, None) => String::new(),
-            (Kind::Flag, Some(_)) => return Err(format!("{name} takes no value")),
-            (_, Some(value)) => value,
-            (_, None) => rest.next().cloned().ok_or_else(|| format!("{name} needs a value"))?,
-        };
-        if name == "--config-settings" && !value.contains('=') {
-            return Err("--config-settings needs KEY=VALUE".to_owned());
-        }
-        out.push(ParsedOption { name, kind, value });
-    }
-    Ok(out)
-}
-
-fn long_option(name: &str) -> Result<(&'static str, Kind), String> {
-    let exact = OPTIONS.iter().find(|(names, ..)| names.contains(&name));
-    if let Some((names, _, kind)) = exact {
-        return Ok((names[0], *kind));
-    }
-    let mut fitting = OPTIONS.iter().filter(|(names, ..)| names.iter().any(|n| n.starts_with(name)));
-    match (fitting.next(), fitting.next()) {
-        (Some((names, _, kind)), None) if name.len() > 2 => Ok((names[0], *kind)),
-        (None, _) => Err(format!("no such option: {}", name.chars().take(40).collect::<String>())),
-        _ => Err(format!("ambiguous option: {name}")),
-    }
-}
-
-/// `${NAME}` of upper-case letters, digits and `_`, replaced where the variable is set and not empty.
-fn expand<'t>(line: &'t str, environment: &Environment) -> Cow<'t, str> {
-    if !line.contains("${") {
-        return Cow::Borrowed(line);
-    }
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.find("${") {
-        out.push_str(&rest[..at]);
-        let body = &rest[at + 2..];
-        let end =
-            body.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(body.len());
-        let value = environment.variable(&body[..end]).filter(|v| !v.is_empty());
-        match value {
-            Some(value) if end > 0 && body[end..].starts_with('}') => {
-                out.push_str(value);
-                rest = &body[end + 1..];
-            }
-            _ => {
-                out.push_str("${");
-                rest = body;
-            }
-        }
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
-}
-
-/// A line after joining and without its comment; never empty.
-struct LogicalLine<'t> {
-    text: Cow<'t, str>,
-    /// Of the first physical line.
-    number: u32,
-    /// Of the first character that is not blank.
-    column: u32,
-}
-
-struct LogicalLines<'t> {
-    rest: Option<&'t str>,
-    number: u32,
-}
-
-impl<'t> LogicalLines<'t> {
-    fn new(text: &'t str) -> Self {
-        Self { rest: (!text.is_empty()).then_some(text), number: 0 }
-    }
-
-    /// The next physical line, by every line end that Python's `splitlines` knows: a file that hides a requirement
-    /// behind a form feed is read as pip reads it.
-    fn physical(&mut self) -> Option<&'t str> {
-        let rest = self.rest?;
-        self.number = self.number.saturating_add(1);
-        let is_end =
-            |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
-        let Some(end) = rest.find(is_end) else {
-            self.rest = None;
-            return Some(rest);
-        };
-        let after = &rest[end..];
-        let width = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
-        self.rest = Some(&after[width..]).filter(|r| !r.is_empty());
-        Some(&rest[..end])
-    }
-}
-
-impl<'t> Iterator for LogicalLines<'t> {
-    type Item = LogicalLine<'t>;
-
-    fn next(&mut self) -> Option<LogicalLine<'t>> {
-        loop {
-            let first = self.physical()?;
-            let number = self.number;
-            let mut joined: Cow<'t, str> = Cow::Borrowed(first);
-            if continues(first) {
-                let mut text = first.trim_matches('\\').to_owned();
-                while let Some(line) = self.physical() {
-                    if continues(line) {
-                        text.push_str(line.trim_matches('\\'));
-                        continue;
-                    }
-                    if is_comment(line) {
-                        // So that it is seen as a comment of the joined line.
-                        text.push(' ');
-                    }
-                    text.push_str(line);
-                    break;
-                }
-                joined = Cow::Owned(text);
-            }
-            let text = match joined {
-                Cow::Borrowed(text) => Cow::Borrowed(without_comment(text).trim()),
-                Cow::Owned(text) => Cow::Owned(without_comment(&text).trim().to_owned()),
-            };
-            if !text.is_empty() {
-                let column = first.chars().take_while(|c| c.is_whitespace()).count() + 1;
-                return Some(LogicalLine { text, number, column: u32::try_from(column).unwrap_or(u32::MAX) });
-            }
-        }
-    }
-}
-
-fn continues(line: &str) -> bool {
-    line.ends_with('\\') && !is_comment(line)
-}
-
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#')
-}
-
-/// A comment begins at a `#` at the line's start or after white space.
-pub(super) fn without_comment(line: &str) -> &str {
-    let mut after_blank = true;
-    for (at, c) in line.char_indices() {
-        if c == '#' && after_blank {
-            return &line[..at];
-        }
-        after_blank = c.is_whitespace();
-    }
-    line
-}
-
-/// A file's text: by its byte-order mark, a coding line (PEP 263) in the first two lines, UTF-8, or Latin-1.
-pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
-    let utf16 = |read: fn([u8; 2]) -> u16, body: &[u8]| {
-        let units = body.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
-        char::decode_utf16(units)
-            .collect::<Result<String, _>>()
-            .map(Cow::Owned)
-            .map_err(|_| "not valid UTF-16".to_owned())
-    };
-    let utf8 = |body| std::str::from_utf8(body).map(Cow::Borrowed);
-    if let Some(body) = bytes.strip_prefix(b"\xef\xbb\xbf") {
-        return utf8(body).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 3));
-    }
-    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
-        return Err("UTF-32 is not read".to_owned());
-    }
-    if let Some(body) = bytes.strip_prefix(b"\xff\xfe") {
-        return utf16(u16::from_le_bytes, body);
-    }
-    if let Some(body) = bytes.strip_prefix(b"\xfe\xff") {
-        return utf16(u16::from_be_bytes, body);
-    }
-    let latin1 = || Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect());
-    match coding_line(bytes) {
-        None => Ok(utf8(bytes).unwrap_or_else(|_| latin1())),
-        Some(name) => match name.to_ascii_lowercase().replace('_', "-").as_str() {
-            "utf-8" | "utf8" | "utf-8-sig" | "ascii" | "us-ascii" => {
-                utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))
-            }
-            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "iso-8859-15" | "cp1252" | "windows-1252" => {
-                Ok(latin1())
-            }
-            other => Err(format!("the encoding {} is not read", other.chars().take(40).collect::<String>())),
-        },
-    }
-}
-
-/// `coding: NAME` or `coding=NAME` in a comment that begins one of the first two lines.
-fn coding_line(bytes: &[u8]) -> Option<&str> {
-    bytes.split(|b| *b == b'\n').take(2).filter(|line| line.starts_with(b"#")).find_map(|line| {
-        // Only ASCII matters, so what is not UTF-8 may end the search.
-        let line = std::str::from_utf8(line).ok()?;
-        let at = line.match_indices("coding").map(|(i, w)| &line[i + w.len()..]);
-        at.filter_map(|rest| rest.strip_prefix([':', '='])).find_map(|rest| {
-            let rest = rest.trim_start();
-            let end =
-                rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(rest.len());
-            (end > 0).then(|| &rest[..end])
-        })
-    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,13 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
     }
     out.requires_python = r.string_of(&root, "requires-python");
     out.environments = r.strings_of(&root, "supported-markers");
+    if let Some(manifest) = r.table_of(&root, "manifest") {
+        out.root = groups(&mut r, manifest, "dependency-groups", path);
+        let requirements = dependencies(&mut r, manifest.get("requirements"), path);
+        if !requirements.is_empty() {
+            out.root.insert(String::new(), requirements);
+        }
+    }
     for node in r.array_of(&root, "package").into_iter().take(MAX_PACKAGES) {
         let offset = node.span().start;
         let Some(table) = r.table(node, "package") else { continue };
@@ -240,6 +247,24 @@ source = { registry = "https://pypi.org/simple" }
         };
         assert_eq!(selected(&[], Some(&linux)), ["a 0 false", "c 1 false"]);
         assert_eq!(selected(&["dev"], None), ["a 0 false", "b 0 true", "c 1 false", "win 0 false"]);
+    }
+
+    #[test]
+    fn a_script_and_a_lock_without_a_root() {
+        let package = "[[package]]\nname = \"a\"\nversion = \"1\"\nsource = { registry = \"https://h\" }\n";
+        let packages = format!("{package}{}", package.replace("\"a\"", "\"b\""));
+        let names = |text: &str| {
+            let (lock, _) = read(Path::new("x.py.lock"), text);
+            let found = lock.select(&Selection::default(), Some(&MarkerEnvironment::default()));
+            found.iter().map(|s| lock.packages[s.package].name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(&format!(
+                "version = 1\n[manifest]\nrequirements = [{{ name = \"a\", specifier = \">=1\" }}]\n{packages}"
+            )),
+            ["a"]
+        );
+        assert_eq!(names(&packages), ["a", "b"]);
     }
 
     proptest! {
