@@ -3,8 +3,11 @@
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use tidewaiter::ecosystem::npm::lock::{LockedPackage, LockedSource, Lockfile};
 use tidewaiter::ecosystem::npm::semver::{self, Options, Range, Version};
 use tidewaiter::ecosystem::npm::spec::{self, Spec};
+use tidewaiter::ecosystem::npm::{bun_lock, lock, manifest, pnpm_lock, yarn_lock};
+use tidewaiter::model::Diagnostic;
 
 use crate::support::shared_data;
 
@@ -210,4 +213,165 @@ fn npm_package_arg() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+type Reader = fn(&std::path::Path, &str) -> (Lockfile, Vec<Diagnostic>);
+
+/// Where this reader and the suite's extractor differ on purpose: file, and why.
+const LOCKFILE_DIFFERENCES: &[(&str, &str)] = &[(
+    "both/package-lock.json",
+    "the extractor skips package-lock.json beside npm-shrinkwrap.json; here the resolver chooses",
+)];
+
+fn read_case(format: &str, path: &str) -> (Lockfile, Vec<Diagnostic>) {
+    let reader: Reader = match format {
+        "packagelockjson" => lock::read,
+        "pnpmlock" => pnpm_lock::read,
+        "yarnlock" => yarn_lock::read,
+        _ => bun_lock::read,
+    };
+    let full = shared_data(&format!("suites/osv-lockfiles/{format}/{path}")).unwrap();
+    let text = String::from_utf8_lossy(&std::fs::read(full).unwrap()).into_owned();
+    reader(std::path::Path::new(path), &text)
+}
+
+/// Name, version and commit of what the extractor would list: no links, and for git what is fetched.
+fn listed(package: &LockedPackage) -> (String, String) {
+    (package.name.clone(), package.version.clone().unwrap_or_default())
+}
+
+#[test]
+fn lockfiles_of_the_extractor_suite() {
+    let mut wrong = Vec::new();
+    for format in ["packagelockjson", "pnpmlock", "yarnlock", "bunlock"] {
+        let Some(cases) = table(&format!("suites/osv-lockfiles/{format}/expected.json")) else { return };
+        for case in cases.as_array().unwrap() {
+            let path = case["Path"].as_str().unwrap();
+            if LOCKFILE_DIFFERENCES.iter().any(|(file, _)| path.ends_with(file)) {
+                continue;
+            }
+            let (lock, problems) = read_case(format, path);
+            let expected: Vec<&Value> = case["Packages"].as_array().map_or_else(Vec::new, |p| p.iter().collect());
+            if case["Err"].as_str().is_some_and(|e| !e.is_empty()) && problems.is_empty() {
+                wrong.push(format!("{path}: {} is no problem here", case["Err"]));
+            }
+            let got: std::collections::BTreeSet<(String, String)> = lock.packages.iter().map(listed).collect();
+            for package in &expected {
+                let text = |key: &str| package[key].as_str().unwrap_or("").to_owned();
+                let wanted = (text("Name"), text("Version"));
+                // A directory of the project is an importer here, named by its place where it has no name.
+                let importer = |i: &lock::Importer| {
+                    let name = i.name.as_deref().unwrap_or(i.path.rsplit('/').next().unwrap_or(""));
+                    (name, i.version.as_deref().unwrap_or("")) == (wanted.0.as_str(), wanted.1.as_str())
+                };
+                if lock.importers.iter().any(importer) {
+                    continue;
+                }
+                let Some(found) =
+                    lock.packages.iter().find(|p| listed(p) == wanted && holds_commit(p, &text("Commit")))
+                else {
+                    wrong.push(format!("{path}: {wanted:?} {} is missing in {got:?} {problems:?}", text("Commit")));
+                    continue;
+                };
+                let line = package["Line"].as_u64();
+                let at = lock.location(found.offset).line;
+                let same_name = lock.packages.iter().filter(|p| listed(p) == wanted).count();
+                if line.is_some_and(|l| l != u64::from(at)) && same_name == 1 {
+                    wrong.push(format!("{path}: {wanted:?} stands in line {at}, expected {line:?}"));
+                }
+            }
+            let names: Vec<(String, String)> = expected
+                .iter()
+                .map(|p| (p["Name"].as_str().unwrap_or("").to_owned(), p["Version"].as_str().unwrap_or("").to_owned()))
+                .collect();
+            for package in &lock.packages {
+                let link = matches!(package.source, LockedSource::Directory { .. });
+                if !names.contains(&listed(package)) && !link {
+                    wrong.push(format!("{path}: {:?} is more than expected", listed(package)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn holds_commit(package: &LockedPackage, commit: &str) -> bool {
+    match &package.source {
+        _ if commit.is_empty() => true,
+        LockedSource::Git { commit: Some(found), .. } => found == commit,
+        LockedSource::Remote { url } | LockedSource::Registry { tarball: Some(url) } => url.contains(commit),
+        _ => false,
+    }
+}
+
+#[test]
+fn lockfiles_of_the_scanner_suite_are_read() {
+    let Some(root) = shared_data("suites/osv-scanner") else { return };
+    let mut pending = vec![root];
+    let mut read = 0;
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                pending.push(path);
+                continue;
+            }
+            let reader: Reader = match name.trim_start_matches("my-") {
+                "package-lock.json" => lock::read,
+                "yarn.lock" => yarn_lock::read,
+                "bun.lock" => bun_lock::read,
+                _ => continue,
+            };
+            let text = std::fs::read_to_string(&path).unwrap();
+            let (lock, problems) = reader(&path, &text);
+            read += 1;
+            let invalid = path.to_str().unwrap().contains("locks-many-with-invalid");
+            assert!(problems.is_empty() || invalid, "{}: {problems:?}", path.display());
+            assert!(!lock.packages.is_empty() || text.len() < 400 || invalid, "{}", path.display());
+        }
+    }
+    assert!(read >= 20, "{read}");
+}
+
+#[test]
+fn manifests_of_the_extractor_suite() {
+    let Some(cases) = table("suites/osv-lockfiles/packagejson/expected.json") else { return };
+    for case in cases.as_array().unwrap() {
+        let path = case["Path"].as_str().unwrap();
+        let full = shared_data(&format!("suites/osv-lockfiles/packagejson/{path}")).unwrap();
+        let (found, problems) = manifest::read(std::path::Path::new(path), &std::fs::read_to_string(full).unwrap());
+        if case["Err"].as_str().is_some_and(|e| !e.is_empty()) {
+            assert!(!problems.is_empty(), "{path}");
+        } else if let Some(first) = case["Packages"].as_array().and_then(|p| p.first()) {
+            assert_eq!(found.name.as_deref(), first["Name"].as_str(), "{path}");
+            assert_eq!(found.version.as_deref(), first["Version"].as_str(), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_lockfile_of_a_thousand_packages() {
+    let Some(path) = shared_data("bench/npm-1065.package-lock.json") else { return };
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (lock, problems) = lock::read(&path, &text);
+    assert_eq!((lock.packages.len(), lock.importers.len(), problems.len()), (1064, 1, 0));
+    let unmet: Vec<String> = (0..lock.packages.len())
+        .flat_map(|at| lock.packages[at].dependencies.iter().map(move |d| (at, d)))
+        .filter(|(_, d)| matches!(d.kind, manifest::DependencyKind::Production))
+        .filter(|(at, d)| match lock.package_dependency(*at, d) {
+            Some(to) => semver::admits(&d.spec, lock.packages[to].version.as_deref().unwrap()) == Some(false),
+            None => true,
+        })
+        .map(|(at, d)| format!("{} {}@{}", lock.packages[at].key, d.name, d.spec))
+        .collect();
+    // That project overrides datatables.net, so three requirements are met by another version than they ask for.
+    assert_eq!(
+        unmet,
+        [
+            "node_modules/datatables.net-searchbuilder datatables.net@^2.1",
+            "node_modules/datatables.net-searchbuilder-bs4 datatables.net-searchbuilder@1.8.4",
+            "node_modules/datatables.net-searchbuilder-bs4/node_modules/datatables.net-bs4 datatables.net@2.3.7",
+        ]
+    );
 }

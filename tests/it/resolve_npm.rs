@@ -694,7 +694,6 @@ fn global_installs_and_packs_do_not_read_the_project() {
 }
 
 #[test]
-#[ignore = "yarn.lock is not read yet"]
 fn yarns_lockfile_guides_npm_where_it_has_none() {
     let yarn = "# yarn lockfile v1\n\n\na@^1:\n  version \"1.0.0\"\n  resolved \"https://registry.yarnpkg.com/a/-/a-1.0.0.tgz#x\"\n";
     let plan = command(Effect::Project, &[])

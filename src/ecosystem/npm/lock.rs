@@ -60,6 +60,8 @@ pub struct Importer {
     pub path: String,
     /// Its name, when the format records it.
     pub name: Option<String>,
+    /// Its version, when the format records it.
+    pub version: Option<String>,
     /// What it asked for when the lockfile was written.
     pub dependencies: Vec<LockedDependency>,
     /// Byte offset of its entry.
@@ -81,6 +83,8 @@ pub struct LockedPackage {
     pub source: LockedSource,
     /// Digests of its tarball, strongest first.
     pub digests: Vec<Digest>,
+    /// A digest of something else than the tarball is recorded (yarn 2: of its own archive).
+    pub other_digest: bool,
     /// The digest's text, when there is one and it cannot be read.
     pub unreadable_digest: Option<String>,
     /// Only for development.
@@ -163,6 +167,11 @@ impl Default for LockedSource {
 }
 
 impl Lockfile {
+    /// An empty lockfile of a format.
+    pub(super) fn new(path: &Path, text: &str, format: Format) -> Self {
+        Self { path: path.to_owned(), text: Arc::from(text), format, ..Self::default() }
+    }
+
     /// Line and column of a byte offset. Builds an index; for many offsets build a [`LineIndex`] once.
     pub fn location(&self, offset: usize) -> Location {
         LineIndex::new(&self.text).location(&self.path, offset)
@@ -195,7 +204,9 @@ impl Lockfile {
         let package = self.packages.get(from)?;
         match self.format {
             Format::Npm => self.npm_lookup(&package.key, &dependency.name),
-            Format::Pnpm => self.pnpm_lookup(&dependency.name, &dependency.spec),
+            Format::Pnpm => {
+                self.pnpm_lookup(&dependency.name, dependency.chosen.as_deref().unwrap_or(&dependency.spec))
+            }
             Format::YarnClassic | Format::YarnBerry => self.yarn_lookup(&dependency.name, &dependency.spec),
             Format::Bun => self.bun_lookup(&package.key, &dependency.name),
         }
@@ -226,10 +237,15 @@ impl Lockfile {
         }
     }
 
+    /// By name and chosen version in the forms of every lockfile version, or by the chosen text where it is a key.
     fn pnpm_lookup(&self, name: &str, chosen: &str) -> Option<usize> {
-        self.by_key(&format!("{name}@{chosen}")).or_else(|| self.by_key(chosen)).or_else(|| {
-            let plain = chosen.split('(').next().unwrap_or(chosen);
-            self.by_key(&format!("{name}@{plain}")).or_else(|| self.by_key(plain))
+        let plain = chosen.split('(').next().unwrap_or(chosen);
+        [chosen, plain].into_iter().find_map(|chosen| {
+            self.by_key(&format!("{name}@{chosen}"))
+                .or_else(|| self.by_key(&format!("/{name}@{chosen}")))
+                .or_else(|| self.by_key(&format!("/{name}/{chosen}")))
+                .or_else(|| self.by_key(chosen))
+                .or_else(|| self.by_key(&format!("/{chosen}")))
         })
     }
 
@@ -267,6 +283,11 @@ impl Lockfile {
         self.packages.push(package);
     }
 
+    /// Another key for a package.
+    pub(super) fn alias(&mut self, key: String, at: usize) {
+        self.index.entry(key).or_insert(at);
+    }
+
     /// Another key for the package that was added last.
     pub(super) fn also_known_as(&mut self, key: String) {
         if let Some(last) = self.packages.len().checked_sub(1) {
@@ -289,7 +310,7 @@ pub(super) fn diagnostics(path: &Path, text: &str, problems: Problems) -> Vec<Di
 
 /// Reads a package-lock.json or npm-shrinkwrap.json.
 pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
-    let mut out = Lockfile { path: path.to_owned(), text: Arc::from(text), ..Lockfile::default() };
+    let mut out = Lockfile::new(path, text, Format::Npm);
     let mut problems = Problems::new();
     match json::parse(text) {
         Ok(root) if root.is_object() => read_root(&root, &mut out, &mut problems),
@@ -345,6 +366,7 @@ fn read_packages(packages: &Node<'_>, out: &mut Lockfile, problems: &mut Problem
             out.importers.push(Importer {
                 path: member.key.to_string(),
                 name: member.value.text_at("name").map(str::to_owned),
+                version: member.value.text_at("version").map(str::to_owned),
                 dependencies: dependencies(&member.value, true),
                 offset: member.offset,
             });
@@ -352,6 +374,14 @@ fn read_packages(packages: &Node<'_>, out: &mut Lockfile, problems: &mut Problem
         }
         let package = read_package(member, problems);
         out.push(package);
+    }
+    // A link has its version where its target stands.
+    let versions: FxHashMap<&str, &str> =
+        out.importers.iter().filter_map(|i| Some((i.path.as_str(), i.version.as_deref()?))).collect();
+    for package in &mut out.packages {
+        if let (None, LockedSource::Directory { path, .. }) = (&package.version, &package.source) {
+            package.version = versions.get(path.as_str()).map(|v| (*v).to_owned());
+        }
     }
 }
 
@@ -422,7 +452,7 @@ pub(super) fn source_of(resolved: Option<&str>) -> LockedSource {
     if lower.starts_with("http:") || lower.starts_with("https:") {
         let url = text.split('#').next().unwrap_or(text);
         return match spec::resolve(None, text) {
-            Spec::Git(git) if url.ends_with(".git") => LockedSource::Git { url: git.url, commit: git.committish },
+            Spec::Git(git) => LockedSource::Git { url: git.url, commit: git.committish },
             _ => LockedSource::Registry { tarball: Some(url.to_owned()) },
         };
     }
@@ -544,6 +574,13 @@ fn read_v1(member: &Member<'_>, key: String, problems: &mut Problems) -> LockedP
         }
     }
     package
+}
+
+/// Both lists, strongest first, none twice.
+pub(super) fn join(into: &mut Vec<Digest>, more: Vec<Digest>) {
+    into.extend(more);
+    into.sort_by(|a, b| b.cmp(a));
+    into.dedup();
 }
 
 /// yarn's and pnpm's `#sha1` at the end of a URL, as a digest.

@@ -7,4 +7,5 @@ pub mod manifest;
 pub mod pnpm_lock;
 pub mod semver;
 pub mod spec;
+pub mod yaml;
 pub mod yarn_lock;

@@ -241,11 +241,9 @@ fn registry(text: &str) -> Spec {
 }
 
 fn alias(rest: &str, name: Option<&str>) -> Spec {
-    // pnpm and bun also write `npm:^1` for the same name.
-    if let (Some(name), Some(range)) = (name, Range::parse(rest, Options::NPM))
-        && !rest.is_empty()
-    {
-        let _ = range;
+    // yarn, pnpm and bun also write `npm:^1`, for the same name. Strictly a range: loosely, `c@1 || 2` is one too.
+    let strict = Options { loose: false, include_prerelease: false };
+    if let Some(name) = name.filter(|_| !rest.is_empty() && Range::parse(rest, strict).is_some()) {
         return Spec::Alias { name: name.to_owned(), spec: Box::new(registry(rest)) };
     }
     let inner = parse(rest);

@@ -106,7 +106,7 @@ impl<'a> Verifier<'a> {
     pub(super) fn locked(&self, shape: &LockedShape<'_>) -> (Package, Vec<LockIssue>) {
         let locked = shape.package;
         let id = PackageId::new(name_of(locked), locked.version.as_deref().unwrap_or("0"));
-        let state = if locked.digests.is_empty() { LockState::Locked } else { LockState::LockedWithDigest };
+        let state = if locked.digests.is_empty() && !locked.other_digest { LockState::Locked } else { LockState::LockedWithDigest };
         let source = self.source(shape);
         let mut package = release::bare(id, source, shape.origin.clone(), shape.pinning, state);
         package.withdrawn.clone_from(&locked.deprecated);
@@ -283,7 +283,7 @@ fn judge_url(url: &str, id: &PackageId, base: &str, gives: Option<&str>) -> UrlV
     let same_host = base
         .as_ref()
         .is_some_and(|b| b.host_str() == Some(host) && b.port_or_known_default() == parsed.port_or_known_default());
-    let default_host = DEFAULT_HOSTS.contains(&host);
+    let default_host = DEFAULT_HOSTS.contains(&host) && parsed.port().is_none();
     let prefix = base.as_ref().map_or("/", |b| b.path()).trim_end_matches('/');
     let below = match path.strip_prefix(prefix) {
         Some(rest) if same_host => rest,
