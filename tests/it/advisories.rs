@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use tidewaiter::advisories::build::Builder;
+use tidewaiter::advisories::feed::{Feed, FeedError, Outcome, Progress};
 use tidewaiter::advisories::index::Index;
 use tidewaiter::advisories::{Advisories as _, Database, Kind, Match, Severity};
 use tidewaiter::model::{Ecosystem, PackageId, PackageName, Timestamp};
+use tidewaiter::registry::http::{Http, Profile};
 
 use crate::support::shared_data;
 
@@ -567,4 +569,32 @@ fn embedded_and_public_records_of_one_incident_are_one_match() {
     assert_eq!(db.show("RUSTSEC-2026-0260").len(), 2);
     let coverage = db.coverage();
     assert_eq!((coverage.ecosystems, coverage.stale), (vec!["crates.io".to_owned()], false));
+}
+
+/// The whole way over a socket: the real client, a real archive, validators, a server that breaks off.
+#[test]
+fn a_feed_comes_over_http() {
+    use crate::support::loopback::{Fault, Loopback};
+    let Some(zip) = shared_data("advisories/rustsec-osv.zip") else { return };
+    let server = Loopback::start();
+    server.raw("/crates.io/all.zip", "application/zip", std::fs::read(zip).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let feed = Feed { url: server.url.clone(), ..Feed::new(dir.path()) };
+    let client = Http::new().client(Profile { retries: 0, ..Profile::default() });
+    let mut last = None;
+    let mut update = || {
+        let mut all = feed.update(&[Ecosystem::CratesIo], &client, now(), &mut |p| last = Some(p)).unwrap();
+        all.remove(0).1
+    };
+    let Ok(Outcome::Updated(report)) = update() else { panic!("not updated") };
+    assert_eq!((report.records, report.skipped_count), (1206, 0));
+    assert_eq!(update(), Ok(Outcome::Unchanged));
+    for fault in [Fault::Status(500), Fault::Truncated, Fault::Garbage("<html>"), Fault::Status(404)] {
+        server.heal();
+        server.always("/crates.io/", fault.clone());
+        assert!(matches!(update(), Err(FeedError::Fetch(_) | FeedError::Build(_))), "{fault:?}");
+    }
+    assert_eq!(last, Some(Progress::Building { ecosystem: Ecosystem::CratesIo }));
+    let db = Database::open(dir.path(), now());
+    assert_eq!(said(&db, Ecosystem::CratesIo, "h2", "0.4.15"), ["RUSTSEC-2026-0258 vulnerability"]);
 }
