@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::process::{self, Directories, Disk};
 use super::world::RealWorld;
@@ -17,7 +18,7 @@ use crate::rules;
 pub(super) struct Session {
     pub environment: Environment,
     pub directories: Directories,
-    pub disk: Disk,
+    pub disk: Arc<Disk>,
 }
 
 impl Session {
@@ -26,12 +27,12 @@ impl Session {
         let environment = process::environment()
             .map_err(|e| Failure::Internal(anyhow::anyhow!("cannot tell the working directory: {e}")))?;
         let directories = Directories::of(&environment);
-        Ok(Self { environment, directories, disk: Disk::default() })
+        Ok(Self { environment, directories, disk: Arc::default() })
     }
 
     /// The layered policy. Its errors are printed at once: they explain a refusal that follows from them.
     pub fn policy(&self, extra: Option<&std::path::Path>) -> Result<Loaded, Failure> {
-        let loaded = policy::load(&self.environment, &self.disk, extra, &rules::infos());
+        let loaded = policy::load(&self.environment, &*self.disk, extra, &rules::infos());
         if let Some(path) = extra
             && !path.exists()
         {
@@ -60,7 +61,7 @@ impl Session {
         let world = RealWorld::new(self, &loaded.policy, options.offline);
         let judge_with = Judge {
             environment: &self.environment,
-            files: &self.disk,
+            files: &*self.disk,
             advisories: &advisories,
             policy: &loaded.policy,
             world: &world,

@@ -6,27 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::process::Disk;
 use super::session::Session;
-use crate::invocation::Invocation;
-use crate::judge::World;
+use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
+use crate::invocation::{FileRole, Flag, FlagEffect, Invocation};
+use crate::judge::{Connected, World};
 use crate::model::{Environment, InterpreterFacts, PackageName, Setting};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
 use crate::registry::crate_index::CrateRegistries;
 use crate::registry::http::{Profile, ProxySettings};
-use crate::registry::index::{IndexSpec, Indexes};
 use crate::registry::npm_registry::Scopes;
-use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
-use url::Url;
+use crate::registry::{CrateIndex, NpmRegistry, PythonIndex, python_config};
 
 /// Which command an index was made for: its words, and the directory it works in.
 type Key = (Vec<String>, PathBuf);
 
 /// Indexes that were made already.
-type Made<T> = Mutex<HashMap<Key, Arc<T>>>;
+type Made<T> = Mutex<HashMap<Key, Connected<T>>>;
 
 /// [`World`] over the network and the disk.
 pub(super) struct RealWorld {
     registries: Registries,
+    files: Arc<Disk>,
     python: Made<dyn PythonIndex>,
     npm: Made<dyn NpmRegistry>,
     crates: Made<dyn CrateIndex>,
@@ -38,14 +38,11 @@ impl RealWorld {
     pub fn new(session: &Session, policy: &Policy, offline: bool) -> Self {
         let policy = policy.clone();
         let private = Arc::new(move |name: &PackageName| policy.private_name(name).is_some());
-        let options = Options {
-            cache: cache_directory(&session.environment),
-            offline,
-            files: Arc::new(Disk::default()),
-            private,
-        };
+        let files = Arc::clone(&session.disk);
+        let options = Options { cache: cache_directory(&session.environment), offline, files: files.clone(), private };
         Self {
             registries: Registries::new(options),
+            files,
             python: Mutex::default(),
             npm: Mutex::default(),
             crates: Mutex::default(),
@@ -65,40 +62,70 @@ impl RealWorld {
             }
         }
     }
+
+    /// The options that the requirements files of a command hold.
+    fn file_options(&self, invocation: &Invocation, environment: &Environment) -> Vec<GlobalOption> {
+        let named =
+            invocation.files.iter().filter(|f| matches!(f.role, FileRole::Requirements | FileRole::Constraints));
+        named
+            .flat_map(|f| {
+                let path = PathBuf::from(&f.path);
+                let constraint = f.role == FileRole::Constraints;
+                requirements_txt::read(&path, constraint, environment, &*self.files).0.options
+            })
+            .collect()
+    }
 }
 
-/// The index of a command: made by `make` on the first call.
+/// What was made for a command, or is made now.
 fn made<T: ?Sized>(
     all: &Made<T>,
     invocation: &Invocation,
     environment: &Environment,
-    make: impl FnOnce() -> Arc<T>,
-) -> Arc<T> {
+    make: impl FnOnce() -> Connected<T>,
+) -> Connected<T> {
     let key = (invocation.argv.clone(), environment.cwd.clone());
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(all.entry(key).or_insert_with(make))
+    all.entry(key).or_insert_with(make).clone()
 }
 
 impl World for RealWorld {
-    fn python(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn PythonIndex> {
+    fn python(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn PythonIndex> {
         made(&self.python, invocation, environment, || {
-            let indexes = Indexes {
-                indexes: Url::parse("https://pypi.org/simple/").map(IndexSpec::new).into_iter().collect(),
-                ..Indexes::default()
-            };
-            Arc::new(self.registries.python(indexes, self.profile(environment)))
+            let config = python_config::read(python_config::Sources {
+                invocation,
+                environment,
+                files: &*self.files,
+                prefix: None,
+                file_options: &self.file_options(invocation, environment),
+            });
+            self.note(config.settings);
+            let flags = config
+                .options
+                .into_iter()
+                .map(|o| Flag { name: o.name, value: Some(o.value), effect: FlagEffect::Selects, location: o.location })
+                .collect();
+            Connected {
+                index: Arc::new(self.registries.python(config.indexes, config.profile)),
+                flags,
+                diagnostics: config.diagnostics,
+            }
         })
     }
 
-    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn NpmRegistry> {
-        made(&self.npm, invocation, environment, || {
-            Arc::new(self.registries.npm(Scopes::public().expect("x"), self.profile(environment)))
+    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn NpmRegistry> {
+        made(&self.npm, invocation, environment, || Connected {
+            index: Arc::new(self.registries.npm(Scopes::public().expect("x"), self.profile(environment))),
+            flags: Vec::new(),
+            diagnostics: Vec::new(),
         })
     }
 
-    fn crates(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn CrateIndex> {
-        made(&self.crates, invocation, environment, || {
-            Arc::new(self.registries.crates(CrateRegistries::default(), self.profile(environment)))
+    fn crates(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn CrateIndex> {
+        made(&self.crates, invocation, environment, || Connected {
+            index: Arc::new(self.registries.crates(CrateRegistries::default(), self.profile(environment))),
+            flags: Vec::new(),
+            diagnostics: Vec::new(),
         })
     }
 

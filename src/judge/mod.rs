@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::advisories::{Advisories, Coverage, Kind};
 use crate::ecosystem::python::wheel;
 use crate::ecosystem::{self, npm, popular, python};
-use crate::invocation::{self, Effect, Invocation};
+use crate::invocation::{self, Effect, Flag, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, PackageId,
     PackageName, Plan, Setting, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
@@ -101,15 +101,39 @@ impl Judgement {
     }
 }
 
+/// One command's registries, as flags, environment and configuration name them.
+pub struct Connected<T: ?Sized> {
+    /// The registries.
+    pub index: Arc<T>,
+    /// What configuration files say besides, as the flags they stand for (`pip.conf` `pre = true` is `--pre`).
+    /// Flags of the command itself come after them and win.
+    pub flags: Vec<Flag>,
+    /// What of the configuration could not be understood.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<T: ?Sized> Clone for Connected<T> {
+    fn clone(&self) -> Self {
+        let Self { index, flags, diagnostics } = self;
+        Self { index: Arc::clone(index), flags: flags.clone(), diagnostics: diagnostics.clone() }
+    }
+}
+
+impl<T: ?Sized> std::fmt::Debug for Connected<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected").field("flags", &self.flags).finish_non_exhaustive()
+    }
+}
+
 /// The registries and the interpreter as one command would use them. Each is connected on the first call, so that a
 /// judgement that needs none of them pays for none.
 pub trait World: Sync {
-    /// The Python indexes, as flags, environment and configuration name them.
-    fn python(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn PythonIndex>;
+    /// The Python indexes.
+    fn python(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn PythonIndex>;
     /// The npm registries.
-    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn NpmRegistry>;
+    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn NpmRegistry>;
     /// The Cargo registries.
-    fn crates(&self, invocation: &Invocation, environment: &Environment) -> Arc<dyn CrateIndex>;
+    fn crates(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn CrateIndex>;
     /// The interpreter that would receive the packages.
     fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts;
     /// Every setting that had a say in the calls so far, for the rules.
@@ -249,17 +273,28 @@ impl Judge<'_> {
         let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
         let affected = |id: &PackageId| !self.advisories.find(id, self.as_of).is_empty();
         let freshness = self.freshness(&excluded, &affected);
-        let request =
-            resolve::Request { invocation, environment: &environment, files: self.files, freshness: &freshness };
-        match invocation.tool.ecosystem() {
+        let mut configured = invocation.clone();
+        let mut plan = match invocation.tool.ecosystem() {
             Some(Ecosystem::PyPI) => {
                 let interpreter = self.world.interpreter(invocation, &environment);
-                resolve::python(request, &*self.world.python(invocation, &environment), &interpreter)
+                let connected = self.world.python(invocation, &environment);
+                let request = configure(&mut configured, &connected, &environment, self.files, &freshness);
+                unread(resolve::python(request, &*connected.index, &interpreter), &connected)
             }
-            Some(Ecosystem::Npm) => resolve::npm(request, &*self.world.npm(invocation, &environment)),
-            Some(Ecosystem::CratesIo) => resolve::cargo(request, &*self.world.crates(invocation, &environment)),
+            Some(Ecosystem::Npm) => {
+                let connected = self.world.npm(invocation, &environment);
+                let request = configure(&mut configured, &connected, &environment, self.files, &freshness);
+                unread(resolve::npm(request, &*connected.index), &connected)
+            }
+            Some(Ecosystem::CratesIo) => {
+                let connected = self.world.crates(invocation, &environment);
+                let request = configure(&mut configured, &connected, &environment, self.files, &freshness);
+                unread(resolve::cargo(request, &*connected.index), &connected)
+            }
             None => Plan::default(),
-        }
+        };
+        plan.normalise();
+        plan
     }
 
     /// The environment with the variables that the command itself sets, in the directory in which its tool works.
@@ -361,11 +396,11 @@ impl Judge<'_> {
         };
         let environment = self.environment_of(invocation);
         match name.ecosystem() {
-            Ecosystem::PyPI => match self.world.python(invocation, &environment).project(name) {
+            Ecosystem::PyPI => match self.world.python(invocation, &environment).index.project(name) {
                 Ok(project) => python_releases(&project),
                 Err(_) => Vec::new(),
             },
-            Ecosystem::Npm => match self.world.npm(invocation, &environment).packument(name) {
+            Ecosystem::Npm => match self.world.npm(invocation, &environment).index.packument(name) {
                 Ok(packument) => packument
                     .versions
                     .iter()
@@ -377,7 +412,7 @@ impl Judge<'_> {
                     .collect(),
                 Err(_) => Vec::new(),
             },
-            Ecosystem::CratesIo => match self.world.crates(invocation, &environment).krate(name, None) {
+            Ecosystem::CratesIo => match self.world.crates(invocation, &environment).index.krate(name, None) {
                 Ok(krate) => krate
                     .versions
                     .iter()
@@ -387,6 +422,24 @@ impl Judge<'_> {
             },
         }
     }
+}
+
+/// The command with its configured flags in front, as a resolver takes it.
+fn configure<'a, T: ?Sized>(
+    invocation: &'a mut Invocation,
+    connected: &Connected<T>,
+    environment: &'a Environment,
+    files: &'a dyn Files,
+    freshness: &'a Freshness<'a>,
+) -> resolve::Request<'a> {
+    invocation.flags.splice(0..0, connected.flags.iter().cloned());
+    resolve::Request { invocation, environment, files, freshness }
+}
+
+/// A plan made with configuration that could not be understood is incomplete.
+fn unread<T: ?Sized>(mut plan: Plan, connected: &Connected<T>) -> Plan {
+    plan.unresolved.extend(resolve::locked::unread(&connected.diagnostics));
+    plan
 }
 
 /// What of a command was not understood: a plan made from the rest is incomplete.
