@@ -4,6 +4,7 @@
 //! [`crate::registry`], and returns a plan that is complete or says what is missing. Same input and same registry
 //! state: same plan, byte for byte.
 
+pub mod cargo;
 pub mod locked;
 mod npm;
 mod python;
@@ -105,6 +106,6 @@ pub fn python(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inter
 }
 
 /// Resolves a cargo command.
-pub fn cargo(_request: Request<'_>, _index: &dyn CrateIndex) -> Plan {
-    Plan::default()
+pub fn cargo(request: Request<'_>, index: &dyn CrateIndex) -> Plan {
+    cargo::resolve(request, index)
 }

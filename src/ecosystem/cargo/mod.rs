@@ -4,4 +4,6 @@ mod document;
 pub mod lock;
 pub mod manifest;
 pub mod source;
+pub mod spec;
 pub mod version;
+pub mod workspace;
