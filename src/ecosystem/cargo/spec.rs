@@ -170,7 +170,12 @@ impl AddSpec {
         if requirement.is_some_and(|r| r.trim().is_empty() || Requirement::parse(r).is_none()) {
             return Err("not a version requirement".to_owned());
         }
-        Ok(Self { name: name.to_owned(), requirement: requirement.map(str::to_owned), path: None, features: Vec::new() })
+        Ok(Self {
+            name: name.to_owned(),
+            requirement: requirement.map(str::to_owned),
+            path: None,
+            features: Vec::new(),
+        })
     }
 }
 

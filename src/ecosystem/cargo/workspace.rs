@@ -186,7 +186,8 @@ impl Loader<'_> {
         let manifest = self.manifests.get(root);
         let package = manifest.and_then(|m| m.package.as_ref());
         let workspace = manifest.and_then(|m| m.workspace.as_ref());
-        let written = workspace.and_then(|w| w.resolver.as_deref()).or_else(|| package.and_then(|p| p.resolver.as_deref()));
+        let written =
+            workspace.and_then(|w| w.resolver.as_deref()).or_else(|| package.and_then(|p| p.resolver.as_deref()));
         let edition = package.map(|p| {
             let inherited = workspace.and_then(|w| w.package.get("edition")).map(String::as_str);
             if p.inherits.contains(&"edition") { inherited.unwrap_or("2015") } else { p.edition.as_str() }
@@ -293,7 +294,8 @@ impl Loader<'_> {
         let mut pending: Vec<PathBuf> = workspace.members.clone();
         let mut seen: BTreeSet<PathBuf> = pending.iter().cloned().collect();
         if let Some(root) = self.manifests.get(&workspace.root) {
-            let entries = root.patches.iter().map(|p| &p.dependency).chain(root.replacements.iter().map(|r| &r.dependency));
+            let entries =
+                root.patches.iter().map(|p| &p.dependency).chain(root.replacements.iter().map(|r| &r.dependency));
             for entry in entries {
                 if let DependencySource::Path { path, base } = &entry.source {
                     pending.push(manifest_of(base, path));
@@ -442,7 +444,10 @@ mod tests {
         let inner = package("m", "workspace = \"../ws\"\n");
         let (workspace, _) = find(
             "/p/m/Cargo.toml",
-            &[("/p/m/Cargo.toml", &inner), ("/p/ws/Cargo.toml", "[workspace]\nmembers = [\"../m\"]\nresolver = \"3\"\n")],
+            &[
+                ("/p/m/Cargo.toml", &inner),
+                ("/p/ws/Cargo.toml", "[workspace]\nmembers = [\"../m\"]\nresolver = \"3\"\n"),
+            ],
         );
         assert_eq!((workspace.root.as_path(), workspace.resolver), (Path::new("/p/ws/Cargo.toml"), Resolver::V3));
         assert_eq!(members(&workspace), ["/p/m/Cargo.toml"]);

@@ -103,9 +103,11 @@ impl Graph {
         for (at, node) in self.nodes.iter().enumerate() {
             let root = roots.get(&at);
             let member = matches!(node.from, From::Member(_));
-            let Some(how) = reached.get(&at).cloned().or_else(|| {
-                (member || root.is_some()).then(|| Reached { depth: 0, link: usize::MAX, location: None })
-            }) else {
+            let Some(how) = reached
+                .get(&at)
+                .cloned()
+                .or_else(|| (member || root.is_some()).then(|| Reached { depth: 0, link: usize::MAX, location: None }))
+            else {
                 continue;
             };
             let direct_link = self.edges.iter().find(|l| l.to == at && self.is_member(l.from));
@@ -151,7 +153,8 @@ impl Graph {
                 also_in: Vec::new(),
             };
             if let From::Registry { registry, .. } = &node.from {
-                let source = sources.entry(registry.clone()).or_insert_with(|| index.source_of(registry.as_deref()).ok());
+                let source =
+                    sources.entry(registry.clone()).or_insert_with(|| index.source_of(registry.as_deref()).ok());
                 node.fill(&mut package, source.as_ref());
                 plan.signal_gaps.push(SignalGap {
                     signal: "build-script",
@@ -334,7 +337,10 @@ mod tests {
     #[test]
     fn download_templates() {
         let url = |t: &str, n: &str| download_url(t, n, "1.0.0", "ff");
-        assert_eq!(url("https://static.crates.io/crates", "serde"), "https://static.crates.io/crates/serde/1.0.0/download");
+        assert_eq!(
+            url("https://static.crates.io/crates", "serde"),
+            "https://static.crates.io/crates/serde/1.0.0/download"
+        );
         assert_eq!(url("https://r/{prefix}/{crate}-{version}.crate", "MyCrate"), "https://r/My/Cr/MyCrate-1.0.0.crate");
         assert_eq!(url("https://r/{lowerprefix}/{sha256-checksum}", "MyCrate"), "https://r/my/cr/ff");
         assert_eq!(url("https://r/{prefix}", "abc"), "https://r/3/a");

@@ -20,9 +20,7 @@ use crate::ecosystem::cargo::spec::InstallSpec;
 use crate::ecosystem::cargo::version::{PartialVersion, Requirement};
 use crate::ecosystem::cargo::workspace::{Resolver, Workspace, manifest_of};
 use crate::invocation::RequestKind;
-use crate::model::{
-    Ecosystem, Execution, Location, Origin, PackageName, Plan, Unresolved, UnresolvedCause,
-};
+use crate::model::{Ecosystem, Execution, Location, Origin, PackageName, Plan, Unresolved, UnresolvedCause};
 use crate::registry::CrateIndex;
 use crate::resolve::Request;
 
@@ -60,7 +58,12 @@ pub(super) fn binstall(request: Request<'_>, index: &dyn CrateIndex) -> Plan {
     for wanted in &request.invocation.requests {
         let resolved = program(request, index, &wanted.text, &wanted.location);
         let own = resolved.packages.into_iter().filter(|p| p.direct).collect();
-        plan.merge(Plan { packages: own, held_back: resolved.held_back, unresolved: resolved.unresolved, ..Plan::default() });
+        plan.merge(Plan {
+            packages: own,
+            held_back: resolved.held_back,
+            unresolved: resolved.unresolved,
+            ..Plan::default()
+        });
         plan.unresolved.push(Unresolved {
             requirement: wanted.text.clone(),
             name: InstallSpec::parse(&wanted.text, None).ok().map(|s| PackageName::new(Ecosystem::CratesIo, &s.name)),
@@ -209,7 +212,9 @@ fn program(request: Request<'_>, index: &dyn CrateIndex, text: &str, location: &
     };
     let mut graph = graph(&universe, &solution, request, &nowhere, &adopted);
     let at = graph.nodes.iter().position(|n| {
-        n.name == spec.name && matches!(n.from, From::Registry { .. }) && universe.version(root).is_some_and(|v| n.version == v.to_string())
+        n.name == spec.name
+            && matches!(n.from, From::Registry { .. })
+            && universe.version(root).is_some_and(|v| n.version == v.to_string())
     });
     let mut origins: BTreeMap<usize, Origin> = BTreeMap::new();
     if let Some(at) = at {
@@ -240,7 +245,11 @@ fn wanted(universe: &mut Universe<'_>, name: &str, source: usize, requirement: R
 }
 
 /// The newer release of the program itself that the cooldown hid.
-fn root_held_back(universe: &mut Universe<'_>, dependency: &Dependency, root: PackageIx) -> Option<crate::model::HeldBack> {
+fn root_held_back(
+    universe: &mut Universe<'_>,
+    dependency: &Dependency,
+    root: PackageIx,
+) -> Option<crate::model::HeldBack> {
     if universe.young != Young::Hidden {
         return None;
     }

@@ -78,7 +78,8 @@ pub(super) fn structural(
             let here: Vec<usize> = entry.dependencies.iter().filter(named).copied().collect();
             let fits = |p: &LockedPackage| {
                 let git = matches!(dependency.source, DependencySource::Git { .. });
-                semver::Version::parse(&p.version).is_ok_and(|v| requirement.matches(&v) || git && dependency.version.is_none())
+                semver::Version::parse(&p.version)
+                    .is_ok_and(|v| requirement.matches(&v) || git && dependency.version.is_none())
             };
             let right = |at: &&usize| {
                 lock.packages.get(**at).is_some_and(|p| {
@@ -104,8 +105,11 @@ pub(super) fn structural(
                 });
                 continue;
             }
-            let found: Vec<String> =
-                here.iter().filter_map(|at| lock.packages.get(*at)).map(|p| format!("{} {}", p.name, p.version)).collect();
+            let found: Vec<String> = here
+                .iter()
+                .filter_map(|at| lock.packages.get(*at))
+                .map(|p| format!("{} {}", p.name, p.version))
+                .collect();
             let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
             issues.push(drift(dependency.location.clone(), dependency.text.clone(), found));
         }
@@ -292,7 +296,9 @@ pub(super) fn compare(
     let mut issues = Vec::new();
     for &package in solution.packages.iter().filter(|p| !kept.contains(p)) {
         let Some(p) = universe.packages.get(package) else { continue };
-        let Some(source) = universe.sources.get(p.source).filter(|s| !matches!(s, SourceEntry::Local(_))) else { continue };
+        let Some(source) = universe.sources.get(p.source).filter(|s| !matches!(s, SourceEntry::Local(_))) else {
+            continue;
+        };
         let expected = format!("{} {} from {}", p.name, p.version, source_text(source));
         let stands: Vec<usize> = removed
             .iter()
@@ -385,9 +391,10 @@ fn stand(
 ) -> Plan {
     let mut graph = Graph::default();
     let manifest_of = |p: &LockedPackage| -> Option<&Manifest> {
-        workspace?.manifests.values().find(|m| {
-            m.package.as_ref().is_some_and(|t| *t.name == *p.name && *t.version == *p.version)
-        })
+        workspace?
+            .manifests
+            .values()
+            .find(|m| m.package.as_ref().is_some_and(|t| *t.name == *p.name && *t.version == *p.version))
     };
     for (at, package) in lock.packages.iter().enumerate() {
         let line = adopted.nodes.get(&at).and_then(|p| match &universe.packages.get(*p)?.origin {
@@ -444,7 +451,11 @@ fn stand(
                 development: first.is_some_and(|d| d.section == Section::Dev),
                 origin,
                 text: format!("{} = \"={}\"", target.name, target.version),
-                range: target.source.as_deref().is_some_and(|s| !s.starts_with("git+")).then(|| format!("={}", target.version)),
+                range: target
+                    .source
+                    .as_deref()
+                    .is_some_and(|s| !s.starts_with("git+"))
+                    .then(|| format!("={}", target.version)),
             });
         }
     }

@@ -77,7 +77,13 @@ fn malformed(diagnostic: Diagnostic) -> Unresolved {
 }
 
 /// A requirement that a registry gave no metadata for.
-fn unfetched(requirement: &str, name: &str, range: Option<&str>, location: Option<Location>, error: &FetchError) -> Unresolved {
+fn unfetched(
+    requirement: &str,
+    name: &str,
+    range: Option<&str>,
+    location: Option<Location>,
+    error: &FetchError,
+) -> Unresolved {
     let cause = match error {
         FetchError::NotFound { .. } => UnresolvedCause::UnknownPackage,
         FetchError::Unreachable { .. } | FetchError::Unauthorized { .. } | FetchError::Offline { .. } => {

@@ -399,11 +399,17 @@ fn unsolved(universe: &mut Universe<'_>, failure: Failure) -> Unresolved {
         Failure::Conflict { from, dependency, with, no_candidates } => {
             let by = label(universe, from);
             let (cause, reason) = if no_candidates {
-                (UnresolvedCause::NoMatchingVersion, format!("no release fits `{}`, required by {by}", dependency.line()))
+                (
+                    UnresolvedCause::NoMatchingVersion,
+                    format!("no release fits `{}`, required by {by}", dependency.line()),
+                )
             } else {
                 let with: Vec<String> = with.into_iter().take(8).map(|p| label(universe, p)).collect();
                 let beside = if with.is_empty() { String::new() } else { format!(" beside {}", with.join(", ")) };
-                (UnresolvedCause::Conflict, format!("no release that fits `{}` (required by {by}) can be chosen{beside}", dependency.line()))
+                (
+                    UnresolvedCause::Conflict,
+                    format!("no release that fits `{}` (required by {by}) can be chosen{beside}", dependency.line()),
+                )
             };
             Unresolved {
                 requirement: dependency.line(),
@@ -535,9 +541,10 @@ pub(super) fn graph(
     let locked: BTreeMap<PackageIx, &Locked> =
         adopted.nodes.iter().filter_map(|(at, p)| Some((*p, adopted.entries.get(at)?))).collect();
     for &package in &solution.packages {
-        let (Some(p), Some(source)) =
-            (universe.packages.get(package), universe.packages.get(package).and_then(|p| universe.sources.get(p.source)))
-        else {
+        let (Some(p), Some(source)) = (
+            universe.packages.get(package),
+            universe.packages.get(package).and_then(|p| universe.sources.get(p.source)),
+        ) else {
             continue;
         };
         let (from, runs) = match source {
@@ -698,10 +705,9 @@ fn put(manifest: &mut Manifest, dependency: ManifestDependency) {
         }
         None => {
             // Within a table Cargo goes by name.
-            let at = manifest
-                .dependencies
-                .iter()
-                .position(|d| d.section == dependency.section && d.target == dependency.target && d.name > dependency.name);
+            let at = manifest.dependencies.iter().position(|d| {
+                d.section == dependency.section && d.target == dependency.target && d.name > dependency.name
+            });
             let at = at.unwrap_or_else(|| {
                 let last = manifest
                     .dependencies
@@ -751,9 +757,10 @@ fn requested(
     let path = spec.path.clone().or_else(|| value("--path"));
     let mut name = spec.name.clone();
     let mut version = spec.requirement.clone();
-    let inherited = workspace.root_manifest().and_then(|m| m.workspace.as_ref()).and_then(|w| {
-        w.dependencies.iter().find(|d| d.name == name && version.is_none() && path.is_none())
-    });
+    let inherited = workspace
+        .root_manifest()
+        .and_then(|m| m.workspace.as_ref())
+        .and_then(|w| w.dependencies.iter().find(|d| d.name == name && version.is_none() && path.is_none()));
     let source = if let Some(url) = value("--git") {
         let reference = match (value("--branch"), value("--tag"), value("--rev")) {
             (Some(b), ..) => crate::ecosystem::cargo::manifest::GitReference::Branch(b),

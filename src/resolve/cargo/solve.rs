@@ -176,7 +176,12 @@ impl Search<'_, '_> {
                     let Some(mark) = self.back(&mut marks, deepest) else {
                         let no_candidates = choice.candidates.is_empty();
                         let with = conflicts.into_iter().collect();
-                        return Err(Failure::Conflict { from: parent, dependency: choice.dependency, with, no_candidates });
+                        return Err(Failure::Conflict {
+                            from: parent,
+                            dependency: choice.dependency,
+                            with,
+                            no_candidates,
+                        });
                     };
                     steps += 1;
                     if steps > MAX_STEPS {
@@ -385,11 +390,7 @@ impl Search<'_, '_> {
             let kind = match self.universe.query(dependency) {
                 Ok(candidates) if candidates.is_empty() && self.roots.contains(&package) => ProblemKind::NoVersion,
                 Ok(candidates) => {
-                    out.push(Choice {
-                        dependency: Rc::clone(dependency),
-                        candidates,
-                        features: Rc::clone(features),
-                    });
+                    out.push(Choice { dependency: Rc::clone(dependency), candidates, features: Rc::clone(features) });
                     continue;
                 }
                 Err(error) => ProblemKind::Fetch(error),

@@ -253,7 +253,8 @@ impl<'a> Universe<'a> {
         let version = Version::parse(&table.version).ok()?;
         let (name, links) = (self.intern(&table.name), table.links.as_deref().map(|l| self.intern(l)));
         let rust_version = table.rust_version.as_deref().and_then(PartialVersion::parse);
-        let package = Package::new(name, version, source, links, rust_version, PackageOrigin::Manifest(Rc::clone(&manifest)));
+        let package =
+            Package::new(name, version, source, links, rust_version, PackageOrigin::Manifest(Rc::clone(&manifest)));
         Some(self.add(package))
     }
 
@@ -367,7 +368,9 @@ impl<'a> Universe<'a> {
         let patches = self.patches.get(&(dependency.source, Rc::clone(&dependency.name))).cloned().unwrap_or_default();
         let patches: Vec<PackageIx> = patches
             .into_iter()
-            .filter(|p| self.packages.get(*p).is_some_and(|p| p.is_opaque() || dependency.requirement.matches(&p.version)))
+            .filter(|p| {
+                self.packages.get(*p).is_some_and(|p| p.is_opaque() || dependency.requirement.matches(&p.version))
+            })
             .collect();
         let loaded = match self.load(&dependency.name, dependency.source) {
             Ok(loaded) => loaded,
@@ -496,7 +499,9 @@ impl<'a> Universe<'a> {
         for dependency in dependencies {
             let fits = |candidate: &PackageIx| {
                 self.packages.get(*candidate).is_some_and(|p| {
-                    p.name == dependency.name && p.source == dependency.source && dependency.requirement.matches(&p.version)
+                    p.name == dependency.name
+                        && p.source == dependency.source
+                        && dependency.requirement.matches(&p.version)
                 })
             };
             let known: &[PackageIx] = match edges {
@@ -507,8 +512,7 @@ impl<'a> Universe<'a> {
                 },
             };
             let lockable = self.preferences.lockable.get(&(Rc::clone(&dependency.name), dependency.source));
-            dependency.locked =
-                known.iter().find(|c| fits(c) && lockable.is_some_and(|all| all.contains(c))).copied();
+            dependency.locked = known.iter().find(|c| fits(c) && lockable.is_some_and(|all| all.contains(c))).copied();
         }
     }
 
@@ -606,7 +610,8 @@ impl<'a> Universe<'a> {
             }
             DependencySource::Git { url, reference } => {
                 let id = SourceId { kind: SourceKind::Git(reference.clone()), url: url.clone(), precise: None };
-                let same = self.sources.iter().position(|s| matches!(s, SourceEntry::Git(known) if known.same_place(&id)));
+                let same =
+                    self.sources.iter().position(|s| matches!(s, SourceEntry::Git(known) if known.same_place(&id)));
                 same.unwrap_or_else(|| self.source(SourceEntry::Git(id)))
             }
         }
@@ -651,9 +656,7 @@ impl<'a> Universe<'a> {
             features.insert(self.intern(name), values);
         }
         for d in dependencies.iter().filter(|d| d.optional && !explicit.contains(&d.alias)) {
-            features
-                .entry(Rc::clone(&d.alias))
-                .or_insert_with(|| vec![FeatureValue::Dependency(Rc::clone(&d.alias))]);
+            features.entry(Rc::clone(&d.alias)).or_insert_with(|| vec![FeatureValue::Dependency(Rc::clone(&d.alias))]);
         }
         features
     }
@@ -690,7 +693,10 @@ fn is_crates_io(registry: &str) -> bool {
     let url = url.strip_prefix("registry+").unwrap_or(url);
     matches!(
         url,
-        "crates-io" | "https://github.com/rust-lang/crates.io-index" | "sparse+https://index.crates.io" | "https://index.crates.io"
+        "crates-io"
+            | "https://github.com/rust-lang/crates.io-index"
+            | "sparse+https://index.crates.io"
+            | "https://index.crates.io"
     )
 }
 
@@ -702,7 +708,8 @@ fn valid_line(line: &IndexVersion) -> bool {
     if line.features.is_empty() {
         return true;
     }
-    let optional = |name: &str| line.dependencies.iter().any(|d| d.optional && d.name == name && d.kind != DependencyKind::Dev);
+    let optional =
+        |name: &str| line.dependencies.iter().any(|d| d.optional && d.name == name && d.kind != DependencyKind::Dev);
     let any = |name: &str| line.dependencies.iter().any(|d| d.name == name);
     line.features.values().flatten().all(|value| match value.split_once('/') {
         Some((name, _)) => match name.strip_suffix('?') {
