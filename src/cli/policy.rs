@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// Errors and warnings on stderr; 2 when a layer cannot be used.
 fn report(loaded: &policy::Loaded) -> ExitCode {
     complain_of("error", &loaded.errors);
-    complain_of("warning", &loaded.policy.warnings);
+    complain_of("warning", &loaded.policy.notices());
     if loaded.locked {
         complain("error: the managed policy cannot be used, so nothing may be installed until it is mended");
     }

@@ -409,6 +409,16 @@ impl Policy {
         self.git_remotes.iter().find(|p| p.value.matches(url)).map(|p| &p.location)
     }
 
+    /// Everything in the layers that deserves a look: [`Policy::warnings`], and exceptions whose date has passed.
+    pub fn notices(&self) -> Vec<Diagnostic> {
+        let expired = self.expired.iter().map(|e| {
+            let package = crate::model::printable(e.package.text(), 120);
+            let message = format!("the exception for `{package}` from `{}` expired at {}", e.rule, e.expires);
+            Diagnostic::new(e.location.clone(), message).with_hint("renew its date or remove it")
+        });
+        self.warnings.iter().cloned().chain(expired).collect()
+    }
+
     /// Whether a layer may loosen a value: see the module's text.
     fn may_loosen(&self, key: &str, layer: Layer) -> bool {
         let left_by_managed = !self.set_by_managed.contains(key) || self.delegated_by_managed.contains(key);

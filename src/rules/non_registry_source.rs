@@ -1,8 +1,6 @@
 //! `non-registry-source`: packages from git, a URL or a path go in, at any depth; those outside the project come out.
 
-use std::path::Path;
-
-use super::{Facts, Observation, Rule, fix, say};
+use super::{Facts, Observation, Rule, fix, places, say};
 use crate::ecosystem::python::direct::full_commit;
 use crate::model::{Category, Level, Package, Source};
 
@@ -28,7 +26,7 @@ fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
         Source::Url { url } => Observation::new(format!("{name} is an archive at {}", say::url(url)))
             .fix(fix::advice("take it from the registry, or fix its bytes with a hash and give it a dated exception")),
         Source::Path { path } => {
-            if is_inside(facts, path) {
+            if places::is_inside(facts, path) {
                 return None;
             }
             let path = say::sentence(&path.display().to_string());
@@ -42,14 +40,6 @@ fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
             .with("url", say::url(&package.source.url()))
             .with("depth", i64::from(package.depth)),
     )
-}
-
-/// Whether a path lies in the project: below the working directory, or below the one that a command works in.
-fn is_inside(facts: &Facts<'_>, path: &Path) -> bool {
-    let environment = facts.environment;
-    let directories = facts.invocations.iter().filter_map(|i| i.directory.as_deref());
-    let mut roots = directories.map(|d| environment.absolute(Path::new(d))).chain([environment.cwd.clone()]);
-    roots.any(|root| environment.absolute(&root.join(path)).starts_with(&root))
 }
 
 fn git(facts: &Facts<'_>, package: &Package, url: &str, reference: Option<&str>, commit: Option<&str>) -> Observation {

@@ -1,5 +1,6 @@
 //! Where things come from, as several rules ask it: is an index public, a default, trusted, on this machine, plain http?
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use url::{Host, Url};
@@ -118,6 +119,14 @@ pub(super) fn is_foreign(layer: SettingLayer) -> bool {
 /// Whether a setting says where packages come from.
 pub(super) fn names_a_source(setting: &Setting) -> bool {
     matches!(setting.kind, SettingKind::Index | SettingKind::ExtraIndex | SettingKind::FindLinks)
+}
+
+/// Whether a path lies in the project: below the working directory, or below the one that a command works in.
+pub(super) fn is_inside(facts: &Facts<'_>, path: &Path) -> bool {
+    let environment = facts.environment;
+    let directories = facts.invocations.iter().filter_map(|i| i.directory.as_deref());
+    let mut roots = directories.map(|d| environment.absolute(Path::new(d))).chain([environment.cwd.clone()]);
+    roots.any(|root| environment.absolute(&root.join(path)).starts_with(&root))
 }
 
 /// Whether a source of packages is a public default or trusted by policy.

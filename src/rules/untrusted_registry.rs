@@ -2,6 +2,7 @@
 //! use, go in; those that are neither a default nor trusted nor the user's own come out.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::{Facts, Observation, Rule, fix, places, say};
 use crate::invocation::{Flag, FlagEffect};
@@ -40,41 +41,79 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
     out
 }
 
-/// Registries that the plan would use and that nothing above speaks of: a lockfile or manifest brought them in.
+/// Places that would serve packages of the plan and that nothing above speaks of: a lockfile, a manifest or a
+/// directory outside the project brought them in.
 fn from_plan(facts: &Facts<'_>, said: &[Observation]) -> Vec<Observation> {
-    let mut by_registry: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
+    let mut by_place: BTreeMap<String, Vec<&Package>> = BTreeMap::new();
     for package in &facts.plan.packages {
-        if let Source::Registry { url } = &package.source
-            && registry_url(url).is_some()
-            && !places::is_trusted(facts, url)
-        {
-            by_registry.entry(url).or_default().push(package);
+        for place in places_of(package) {
+            let foreign = match local_path(&place) {
+                Some(path) => !places::is_inside(facts, &path),
+                None => registry_url(&place).is_some() && !places::is_trusted(facts, &place),
+            };
+            let packages = if foreign { by_place.entry(place).or_default() } else { continue };
+            if packages.last().is_none_or(|last| last.id != package.id) {
+                packages.push(package);
+            }
         }
     }
-    let named = |url: &str| {
+    let named = |place: &str| {
         let of_user = facts.settings.iter().filter(|s| !places::is_foreign(s.layer) && places::names_a_source(s));
         let reported = said.iter().filter_map(|o| match o.evidence.get("registry") {
             Some(Value::Text(text)) => Some(text.as_str()),
             _ => None,
         });
-        of_user
-            .map(|s| places::url_in(&s.value).unwrap_or(&s.value))
-            .chain(reported)
-            .any(|known| places::overlap(known, url))
+        of_user.map(|s| s.value.as_str()).chain(reported).any(|known| match local_path(place) {
+            Some(path) => is_end_of(known, &path),
+            None => places::overlap(places::url_in(known).unwrap_or(known), place),
+        })
     };
-    by_registry.retain(|url, _| !named(url));
-    let one = |(url, packages): (&str, Vec<&Package>)| {
+    by_place.retain(|place, _| !named(place));
+    let one = |(place, packages): (String, Vec<&Package>)| {
         let names: Vec<String> = packages.iter().map(|p| say::release(&p.id)).collect();
-        let shown = say::url(url);
+        let shown = say::url(&place);
         let message = format!("{shown} is not trusted, and would serve {}", say::list(&names, 3));
+        let text = format!("take it from a registry of your own configuration{TRUST}");
         let mut observation = Observation::new(message)
-            .fix(fix::advice("take it from a registry of your own configuration, or trust this one in your policy: [trust] registries"))
+            .fix(fix::advice(text))
             .with("registry", shown)
             .with("packages", say::texts(names.iter().map(String::as_str)));
         observation.location = packages.first().map(|p| p.origin.location.clone());
         observation
     };
-    by_registry.into_iter().map(one).collect()
+    by_place.into_iter().map(one).collect()
+}
+
+/// The registry of a package; where a lockfile does not name one, the hosts of its artifacts.
+fn places_of(package: &Package) -> Vec<String> {
+    match &package.source {
+        Source::Registry { url } if !url.is_empty() => vec![url.clone()],
+        Source::Registry { .. } => {
+            let untrusted = package.artifacts.iter().filter(|a| !places::is_default(&a.url));
+            let origin = |url: &str| registry_url(url).map(|u| u.origin().ascii_serialization());
+            let mut origins: Vec<String> = untrusted.filter_map(|a| origin(&a.url)).collect();
+            origins.sort_unstable();
+            origins.dedup();
+            origins
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The path of a directory of archives: a `file:` URL or an absolute path.
+fn local_path(place: &str) -> Option<PathBuf> {
+    if is_local(place) {
+        let url = url::Url::parse(place).ok()?;
+        return url.to_file_path().ok();
+    }
+    Some(PathBuf::from(place)).filter(|p| p.is_absolute())
+}
+
+/// Whether a setting's value (`~/wheels`, `wheels`, `file:///srv/wheels`) ends a path.
+fn is_end_of(value: &str, path: &Path) -> bool {
+    let value =
+        local_path(value).unwrap_or_else(|| PathBuf::from(value.trim_start_matches("~/").trim_start_matches("./")));
+    !value.as_os_str().is_empty() && path.ends_with(value)
 }
 
 fn from_setting(facts: &Facts<'_>, setting: &Setting) -> Option<Observation> {
