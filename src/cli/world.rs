@@ -16,6 +16,7 @@ use crate::registry::crate_index::CrateRegistries;
 use crate::registry::http::{Profile, ProxySettings};
 use crate::registry::npm_registry::Scopes;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex, python_config};
+use crate::toolchain;
 
 /// Which command an index was made for: its words, and the directory it works in.
 type Key = (Vec<String>, PathBuf);
@@ -30,6 +31,8 @@ pub(super) struct RealWorld {
     python: Made<dyn PythonIndex>,
     npm: Made<dyn NpmRegistry>,
     crates: Made<dyn CrateIndex>,
+    interpreters: Mutex<HashMap<Key, InterpreterFacts>>,
+    cache: Option<PathBuf>,
     settings: Mutex<Vec<Setting>>,
 }
 
@@ -46,6 +49,8 @@ impl RealWorld {
             python: Mutex::default(),
             npm: Mutex::default(),
             crates: Mutex::default(),
+            interpreters: Mutex::default(),
+            cache: cache_directory(&session.environment),
             settings: Mutex::default(),
         }
     }
@@ -77,6 +82,13 @@ impl RealWorld {
     }
 }
 
+/// `sys.prefix` of an interpreter by its place: two above `bin/python`, beside `python.exe` on Windows.
+fn prefix_of(executable: PathBuf) -> Option<PathBuf> {
+    let directory = executable.parent()?;
+    let holds = |name: &str| directory.file_name().is_some_and(|n| n.eq_ignore_ascii_case(name));
+    if holds("bin") || holds("Scripts") { directory.parent().map(PathBuf::from) } else { Some(directory.to_owned()) }
+}
+
 /// What was made for a command, or is made now.
 fn made<T: ?Sized>(
     all: &Made<T>,
@@ -91,12 +103,13 @@ fn made<T: ?Sized>(
 
 impl World for RealWorld {
     fn python(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn PythonIndex> {
+        let prefix = self.interpreter(invocation, environment).executable.and_then(prefix_of);
         made(&self.python, invocation, environment, || {
             let config = python_config::read(python_config::Sources {
                 invocation,
                 environment,
                 files: &*self.files,
-                prefix: None,
+                prefix: prefix.as_deref(),
                 file_options: &self.file_options(invocation, environment),
             });
             self.note(config.settings);
@@ -129,36 +142,11 @@ impl World for RealWorld {
         })
     }
 
-    fn interpreter(&self, _invocation: &Invocation, _environment: &Environment) -> InterpreterFacts {
-        InterpreterFacts {
-            executable: None,
-            markers: [
-                ("python_version", "3.11"),
-                ("python_full_version", "3.11.7"),
-                ("os_name", "posix"),
-                ("sys_platform", "linux"),
-                ("platform_machine", "x86_64"),
-                ("platform_system", "Linux"),
-                ("implementation_name", "cpython"),
-                ("implementation_version", "3.11.7"),
-                ("platform_python_implementation", "CPython"),
-                ("platform_release", "6.0"),
-                ("platform_version", "x"),
-            ]
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .to_vec(),
-            tags: crate::ecosystem::python::tags::compatible_tags(&crate::ecosystem::python::tags::Interpreter {
-                implementation: crate::ecosystem::python::tags::Implementation::CPython { abi_flags: String::new() },
-                version: (3, 11),
-                platform: crate::ecosystem::python::tags::Platform::Glibc {
-                    version: (2, 36),
-                    arch: "x86_64".to_owned(),
-                },
-            }),
-            site_packages: Vec::new(),
-            assumed: Vec::new(),
-            installed: Vec::new(),
-        }
+    fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts {
+        let key = (invocation.argv.clone(), environment.cwd.clone());
+        let mut all = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
+        let ask = || toolchain::python::facts(invocation, environment, self.cache.as_deref());
+        all.entry(key).or_insert_with(ask).clone()
     }
 
     fn settings(&self) -> Vec<Setting> {

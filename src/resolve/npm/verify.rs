@@ -106,7 +106,11 @@ impl<'a> Verifier<'a> {
     pub(super) fn locked(&self, shape: &LockedShape<'_>) -> (Package, Vec<LockIssue>) {
         let locked = shape.package;
         let id = PackageId::new(name_of(locked), locked.version.as_deref().unwrap_or("0"));
-        let state = if locked.digests.is_empty() && !locked.other_digest { LockState::Locked } else { LockState::LockedWithDigest };
+        let state = if locked.digests.is_empty() && !locked.other_digest {
+            LockState::Locked
+        } else {
+            LockState::LockedWithDigest
+        };
         let source = self.source(shape);
         let mut package = release::bare(id, source, shape.origin.clone(), shape.pinning, state);
         package.withdrawn.clone_from(&locked.deprecated);
