@@ -119,6 +119,9 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Furthest into a line that characters are counted, in bytes; beyond it columns are bytes.
+const MAX_COUNTED: usize = 8 * 1024;
+
 /// Byte offsets to lines and columns, by binary search over the line starts. Built once a file.
 #[derive(Debug, Clone)]
 pub struct LineIndex<'t> {
@@ -141,7 +144,9 @@ impl<'t> LineIndex<'t> {
             offset -= 1;
         }
         let line = self.starts.partition_point(|start| *start <= offset) - 1;
-        let column = self.text[self.starts[line]..offset].chars().count() + 1;
+        // Far out on a line (a minified or hostile file), counting for every entry would be quadratic: bytes will do.
+        let before = &self.text[self.starts[line]..offset];
+        let column = if before.len() > MAX_COUNTED { before.len() } else { before.chars().count() } + 1;
         (u32::try_from(line + 1).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 

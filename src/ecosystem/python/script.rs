@@ -65,7 +65,8 @@ fn blocks(text: &str) -> Vec<Block> {
         let run = lines[at + 1..].iter().take_while(|l| **l == "#" || l.starts_with("# ")).count();
         let close = lines[at + 1..at + 1 + run].iter().rposition(|l| *l == "# ///");
         let Some(close) = close.filter(|c| *c > 0) else {
-            at += 1;
+            // What opens later in the same run has no end either.
+            at += run + 1;
             continue;
         };
         let content = &lines[at + 1..at + 1 + close];

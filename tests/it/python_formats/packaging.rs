@@ -280,6 +280,28 @@ fn names_and_file_names() {
     }
 }
 
+/// Whether two requirements ask for the same: names and extras by their canonical form, versions as versions.
+#[test]
+fn requirements_compare() {
+    let Some(t) = table("pep508/equal.json") else { return };
+    let shape = |v: &Value| {
+        let r = requirement::parse(text(v)).unwrap();
+        let mut extras: Vec<String> = r.extras.iter().map(|e| normalise_name(Ecosystem::PyPI, e)).collect();
+        extras.sort();
+        let mut clauses: Vec<(&str, Version)> =
+            r.specifiers.iter().map(|s| (s.operator().text(), s.version().unwrap().clone())).collect();
+        clauses.sort();
+        let clauses = clauses.into_iter().map(|(op, v)| (op.to_owned(), v)).collect::<Vec<_>>();
+        let marker = r.marker.map(|m| m.text().replace([' ', '\''], "").replace('"', ""));
+        (r.name, extras, clauses, marker)
+    };
+    for (key, same) in [("equal", true), ("equivalent", true), ("different", false)] {
+        for pair in list(&t[key]) {
+            assert_eq!(shape(&pair[0]) == shape(&pair[1]), same, "{key} {pair}");
+        }
+    }
+}
+
 /// `packaging.tags.sys_tags()` recorded on CPython 3.11 with glibc 2.36 on x86_64.
 #[test]
 fn tags_are_those_of_a_real_interpreter() {
