@@ -188,6 +188,8 @@ pub(super) struct Style {
 
 impl Style {
     pub const OPTPARSE: Self = Self { abbreviate: true, dashed_values: true, nopt: false, stop: false };
+    /// click, which pip-tools uses.
+    pub const CLICK: Self = Self { abbreviate: false, dashed_values: true, nopt: false, stop: false };
     /// argparse, which pipx, pdm and pipenv use.
     pub const ARGPARSE: Self = Self { abbreviate: true, dashed_values: false, nopt: false, stop: false };
     pub const CLAP: Self = Self { abbreviate: false, dashed_values: false, nopt: false, stop: false };
@@ -314,7 +316,7 @@ impl Scanner<'_> {
     }
 
     fn unknown(&mut self, word: &Word, name: &str, value: Option<String>) {
-        let after = if value.is_none() { ", which may take the next word" } else { "" };
+        let after = if value.is_none() && !self.style.nopt { ", which may take the next word" } else { "" };
         self.out.opaque.push(opaque(word.index, format!("unknown option `{}`{after}", shown(name))));
         self.out.given.push(Given {
             opt: None,
@@ -353,7 +355,9 @@ impl Scanner<'_> {
             (Arity::Flag | Arity::Equals, None) => self.give(canonical, opt, None, word.index, word.index),
             (Arity::One | Arity::Maybe, None) => {
                 let next = self.words.get(self.at).filter(|next| {
-                    let dashed = next.text.len() > 1 && next.text.starts_with('-');
+                    // argparse takes a word with a blank in it for no option.
+                    let plain = self.style.abbreviate && next.text.contains(' ');
+                    let dashed = next.text.len() > 1 && next.text.starts_with('-') && !plain;
                     !dashed || (opt.arity == Arity::One && self.style.dashed_values)
                 });
                 match next {

@@ -86,6 +86,8 @@ enum Does {
     Link,
     /// Rearranges the tree that the manifest allows.
     Project,
+    /// Removes, and installs what the rest of the manifest lacks in node_modules (seen with npm 11).
+    Uninstall,
     Audit,
     Pack,
     Cache,
@@ -114,9 +116,9 @@ const VERBS: &[Verb<Does>] = &[
     ("start", Does::Run),
     ("stop", Does::Run),
     ("restart", Does::Run),
-    ("uninstall unlink remove rm r un", Does::Nothing),
+    ("uninstall unlink remove rm r un", Does::Uninstall),
+    ("prune", Does::Uninstall),
     ("rebuild rb", Does::Nothing),
-    ("prune", Does::Nothing),
     ("access", Does::Nothing),
     ("adduser add-user", Does::Nothing),
     ("approve-scripts", Does::Nothing),
@@ -225,6 +227,10 @@ pub(super) fn npm(context: &Context<'_>, program: &str, words: &[Word]) -> Under
         return invocation.into();
     }
     let starts = acts(&mut invocation, does, operands, &found);
+    if matches!(does, Does::Run | Does::Nothing) {
+        // An option that npm does not know takes no word, so it cannot turn these into an install.
+        invocation.opaque.retain(|o| !o.reason.starts_with("unknown option"));
+    }
     Understood { invocation, starts }
 }
 
@@ -257,6 +263,8 @@ fn acts(invocation: &mut Invocation, does: Does, operands: &[Word], found: &Scan
             invocation.effect = Effect::Project;
             invocation.dry_run |= invocation.verb == "find-dupes";
         }
+        Does::Uninstall if invocation.global => {}
+        Does::Uninstall => invocation.effect = Effect::Project,
         Does::Audit => {
             if operands.first().is_some_and(|w| w.text == "fix") {
                 "audit fix".clone_into(&mut invocation.verb);

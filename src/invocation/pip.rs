@@ -257,7 +257,7 @@ fn tools(
 ) -> Understood {
     let mut invocation = context.invocation(Tool::Pip, program);
     verb.clone_into(&mut invocation.verb);
-    let found = scan(words, &[table], Style::CLAP);
+    let found = scan(words, &[table], Style::CLICK);
     variables(&mut invocation, context, &[table]);
     apply(&mut invocation, &found);
     if found.help {

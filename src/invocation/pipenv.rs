@@ -39,8 +39,8 @@ const INSTALL: &[Opt] = &[
 ];
 
 const LOCK: &[Opt] = &[
-    // Before 2022: print requirements.
-    flag("--requirements -r", Neutral).act(Act::Help),
+    // Before 2022: print requirements, after locking.
+    flag("--requirements -r", Neutral),
     flag("--dev-only", Selects),
 ];
 

@@ -29,7 +29,7 @@ const ADD: &[Opt] = &[
     value("--group -G, --optional", Neutral),
     value("--extras -E", Selects).act(Act::Select),
     value("--python, --platform, --markers", Selects),
-    value("--source", ExtraIndex),
+    value("--source", Selects),
     flag("--dev -D, --editable -e, --lock", Neutral),
     flag("--allow-prereleases", Selects),
     flag("--dry-run", Neutral).act(Act::DryRun),

@@ -148,8 +148,11 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         let wrapper = wrapper_name(&understood.invocation);
         let surrounds = Context { opaque: understood.invocation.opaque.clone(), ..context.inside(&wrapper) };
         let directory = understood.invocation.directory.clone();
-        out.push(understood.invocation);
-        if !understood.starts.is_empty() {
+        settle(context, &mut understood.invocation);
+        if understood.invocation.tool != Tool::Other || understood.invocation.effect != Effect::Nothing {
+            out.push(understood.invocation);
+        }
+        if understood.starts.first().is_some_and(|w| !w.expands) {
             read(&Context { directory, ..surrounds }, &understood.starts, out);
         }
         return;
@@ -164,6 +167,17 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         return;
     }
     wrappers::read(context, &name, first, rest, out);
+}
+
+/// A command that installs nothing stays clear of doubts about its surroundings; with doubts of its own it may install.
+fn settle(context: &Context<'_>, invocation: &mut Invocation) {
+    if invocation.effect == Effect::Nothing && !invocation.opaque.is_empty() {
+        if invocation.opaque.len() > context.opaque.len() {
+            invocation.effect = Effect::Unknown;
+        } else {
+            invocation.opaque.clear();
+        }
+    }
 }
 
 /// A word that a shell would replace may hold anything: more requests, another registry, another command.

@@ -1,10 +1,13 @@
 //! What each tool's command lines are understood as: tables of argv → one line, real command lines, properties.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use tidewaiter::invocation::{FlagEffect, Invocation, RequestKind, parse};
+use proptest::strategy::Strategy as _;
+use tidewaiter::invocation::{Effect, FlagEffect, Invocation, RequestKind, parse, parse_with_aliases};
 use tidewaiter::model::{Environment, Place, Timestamp};
+
+use crate::support::shared_data;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment {
@@ -15,10 +18,6 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
         os: "linux",
         arch: "x86_64",
     }
-}
-
-fn argv(line: &str) -> Vec<String> {
-    line.split(' ').map(str::to_owned).collect()
 }
 
 /// One line: `tool verb Effect [marks] asks… files… flags… ?opaque…`.
@@ -67,37 +66,347 @@ fn compact(i: &Invocation) -> String {
     out
 }
 
-fn understood(words: &[String]) -> String {
-    parse(words, &environment(&[])).iter().map(compact).collect::<Vec<_>>().join(" ;; ")
+/// A line as a shell would read it.
+fn shell(line: &str) -> Vec<String> {
+    ["sh", "-c", line].map(str::to_owned).to_vec()
 }
 
 #[test]
-fn smoke() {
-    for line in [
-        "pip install requests",
-        "pip3.11 --proxy x install -rreq.txt -U flask --index-url=https://h/simple -qq --trusted-h h",
-        "python3.11 -I -m pip install x",
-        "python -Im pip install x --help",
-        "py -3 -m pip install -e .",
-        "pip uninstall x",
-        "pip --python .venv install --nope x",
-        "npm i -gD x --no-strict-ssl",
-        "npm --prefix d isntall",
-        "npm ci",
-        "npm exec -- npm install evil",
-        "npx -y npm@10 install evil",
-        "npm -w a install --foo x",
-        "npm frob",
-        "npx --no-install x",
-        "npx -p a -p b c -p d",
-        "cargo +nightly build --locked",
-        "cargo add serde -F derive",
-        "cargo install --git https://x --rev abc foo",
-        "cargo frob x",
-        "cargo run -- --help",
-        "cargo nextest run --locked",
-        "cargo --config net.offline=true --config f.toml b",
-    ] {
-        println!("{line}\n    {}", understood(&argv(line)));
+fn real_command_lines() {
+    let Some(path) = shared_data("commands/commands.tsv") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines: BTreeSet<&str> = text.lines().filter_map(|l| l.split('\t').next()).collect();
+    let mut out = String::new();
+    for line in &lines {
+        let all = parse(&shell(line), &environment(&[]));
+        out.push_str(&format!("{line}\n"));
+        for i in &all {
+            let what = compact(i);
+            out.push_str(&format!("    {}\n", what.strip_prefix("sh -c > ").unwrap_or(&what)));
+        }
+    }
+    assert!(lines.len() > 1000);
+    insta::assert_snapshot!("real_command_lines", out);
+}
+
+/// Splits a fixture's line into words: blanks, and quotes that group.
+fn words(line: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let (mut word, mut quote) = (None::<String>, None);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(q)) if c == q => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ', None) => out.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    out.extend(word);
+    out
+}
+
+/// Each fixture holds the command lines of some tools; its snapshot says what each is understood as.
+#[test]
+fn tables() {
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/invocation");
+    for table in ["pip", "uv", "npm", "node-others", "cargo", "python-others", "wrappers"] {
+        let text = std::fs::read_to_string(fixtures.join(format!("{table}.txt"))).unwrap();
+        let mut lines: Vec<String> = Vec::new();
+        for line in text.lines().filter(|l| !l.starts_with("# ")) {
+            // A quote may go on over the end of a line.
+            match lines.last_mut().filter(|l| l.matches('\'').count() % 2 == 1 && l.contains("<<")) {
+                Some(last) => last.push_str(&format!("\n{line}")),
+                None => lines.push(line.to_owned()),
+            }
+        }
+        let out: Vec<String> = lines
+            .iter()
+            .map(|line| {
+                let all = parse(&words(line), &environment(&[]));
+                format!("{line}\n    {}", all.iter().map(compact).collect::<Vec<_>>().join("\n    "))
+            })
+            .collect();
+        insta::assert_snapshot!(format!("table_{table}"), out.join("\n"));
     }
 }
+
+/// zizmor's table of ad-hoc installs. The gate asks more than zizmor does, so the disagreements are listed.
+#[test]
+fn zizmor_table() {
+    let Some(path) = shared_data("suites/zizmor-adhoc/is-adhoc.json") else { return };
+    let rows: Vec<(Vec<String>, bool)> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut differ = Vec::new();
+    for (argv, expected) in &rows {
+        let named = parse(argv, &environment(&[]))
+            .iter()
+            .any(|i| i.effect != Effect::Nothing && i.requests.iter().any(|r| r.kind != RequestKind::Selector));
+        if named != *expected {
+            differ.push(argv.join(" "));
+        }
+    }
+    let explained = |line: &str| {
+        // Ruby's tools are outside this gate.
+        line.starts_with("gem ") || line.starts_with("bundle ")
+            // zizmor leaves npx and pip for later; both bring in what they name.
+            || line.starts_with("npx ") || line.starts_with("pip ")
+    };
+    let unexplained: Vec<&String> = differ.iter().filter(|l| !explained(l)).collect();
+    assert!(unexplained.is_empty(), "{unexplained:#?}");
+    assert_eq!(differ.len(), 17, "{differ:#?}");
+}
+
+/// Cargo's own test lines for `cargo add`: what Cargo accepts is understood without a doubt, with its requests.
+#[test]
+fn cargo_add_lines() {
+    let Some(path) = shared_data("suites/cargo-specs/cargo-add-lines.json") else { return };
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut doubtful = Vec::new();
+    for row in &rows {
+        let line = row["args"].as_str().unwrap();
+        let all = parse(&words(line), &environment(&[]));
+        let i = &all[0];
+        if i.verb != "add" || i.effect != Effect::ProjectAdd {
+            doubtful.push(format!("{line}: {}", compact(i)));
+        } else if row["exit"] == 0 && !i.opaque.is_empty() {
+            doubtful.push(format!("{line}: {}", compact(i)));
+        }
+    }
+    assert_eq!(rows.len(), 166);
+    insta::assert_snapshot!("cargo_add_doubtful", doubtful.join("\n"));
+}
+
+#[test]
+fn variables_act_as_options() {
+    for (line, variables, expected) in [
+        (
+            "pip install x",
+            &[("PIP_INDEX_URL", "http://h/"), ("PIP_EXTRA_INDEX_URL", "http://a http://b"), ("PIP_NO_INPUT", "1")][..],
+            "pip install Requests ‹x› [--extra-index-url=http://a:ExtraIndex$PIP_EXTRA_INDEX_URL] \
+             [--extra-index-url=http://b:ExtraIndex$PIP_EXTRA_INDEX_URL] [--index-url=http://h/:Index$PIP_INDEX_URL] \
+             [--no-input$PIP_NO_INPUT]",
+        ),
+        (
+            "pip install --isolated x",
+            &[("PIP_INDEX_URL", "http://h/")],
+            "pip install Requests ‹x› [--isolated:Configures]",
+        ),
+        ("pip list", &[("PIP_INDEX_URL", "http://h/")], "pip list Nothing"),
+        (
+            "pip install x",
+            &[("PIP_REQUIREMENT", "r.txt"), ("PIP_CONFIG_FILE", "f"), ("PIP_NO_DEPS", "0")],
+            "pip install Requests ‹x› ToolConfig(f) Requirements(r.txt) [PIP_CONFIG_FILE=f:Configures$PIP_CONFIG_FILE] \
+             [--no-deps=false$PIP_NO_DEPS] [--requirement=r.txt$PIP_REQUIREMENT]",
+        ),
+        ("env -i pip install x", &[("PIP_INDEX_URL", "http://h/")], "env > pip install Requests ‹x›"),
+        ("env -u PIP_PRE pip install x", &[("PIP_PRE", "1")], "env > pip install Requests ‹x›"),
+        (
+            "env PIP_PRE=1 pip install x",
+            &[("PIP_PRE", "0")],
+            "env > pip install Requests PIP_PRE=1 ‹x› [--pre:Selects]",
+        ),
+        (
+            "npm i x",
+            &[
+                ("npm_config_registry", "http://h/"),
+                ("NPM_CONFIG_IGNORE_SCRIPTS", "true"),
+                ("npm_config_strict_ssl", "false"),
+            ],
+            "npm install ProjectAdd ‹x› [--ignore-scripts:Strengthens$NPM_CONFIG_IGNORE_SCRIPTS] \
+             [--registry=http://h/:Index$npm_config_registry] [--strict-ssl=false:WeakensSafety$npm_config_strict_ssl]",
+        ),
+        ("npm i x", &[("npm_config_global", "true")], "npm install Requests global ‹x› [--global$npm_config_global]"),
+        (
+            "uv pip install x",
+            &[("UV_INDEX_URL", "http://h/"), ("UV_INSECURE_HOST", "h"), ("UV_CACHE_DIR", "c")],
+            "uv pip install Requests ‹x› [--cache-dir=c$UV_CACHE_DIR] [--index-url=http://h/:Index$UV_INDEX_URL] \
+             [--allow-insecure-host=h:WeakensSafety$UV_INSECURE_HOST]",
+        ),
+        (
+            "cargo build",
+            &[("RUSTC_WRAPPER", "x"), ("CARGO_REGISTRIES_A_INDEX", "http://h"), ("CARGO_HOME", "d")],
+            "cargo build Project [CARGO_REGISTRIES_A_INDEX=http://h:ExtraIndex$CARGO_REGISTRIES_A_INDEX] \
+             [RUSTC_WRAPPER=x:Runs$RUSTC_WRAPPER]",
+        ),
+    ] {
+        let all = parse(&words(line), &environment(variables));
+        assert_eq!(all.iter().map(compact).collect::<Vec<_>>().join(" ;; "), expected, "{line}");
+    }
+}
+
+#[test]
+fn cargo_aliases() {
+    let aliases = |name: &str| match name {
+        "xt" => Some(vec!["run".to_owned(), "-p".to_owned(), "xtask".to_owned(), "--".to_owned()]),
+        "loop" => Some(vec!["loop".to_owned()]),
+        "i" => Some(vec!["install".to_owned(), "--locked".to_owned()]),
+        // Aliases cannot replace a built-in command.
+        "build" => Some(vec!["clean".to_owned()]),
+        _ => None,
+    };
+    for (line, expected) in [
+        ("cargo xt add x", "cargo run Project select:‹xtask› [--package=xtask:Selects]"),
+        ("cargo +nightly i x", "cargo install Requests global ‹x› [+toolchain=nightly:Runs] [--locked:Strengthens]"),
+        ("cargo loop", "cargo loop Unknown ?`loop` is no command of cargo that is known: an alias or a plugin@1"),
+        ("cargo build", "cargo build Project"),
+    ] {
+        let all = parse_with_aliases(&words(line), &environment(&[]), &aliases);
+        assert_eq!(all.iter().map(compact).collect::<Vec<_>>().join(" ;; "), expected, "{line}");
+    }
+}
+
+/// Words that parsers treat in their own ways, to be strung together at random.
+const BITS: &[&str] = &[
+    "pip",
+    "pip3",
+    "install",
+    "-r",
+    "--",
+    "-",
+    "",
+    "--index-url",
+    "npm",
+    "npx",
+    "i",
+    "exec",
+    "-c",
+    "sh",
+    "bash",
+    "uv",
+    "run",
+    "uvx",
+    "--with",
+    "cargo",
+    "add",
+    "+x",
+    "--config",
+    "a=b",
+    "python",
+    "-m",
+    "py",
+    "-3",
+    "env",
+    "-S",
+    "-i",
+    "xargs",
+    "-I",
+    "sudo",
+    "yarn",
+    "workspace",
+    "a",
+    "pnpm",
+    "dlx",
+    "bun",
+    "x",
+    "corepack",
+    "poetry",
+    "self",
+    "pdm",
+    "pipx",
+    "pipenv",
+    "timeout",
+    "1",
+    "--x=y",
+    "--no-",
+    "-\u{e9}",
+    "\u{e9}=\u{e9}",
+    "'",
+    "\"",
+    "$x",
+    "`",
+    "&&",
+    "${",
+    "eval",
+    "cd",
+    "npm i 'x' && cd \"$y\" ; pip install $z | xargs cargo add 2>&1",
+    "-Im",
+    "pip install",
+    "--help",
+    "-h",
+    "node",
+    "cmd",
+    "/c",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn any_argv_is_read(bits in proptest::collection::vec(
+        proptest::prop_oneof![
+            6 => proptest::sample::select(BITS.to_vec()).prop_map(str::to_owned),
+            1 => proptest::prelude::any::<String>(),
+        ],
+        0..14,
+    )) {
+        let all = parse(&bits, &environment(&[]));
+        proptest::prop_assert!(!all.is_empty());
+        for i in &all {
+            proptest::prop_assert!(i.effect != Effect::Unknown || !i.opaque.is_empty(), "{}", compact(i));
+        }
+    }
+
+    #[test]
+    fn any_script_is_read(script in proptest::prelude::any::<String>(), bits in proptest::collection::vec(
+        proptest::sample::select(BITS.to_vec()), 0..20,
+    )) {
+        for text in [script, bits.join(" "), bits.concat()] {
+            proptest::prop_assert!(!parse(&shell(&text), &environment(&[])).is_empty());
+        }
+    }
+
+    /// An option that no table knows is never passed over.
+    #[test]
+    fn unknown_options_leave_a_doubt(
+        install in proptest::sample::select(INSTALLS.to_vec()),
+        option in "--zz[a-z]{3,9}(=[a-z]{0,3})?",
+        place in 0_usize..8,
+    ) {
+        let mut argv = words(install.0);
+        let at = install.1 + place % (argv.len() + 1 - install.1);
+        argv.insert(at, option);
+        let all = parse(&argv, &environment(&[]));
+        proptest::prop_assert!(all.iter().any(|i| !i.opaque.is_empty()), "{:?}", argv);
+    }
+
+    /// An option that means nothing changes no request, wherever the tool takes it.
+    #[test]
+    fn known_options_change_no_request(
+        install in proptest::sample::select(INSTALLS.to_vec()),
+        choice in 0_usize..100,
+        place in 0_usize..8,
+    ) {
+        let mut argv = words(install.0);
+        let asked = |argv: &[String]| -> Vec<String> {
+            parse(argv, &environment(&[])).iter().flat_map(|i| i.requests.iter().map(|r| r.text.clone())).collect()
+        };
+        let before = asked(&argv);
+        let option = words(install.2[choice % install.2.len()]);
+        let at = install.1 + place % (argv.len() + 1 - install.1);
+        argv.splice(at..at, option);
+        proptest::prop_assert_eq!(asked(&argv), before, "{:?}", argv);
+        proptest::prop_assert!(parse(&argv, &environment(&[])).iter().all(|i| i.opaque.is_empty()), "{:?}", argv);
+    }
+}
+
+/// An install, the first place an option may stand, and options that mean nothing there.
+const INSTALLS: &[(&str, usize, &[&str])] = &[
+    ("pip install a b", 1, &["-q", "--timeout 5", "--log=f", "--cache-dir c", "-vv", "--no-color", "--disable-pip"]),
+    ("pip download a", 2, &["-d out", "--progress-bar off", "-q"]),
+    ("uv pip install a b", 3, &["-q", "--no-cache", "--link-mode copy", "--cache-dir=c", "--refresh"]),
+    ("uv add a b", 2, &["--dev", "--no-progress", "--color never"]),
+    ("uv tool install a", 3, &["--force", "-q"]),
+    ("pipx install a", 2, &["--force", "-q", "--suffix=x"]),
+    ("poetry add a b", 2, &["--no-interaction", "-q", "-G dev"]),
+    ("pdm add a b", 2, &["-v", "--no-sync", "-k x"]),
+    ("pipenv install a b", 2, &["--verbose", "--clear"]),
+    ("npm install a b", 1, &["--no-fund", "-D", "--loglevel silent", "-q", "--cache=c", "--no-audit", "-dd", "--prog"]),
+    ("pnpm add a b", 1, &["--reporter silent", "-E", "--save-dev", "--loglevel=warn"]),
+    ("yarn add a b", 2, &["--dev", "--network-timeout 5", "-s"]),
+    ("bun add a b", 2, &["--exact", "--verbose", "--backend copyfile"]),
+    ("cargo add a b", 2, &["--dev", "-q", "--color never", "--optional"]),
+    ("cargo install a b", 2, &["--force", "-q", "--profile dev", "-j2"]),
+    ("cargo binstall a b", 2, &["-y", "--log-level info"]),
+];
