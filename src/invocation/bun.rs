@@ -153,6 +153,7 @@ fn finish(parsed: &mut Parsed, at: usize) {
             }
             parsed.starts.clear();
         }
+        "remove" if invocation.global => invocation.effect = Nothing,
         // `bun exec 'script'`: bun's own shell.
         "exec" => {
             let text: Vec<&str> = parsed.starts.iter().map(|w| w.text.as_str()).collect();

@@ -348,6 +348,10 @@ fn built_in(context: &Context<'_>, invocation: &mut Invocation, does: Does, rest
         Does::Installs => Effect::Requests,
         Does::Binstalls => Effect::RunsRemote,
     };
+    if invocation.verb == "metadata" && found.has("--no-deps") && invocation.opaque.is_empty() {
+        // Only the manifests are read.
+        invocation.effect = Effect::Nothing;
+    }
     match does {
         Does::Adds => request(invocation, &found.operands, RequestKind::Requirement),
         Does::Installs | Does::Binstalls => {

@@ -533,6 +533,7 @@ pub(super) fn record(
         Act::Record | Act::Help => {}
         Act::DryRun => invocation.dry_run |= !off,
         Act::Global => invocation.global |= !off,
+        Act::Directory | Act::File(_) if text.is_empty() => {}
         Act::Directory => invocation.directory = Some(joined(invocation.directory.as_deref(), &text)),
         Act::Ask(kind) => ask(&text, kind),
         Act::AskEach(kind) => text.split(',').map(str::trim).for_each(|t| ask(t, kind)),

@@ -149,6 +149,7 @@ pub(super) fn read(
             return Parsed { invocation, rule: None, scan: before, starts, done: true };
         }
         unknown_verb(&mut invocation, last);
+        invocation.verb = name.replace('/', " ");
         return Parsed { invocation, rule: None, scan: before, starts: Vec::new(), done: true };
     };
     invocation.verb = rule.canonical();

@@ -234,6 +234,7 @@ fn finish(parsed: &mut Parsed, at: usize) {
     let invocation = &mut parsed.invocation;
     match invocation.verb.as_str() {
         "install" if !parsed.scan.operands.is_empty() => "add".clone_into(&mut invocation.verb),
+        "remove" if invocation.global => invocation.effect = Nothing,
         "dedupe" => invocation.dry_run |= parsed.scan.has("--check"),
         "dlx" => dlx(parsed),
         "create" => {

@@ -139,7 +139,7 @@ const ADD: &[Opt] = &[
 ];
 
 const RUN: &[Opt] = &[
-    flag("--module -m, --script -s, --gui-script, --no-project, --no-env-file", Neutral),
+    flag("--module -m, --script -s, --gui-script, --no-project, --no-env-file, --isolated", Neutral),
     value("--with -w", Neutral).act(Act::AskEach(RequestKind::With)),
     value("--with-editable", Neutral).act(Act::Ask(RequestKind::Editable)),
     value("--with-requirements", Neutral).act(Act::File(FileRole::Requirements)),

@@ -141,7 +141,6 @@ const VERBS: &[Rule] = &[
     nothing("stage"),
     nothing("tag"),
     nothing("team"),
-    nothing("test"),
     nothing("version"),
     nothing("versions"),
     nothing("why"),
