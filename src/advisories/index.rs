@@ -64,7 +64,7 @@ pub enum IndexError {
         path: String,
     },
     /// Damaged.
-    #[error("the advisory index {path} is damaged ({what}): run `tidewaiter advisories update`")]
+    #[error("the advisory index {path} is damaged ({what}): run `tidewaiter advisories update`, or import it again")]
     Corrupt {
         /// The file.
         path: String,
