@@ -15,6 +15,7 @@ pub mod index;
 pub mod ini;
 pub mod metadata;
 pub mod npm;
+pub mod npm_config;
 pub mod npm_registry;
 pub mod packument;
 pub mod python;

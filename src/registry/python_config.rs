@@ -13,7 +13,7 @@ use url::Url;
 
 use super::PYPI_DEFAULT;
 use super::http::{Authorization, Netrc, Profile, ProxySettings, Secret, split_user_info};
-use super::index::{FindLinks, IndexSpec, IndexStrategy, Indexes};
+use super::index::{FindLinks, IndexSpec, Indexes};
 use crate::ecosystem::python::requirements_txt::GlobalOption;
 use crate::invocation::{Invocation, Tool};
 use crate::model::{Diagnostic, Environment, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url};
@@ -31,6 +31,8 @@ pub struct Sources<'a> {
     pub prefix: Option<&'a Path>,
     /// Options inside requirements files, in order.
     pub file_options: &'a [GlobalOption],
+    /// Whether the policy trusts an index: to others, a project file cannot send what stands in a variable.
+    pub trusted: &'a dyn Fn(&Url) -> bool,
 }
 
 impl std::fmt::Debug for Sources<'_> {
@@ -207,6 +209,19 @@ fn location_url(text: &str, base: &Path) -> Option<Url> {
         _ if text.is_empty() => None,
         _ => Url::from_file_path(base.join(text)).ok(),
     }
+}
+
+/// Whether a credential that a variable holds may go to an index. What only a project file names gets it when the
+/// policy trusts it: reading a strange repository must not send a secret to a host that the repository names.
+fn may_send(sources: Sources<'_>, out: &mut PythonConfig, url: &Url, layer: SettingLayer, location: &Location) -> bool {
+    if layer != SettingLayer::Project || (sources.trusted)(url) {
+        return true;
+    }
+    let host = url.host_str().unwrap_or_default();
+    let message = format!("a credential from a variable is not sent to {host}, which only this file names");
+    let hint = "add the index to [trust] registries in your own policy";
+    out.diagnostics.push(Diagnostic::new(location.clone(), message).with_hint(hint));
+    false
 }
 
 /// Flag or environment, by where the invocation found it.

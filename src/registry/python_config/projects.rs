@@ -3,8 +3,9 @@
 use toml::{Table, Value};
 
 use super::uv::{line_of, read_toml};
-use super::{Given, PythonConfig, Sources, basic, environment, flags};
+use super::{Given, PythonConfig, Sources, basic, environment, flags, may_send};
 use crate::model::{Diagnostic, Ecosystem, Location, SettingKind, SettingLayer, normalise_name};
+use crate::registry::http::split_user_info;
 use crate::registry::ini;
 
 /// One `source` table.
@@ -39,6 +40,13 @@ fn sources_in(
             let message = format!("the URL of source `{}` needs ${name}, which is not set", text("name"));
             out.diagnostics.push(Diagnostic::new(location.clone(), message));
         }
+        let expanded = value != text("url");
+        let value = match url::Url::parse(&value) {
+            Ok(url) if expanded && !may_send(sources, out, &url, SettingLayer::Project, &location) => {
+                split_user_info(url).0.into()
+            }
+            _ => value,
+        };
         let verify = table.get("verify_ssl").and_then(Value::as_bool).unwrap_or(true);
         let given = Given { value, layer: SettingLayer::Project, location };
         found.push(Source { name: text("name"), given, kind: text(kind), verify });
@@ -83,7 +91,8 @@ pub(super) fn poetry(sources: Sources<'_>, out: &mut PythonConfig) {
         let key = source.name.to_ascii_uppercase().replace(['-', '.'], "_");
         let user = environment(sources, &format!("POETRY_HTTP_BASIC_{key}_USERNAME"));
         let password = environment(sources, &format!("POETRY_HTTP_BASIC_{key}_PASSWORD"));
-        if user.is_some() || password.is_some() {
+        let any = user.is_some() || password.is_some();
+        if any && may_send(sources, out, &url, SettingLayer::Project, &source.given.location) {
             out.profile.credentials.add_host(&url, basic(user.unwrap_or_default(), password.unwrap_or_default()));
         }
     }

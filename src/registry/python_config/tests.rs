@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::invocation::{Flag, FlagEffect};
 use crate::model::MemoryFiles;
+use crate::registry::index::IndexStrategy;
+
+fn trusted(url: &Url) -> bool {
+    url.host_str() != Some("evil.example")
+}
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment {
@@ -31,7 +36,14 @@ fn command(tool: Tool, verb: &str, flags: &[(&str, &str)]) -> Invocation {
 fn config(invocation: &Invocation, variables: &[(&str, &str)], files: &[(&str, &str)]) -> PythonConfig {
     let files: MemoryFiles = files.iter().map(|(p, t)| (*p, t.as_bytes().to_vec())).collect();
     let environment = environment(variables);
-    read(Sources { invocation, environment: &environment, files: &files, prefix: None, file_options: &[] })
+    read(Sources {
+        invocation,
+        environment: &environment,
+        files: &files,
+        prefix: None,
+        file_options: &[],
+        trusted: &trusted,
+    })
 }
 
 fn urls(config: &PythonConfig) -> Vec<&str> {
@@ -134,6 +146,7 @@ fn options_in_requirements_files_replace_and_add() {
         files: &files,
         prefix: None,
         file_options: &options,
+        trusted: &trusted,
     });
     assert_eq!(urls(&read), ["https://i.example/", "https://y.example/"]);
     assert!(read.settings.iter().all(|s| s.layer == SettingLayer::Project));
@@ -202,6 +215,20 @@ fn projects_name_their_sources() {
     let read = config(&command(Tool::Pipenv, "install", &[]), &[], &[("/p/Pipfile", pipfile)]);
     assert_eq!(urls(&read), [PYPI_DEFAULT, "https://b.example/simple/"]);
     assert!(read.indexes.indexes[1].explicit && read.indexes.pinned["x"] == "b");
+}
+
+#[test]
+fn a_repository_cannot_send_a_variable_to_a_host_of_its_own() {
+    let uv = "[[tool.uv.index]]\nname='a'\nurl='https://evil.example/simple'";
+    let poetry = "[[tool.poetry.source]]\nname='a'\nurl='https://evil.example/simple'";
+    let pdm = "[[tool.pdm.source]]\nname='a'\nurl='https://u:${T}@evil.example/simple'";
+    for (tool, text) in [(Tool::Uv, uv), (Tool::Poetry, poetry), (Tool::Pdm, pdm)] {
+        let variables = [("UV_INDEX_A_PASSWORD", "x"), ("POETRY_HTTP_BASIC_A_PASSWORD", "x"), ("T", "x")];
+        let read = config(&command(tool, "add", &[]), &variables, &[("/p/pyproject.toml", text)]);
+        let url = Url::parse("https://evil.example/simple/").unwrap();
+        assert_eq!(read.profile.credentials.for_url(&url), None, "{tool:?}");
+        assert_eq!(read.diagnostics.len(), 1, "{tool:?}");
+    }
 }
 
 proptest::proptest! {

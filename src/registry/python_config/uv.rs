@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Given, PythonConfig, Sources, basic, environment, flags, is_true};
+use super::{Given, PythonConfig, Sources, basic, environment, flags, is_true, may_send};
 use crate::model::{Diagnostic, Ecosystem, FileError, Location, SettingKind, SettingLayer, normalise_name};
 use crate::registry::PYPI_DEFAULT;
 use crate::registry::index::IndexStrategy;
@@ -76,7 +76,7 @@ pub(super) fn read(sources: Sources<'_>, out: &mut PythonConfig) {
             if text("format") == Some("flat") {
                 out.find_links("index", &given, level.base(), home.as_deref());
             } else if let Some(at) = out.index("index", &given, SettingKind::ExtraIndex, level.base()) {
-                name_index(sources, out, at, text("name"), flag("explicit"));
+                name_index(sources, out, at, text("name"), flag("explicit"), &given);
             }
         }
     }
@@ -94,7 +94,7 @@ pub(super) fn read(sources: Sources<'_>, out: &mut PythonConfig) {
         add_default(sources, out, &given, &cwd);
     } else if let Some((given, name, base)) = named_default {
         if let Some(at) = out.index("index", &given, SettingKind::Index, &base) {
-            name_index(sources, out, at, name.as_deref(), false);
+            name_index(sources, out, at, name.as_deref(), false, &given);
         }
     } else if let Some(given) = levels.iter().find_map(|l| l.text("index-url", pip)) {
         add_default(sources, out, &given, &cwd);
@@ -111,7 +111,7 @@ fn add_default(sources: Sources<'_>, out: &mut PythonConfig, given: &Given, base
     let (name, url) = split_name(&given.value);
     let own = Given { value: url.to_owned(), ..given.clone() };
     if let Some(at) = out.index("default-index", &own, SettingKind::Index, base) {
-        name_index(sources, out, at, name, false);
+        name_index(sources, out, at, name, false, given);
     }
 }
 
@@ -119,7 +119,7 @@ fn add_named(sources: Sources<'_>, out: &mut PythonConfig, key: &str, given: &Gi
     let (name, url) = split_name(&given.value);
     let own = Given { value: url.to_owned(), ..given.clone() };
     if let Some(at) = out.index(key, &own, SettingKind::ExtraIndex, base) {
-        name_index(sources, out, at, name, false);
+        name_index(sources, out, at, name, false, given);
     }
 }
 
@@ -136,7 +136,14 @@ fn split_name(text: &str) -> (Option<&str>, &str) {
 }
 
 /// Names an index, and gives it `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD`.
-fn name_index(sources: Sources<'_>, out: &mut PythonConfig, at: usize, name: Option<&str>, explicit: bool) {
+fn name_index(
+    sources: Sources<'_>,
+    out: &mut PythonConfig,
+    at: usize,
+    name: Option<&str>,
+    explicit: bool,
+    given: &Given,
+) {
     let Some(spec) = out.indexes.indexes.get_mut(at) else { return };
     spec.explicit |= explicit;
     let Some(name) = name else { return };
@@ -146,7 +153,8 @@ fn name_index(sources: Sources<'_>, out: &mut PythonConfig, at: usize, name: Opt
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     let user = environment(sources, &format!("UV_INDEX_{key}_USERNAME"));
     let password = environment(sources, &format!("UV_INDEX_{key}_PASSWORD"));
-    if user.is_some() || password.is_some() {
+    let any = user.is_some() || password.is_some();
+    if any && may_send(sources, out, &url, given.layer, &given.location) {
         let authorization = basic(user.unwrap_or_default(), password.unwrap_or_default());
         out.profile.credentials.add_host(&url, authorization);
     }

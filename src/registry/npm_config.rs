@@ -1,0 +1,373 @@
+//! Where npm packages come from, as the user configured it: `.npmrc` at every level, `npm_config_*`, flags, and what
+//! pnpm, yarn and bun read beside them. In: the command, its environment, the files it would read. Out: [`Scopes`], a
+//! [`Profile`], and every setting with who made it and where.
+
+mod others;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use url::Url;
+
+use super::http::{Authorization, ClientIdentity, Profile, ProxySettings, Secret, split_user_info};
+use super::npm_registry::Scopes;
+use super::python_config::ConfiguredOption;
+use super::{FetchError, NPM_DEFAULT, ini};
+use crate::invocation::{Invocation, Tool};
+use crate::model::{
+    Diagnostic, Environment, FileError, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url,
+};
+
+/// What is read from.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The command: its flags, and the variables that act as flags.
+    pub invocation: &'a Invocation,
+    /// Variables, directories, platform. `cwd` is the directory the tool works in.
+    pub environment: &'a Environment,
+    /// The files it may read.
+    pub files: &'a dyn Files,
+    /// npm's global prefix, when it is known: its `etc/npmrc` is read.
+    pub prefix: Option<&'a Path>,
+    /// Whether the policy trusts a registry: to others, a project file cannot send what stands in a variable.
+    pub trusted: &'a dyn Fn(&Url) -> bool,
+}
+
+impl std::fmt::Debug for Sources<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub struct NpmConfig {
+    /// Which registry serves which scope.
+    pub scopes: Scopes,
+    /// How connections are made.
+    pub profile: Profile,
+    /// Every setting that decides where packages come from, names a program, or weakens a protection; lowest
+    /// precedence first.
+    pub settings: Vec<Setting>,
+    /// What else files set (`ignore-scripts`, `before`, `min-release-age`, `omit`, …), lowest precedence first.
+    /// Flags and variables are in the invocation.
+    pub options: Vec<ConfiguredOption>,
+    /// What could not be understood.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Registries to which a project file may send a token that a variable holds: the ones such variables are made for.
+const KNOWN_HOSTS: [&str; 4] = ["registry.npmjs.org", "npm.pkg.github.com", "gitlab.com", "registry.yarnpkg.com"];
+
+/// One value, lowest precedence first in a list of them.
+#[derive(Debug, Clone)]
+struct Given {
+    key: String,
+    value: String,
+    layer: SettingLayer,
+    location: Location,
+    /// The value holds what stood in a variable.
+    expanded: bool,
+}
+
+/// Reads what the command's tool would read. The error is only for a default registry that is no URL.
+pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
+    let default = Url::parse(NPM_DEFAULT).map_err(|e| FetchError::Configuration { reason: e.to_string() })?;
+    let mut out = NpmConfig {
+        scopes: Scopes { default, scoped: std::collections::BTreeMap::new() },
+        profile: Profile { retries: 2, ..Profile::default() },
+        settings: Vec::new(),
+        options: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    out.profile.proxies = ProxySettings::from_environment(sources.environment);
+    let extra = sources.environment.variable("NODE_EXTRA_CA_CERTS").filter(|v| !v.is_empty());
+    out.profile.roots.extra.extend(extra.map(PathBuf::from));
+    let mut given = Vec::new();
+    for (layer, path) in npmrc_files(sources) {
+        npmrc(sources, &mut out, layer, &path, &mut given);
+    }
+    match sources.invocation.tool {
+        Tool::Yarn => others::yarn(sources, &mut out, &mut given),
+        Tool::Pnpm | Tool::Pnpx => others::pnpm(sources, &mut out, &mut given),
+        Tool::Bun | Tool::Bunx => others::bun(sources, &mut out, &mut given),
+        _ => {}
+    }
+    given.extend(sources.invocation.flags.iter().filter_map(|flag| {
+        Some(Given {
+            key: flag.name.trim_start_matches('-').to_owned(),
+            value: flag.value.clone().unwrap_or_else(|| "true".to_owned()),
+            layer: match flag.location.place {
+                Place::Environment(_) => SettingLayer::Environment,
+                _ => SettingLayer::Flag,
+            },
+            location: flag.location.clone(),
+            expanded: false,
+        })
+    }));
+    out.apply(sources, &given);
+    Ok(out)
+}
+
+impl NpmConfig {
+    fn apply(&mut self, sources: Sources<'_>, given: &[Given]) {
+        let mut scripts_off_by = None;
+        for one in given {
+            match one.key.as_str() {
+                "registry" => {
+                    let default = one.value.trim_end_matches('/') == NPM_DEFAULT.trim_end_matches('/');
+                    if !default {
+                        self.setting(SettingKind::Index, one);
+                    }
+                    if let Some(url) = self.registry(one) {
+                        self.scopes.default = url;
+                    }
+                }
+                key if key.starts_with('@') && key.ends_with(":registry") => {
+                    self.setting(SettingKind::ExtraIndex, one);
+                    if let (Some(url), Some(scope)) = (self.registry(one), key.strip_suffix(":registry")) {
+                        self.scopes.scoped.insert(scope.to_owned(), url);
+                    }
+                }
+                key if key.starts_with("//") => {}
+                "proxy" | "https-proxy" | "noproxy" | "cafile" | "ca" | "ca[]" | "cert" | "key" | "fetch-timeout"
+                | "fetch-retries" | "maxsockets" | "strict-ssl" => self.connection(sources, one),
+                "script-shell" | "node-options" | "git" | "shell" | "node-gyp" => {
+                    self.setting(SettingKind::Program, one)
+                }
+                "ignore-scripts" => {
+                    let on = one.value != "false";
+                    if on && scripts_off_by.is_none_or(|layer| layer < one.layer) {
+                        scripts_off_by = Some(one.layer);
+                    }
+                    // Scripts switched on again by something that the user trusts less than what switched them off.
+                    if !on && scripts_off_by.is_some_and(|layer| layer > one.layer) {
+                        self.setting(SettingKind::WeakensSafety, one);
+                    }
+                }
+                _ => {}
+            }
+            let from_file = matches!(one.location.place, Place::File(_));
+            // Credentials, and what may contain them, stay inside.
+            let secret = one.key.starts_with("//")
+                || one.key.starts_with('_')
+                || matches!(one.key.as_str(), "proxy" | "https-proxy" | "cert" | "key" | "ca" | "ca[]" | "otp");
+            if from_file && !secret {
+                self.options.push(ConfiguredOption {
+                    name: format!("--{}", one.key.trim_end_matches("[]")),
+                    value: redact_url(&one.value),
+                    layer: one.layer,
+                    location: one.location.clone(),
+                });
+            }
+        }
+        self.credentials(sources, given);
+    }
+
+    fn setting(&mut self, kind: SettingKind, one: &Given) {
+        self.settings.push(Setting {
+            kind,
+            key: one.key.clone(),
+            value: redact_url(&one.value),
+            layer: one.layer,
+            location: one.location.clone(),
+        });
+    }
+
+    /// A registry's URL; credentials in it go to the store.
+    fn registry(&mut self, one: &Given) -> Option<Url> {
+        let url = Url::parse(one.value.trim()).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        let Some(url) = url else {
+            let message = format!("`{}` is no URL of a registry", redact_url(&one.value));
+            self.diagnostics.push(Diagnostic::new(one.location.clone(), message));
+            return None;
+        };
+        let (mut url, authorization) = split_user_info(url);
+        if !url.path().ends_with('/') {
+            let path = format!("{}/", url.path());
+            url.set_path(&path);
+        }
+        if let Some(authorization) = authorization {
+            self.profile.credentials.add(&url, authorization);
+        }
+        Some(url)
+    }
+
+    fn connection(&mut self, sources: Sources<'_>, one: &Given) {
+        let text = one.value.trim();
+        let off = matches!(text, "" | "null" | "false");
+        let profile = &mut self.profile;
+        match one.key.as_str() {
+            "proxy" if off => profile.proxies.http = None,
+            "https-proxy" if off => profile.proxies.https = None,
+            // npm uses `proxy` for https as well when nothing else is set.
+            "proxy" => {
+                profile.proxies.http = Some(Secret::new(text));
+                profile.proxies.https.get_or_insert_with(|| Secret::new(text));
+            }
+            "https-proxy" => profile.proxies.https = Some(Secret::new(text)),
+            "noproxy" => profile.proxies.no_proxy = Some(text.to_owned()),
+            "cafile" if !off => {
+                profile.roots.only = vec![sources.environment.absolute(Path::new(text))];
+                self.setting(SettingKind::WeakensSafety, one);
+            }
+            "ca" | "ca[]" if !off => {
+                if one.key == "ca" {
+                    profile.roots.only_pem.clear();
+                }
+                profile.roots.only_pem.push(text.replace("\\n", "\n"));
+                let short = Given { value: "(certificates)".to_owned(), ..one.clone() };
+                self.setting(SettingKind::WeakensSafety, &short);
+            }
+            "cert" | "key" if !off => {
+                let pem = text.replace("\\n", "\n");
+                let known = match &profile.identity {
+                    Some(ClientIdentity::Pem(known)) => known.expose().to_owned(),
+                    _ => String::new(),
+                };
+                profile.identity = Some(ClientIdentity::Pem(Secret::new(&format!("{known}\n{pem}"))));
+            }
+            "fetch-timeout" => {
+                if let Some(ms) = text.parse::<u64>().ok().filter(|ms| *ms > 0) {
+                    profile.total_timeout = Duration::from_millis(ms.min(3_600_000));
+                    profile.read_timeout = profile.read_timeout.min(profile.total_timeout);
+                }
+            }
+            "fetch-retries" => profile.retries = text.parse().unwrap_or(profile.retries).min(10),
+            "maxsockets" => profile.parallel = text.parse::<usize>().unwrap_or(profile.parallel).clamp(1, 32),
+            "strict-ssl" => {
+                profile.unchecked = text == "false";
+                if text == "false" {
+                    self.setting(SettingKind::WeakensSafety, one);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `//host/path/:_authToken` and its like. What a project file takes from a variable goes only to registries
+    /// that the policy trusts, the user configured, or that such variables are made for: reading a strange
+    /// repository must not send a token to a host that the repository names.
+    fn credentials(&mut self, sources: Sources<'_>, given: &[Given]) {
+        let configured: Vec<Url> = given
+            .iter()
+            .filter(|g| g.layer >= SettingLayer::Environment && (g.key == "registry" || g.key.ends_with(":registry")))
+            .filter_map(|g| Url::parse(&g.value).ok())
+            .collect();
+        let mut users: Vec<(String, Secret)> = Vec::new();
+        for one in given.iter().filter(|g| g.key.starts_with("//")) {
+            let Some((place, field)) = one.key.rsplit_once(':') else { continue };
+            let Ok(url) = Url::parse(&format!("https:{place}")) else { continue };
+            let host = url.host_str().unwrap_or_default();
+            let known = KNOWN_HOSTS.contains(&host)
+                || (sources.trusted)(&url)
+                || configured.iter().any(|c| c.host_str() == Some(host) && c.port() == url.port());
+            if one.layer == SettingLayer::Project && one.expanded && !known {
+                let message = format!("a credential from a variable is not sent to {host}, which only this file names");
+                let hint = "add the registry to [trust] registries in your own policy";
+                self.diagnostics.push(Diagnostic::new(one.location.clone(), message).with_hint(hint));
+                continue;
+            }
+            let authorization = match field {
+                "_authToken" => Authorization::Bearer(Secret::new(&one.value)),
+                "_auth" => Authorization::Raw(Secret::new(&format!("Basic {}", one.value))),
+                "username" => {
+                    users.push((place.to_owned(), Secret::new(&one.value)));
+                    continue;
+                }
+                "_password" => {
+                    let decoded = base64::engine::general_purpose::STANDARD.decode(one.value.trim());
+                    let password = decoded.ok().and_then(|b| String::from_utf8(b).ok()).unwrap_or_default();
+                    let user = users.iter().rev().find(|u| u.0 == place).map(|u| u.1.clone());
+                    let user = user.or_else(|| {
+                        let key = format!("{place}:username");
+                        given.iter().rev().find(|g| g.key == key).map(|g| Secret::new(&g.value))
+                    });
+                    Authorization::Basic { user: user.unwrap_or_default(), password: Secret::new(&password) }
+                }
+                "certfile" | "keyfile" => {
+                    let path = sources.environment.absolute(Path::new(&one.value));
+                    match &mut self.profile.identity {
+                        Some(ClientIdentity::Files(paths)) => paths.push(path),
+                        identity => *identity = Some(ClientIdentity::Files(vec![path])),
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            self.profile.credentials.add_nerf_dart(place, authorization);
+        }
+    }
+}
+
+/// One `.npmrc`, its variables replaced.
+fn npmrc(sources: Sources<'_>, out: &mut NpmConfig, layer: SettingLayer, path: &Path, given: &mut Vec<Given>) {
+    let text = match sources.files.read_text(path) {
+        Ok(text) => text,
+        Err(FileError::NotFound) => return,
+        Err(e) => {
+            out.diagnostics.push(Diagnostic::new(Location::file(path), e.to_string()));
+            return;
+        }
+    };
+    for item in ini::npm(&text) {
+        // npm does not look into sections.
+        if !item.section.is_empty() {
+            continue;
+        }
+        let location = Location::at(path, item.line, 1);
+        let (key, _) = ini::expand(&item.key, &sources.environment.variables);
+        let (value, missing) = ini::expand(&item.value, &sources.environment.variables);
+        // A credential without its variable is no credential; npm sends the text, which only fails.
+        if !missing.is_empty() && key.starts_with("//") {
+            continue;
+        }
+        let expanded = value != item.value;
+        given.push(Given { key, value, layer, location, expanded });
+    }
+}
+
+/// The `.npmrc` files npm reads, lowest precedence first.
+fn npmrc_files(sources: Sources<'_>) -> Vec<(SettingLayer, PathBuf)> {
+    let environment = sources.environment;
+    let named = |flag: &str| {
+        let value = sources.invocation.flag(flag).and_then(|f| f.value.clone());
+        value.map(|v| environment.absolute(Path::new(&v)))
+    };
+    let variable = |name: &str| {
+        let own = environment.variables.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
+        own.filter(|v| !v.is_empty()).map(|v| environment.absolute(Path::new(v)))
+    };
+    let mut out = Vec::new();
+    let prefix = sources.prefix.map(Path::to_owned).or_else(|| variable("npm_config_prefix"));
+    let global = named("--globalconfig")
+        .or_else(|| variable("npm_config_globalconfig"))
+        .or_else(|| prefix.map(|p| p.join("etc").join("npmrc")));
+    out.extend(global.map(|p| (SettingLayer::System, p)));
+    let user = named("--userconfig")
+        .or_else(|| variable("npm_config_userconfig"))
+        .or_else(|| environment.home.as_ref().map(|h| h.join(".npmrc")));
+    out.extend(user.clone().map(|p| (SettingLayer::User, p)));
+    if !sources.invocation.global {
+        let project: Vec<PathBuf> = project_roots(sources).into_iter().map(|r| r.join(".npmrc")).collect();
+        out.extend(project.into_iter().filter(|p| Some(p) != user.as_ref()).map(|p| (SettingLayer::Project, p)));
+    }
+    out
+}
+
+/// The project's directory, and before it the workspace root above it: where a project's `.npmrc` may stand.
+fn project_roots(sources: Sources<'_>) -> Vec<PathBuf> {
+    let is_project =
+        |d: &&Path| sources.files.is_file(&d.join("package.json")) || sources.files.is_dir(&d.join("node_modules"));
+    let cwd = sources.environment.cwd.as_path();
+    let own = cwd.ancestors().find(is_project).unwrap_or(cwd);
+    let root = own.ancestors().skip(1).find(|d| {
+        let manifest = sources.files.read_text(&d.join("package.json")).unwrap_or_default();
+        sources.files.is_file(&d.join("pnpm-workspace.yaml")) || manifest.contains("\"workspaces\"")
+    });
+    root.into_iter().chain([own]).map(Path::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;
