@@ -1,5 +1,6 @@
 //! Cargo registries as configured: sparse indexes, vendored and local ones. Configuration in, [`CrateIndex`] out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -168,7 +169,7 @@ impl CrateIndex for CrateIndexes {
     }
 
     fn source_of(&self, registry: Option<&str>) -> Result<IndexSource, FetchError> {
-        let own = self.shared.registry(registry)?;
+        let own = &*self.shared.registry(registry)?;
         let download = match &own.source {
             CrateSource::Sparse(url) => self.shared.config_of(own, url)?.dl.clone(),
             other => other.shown(),
@@ -187,15 +188,25 @@ impl CrateIndex for CrateIndexes {
 }
 
 impl Shared {
-    fn registry(&self, named: Option<&str>) -> Result<&CrateRegistry, FetchError> {
-        let Some(named) = named.filter(|n| !is_crates_io(n)) else { return Ok(&self.config.default) };
-        self.config.others.get(named).ok_or_else(|| FetchError::Configuration {
-            reason: format!("no registry `{}` is configured", crate::model::printable(&redact_url(named), 120)),
+    /// A registry by its configured name or its index URL. One that only a URL names gets no token.
+    fn registry(&self, named: Option<&str>) -> Result<Cow<'_, CrateRegistry>, FetchError> {
+        let Some(named) = named.filter(|n| !is_crates_io(n)) else { return Ok(Cow::Borrowed(&self.config.default)) };
+        if let Some(known) = self.config.others.get(named) {
+            return Ok(Cow::Borrowed(known));
+        }
+        if named.contains("://") {
+            let source_id =
+                if named.contains('+') { redact_url(named) } else { format!("registry+{}", redact_url(named)) };
+            let source = super::cargo_config::index_source(named);
+            return Ok(Cow::Owned(CrateRegistry { source_id, source, token: None }));
+        }
+        Err(FetchError::Configuration {
+            reason: format!("no registry `{}` is configured", crate::model::printable(named, 120)),
         })
     }
 
     fn krate(&self, name: &PackageName, registry: Option<&str>) -> Result<Crate, FetchError> {
-        let own = self.registry(registry)?;
+        let own = &*self.registry(registry)?;
         let not_found = || FetchError::NotFound { registry: own.source.shown() };
         // A name that no registry would accept is not asked for: its text would become part of a URL.
         if !name.is_well_formed() {
@@ -309,7 +320,7 @@ impl Shared {
         checksum: &str,
         registry: Option<&str>,
     ) -> Result<Arc<[u8]>, FetchError> {
-        let own = self.registry(registry)?;
+        let own = &*self.registry(registry)?;
         let malformed =
             |reason: &str| FetchError::Malformed { registry: own.source.shown(), reason: reason.to_owned() };
         let digest = Digest::from_hex(DigestAlgorithm::Sha256, checksum.trim())

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod cargo_config;
 pub mod codec;
 pub mod connect;
 pub mod crate_index;
