@@ -31,8 +31,24 @@ pub struct Sources<'a> {
     pub prefix: Option<&'a Path>,
     /// Options inside requirements files, in order.
     pub file_options: &'a [GlobalOption],
-    /// Whether the policy trusts an index: to others, a project file cannot send what stands in a variable.
-    pub trusted: &'a dyn Fn(&Url) -> bool,
+}
+
+/// Whether the policy trusts an index: to others, a project file cannot send what stands in a variable.
+pub type Trusted<'a> = &'a dyn Fn(&Url) -> bool;
+
+/// [`Sources`] with what the policy says of indexes.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    sources: Sources<'a>,
+    trusted: Trusted<'a>,
+}
+
+impl<'a> std::ops::Deref for Reading<'a> {
+    type Target = Sources<'a>;
+
+    fn deref(&self) -> &Sources<'a> {
+        &self.sources
+    }
 }
 
 impl std::fmt::Debug for Sources<'_> {
@@ -77,8 +93,14 @@ struct Given {
     location: Location,
 }
 
-/// Reads what the command's tool would read.
+/// Reads what the command's tool would read, for a policy that trusts no index.
 pub fn read(sources: Sources<'_>) -> PythonConfig {
+    read_trusting(sources, &|_| false)
+}
+
+/// Reads what the command's tool would read.
+pub fn read_trusting(sources: Sources<'_>, trusted: Trusted<'_>) -> PythonConfig {
+    let sources = Reading { sources, trusted };
     let mut out = PythonConfig::default();
     out.profile.proxies = ProxySettings::from_environment(sources.environment);
     roots(&mut out, sources.environment);
@@ -105,7 +127,7 @@ fn roots(out: &mut PythonConfig, environment: &Environment) {
 }
 
 /// `$NETRC`, `~/.netrc`, `~/_netrc`.
-fn netrc(out: &mut PythonConfig, sources: Sources<'_>) {
+fn netrc(out: &mut PythonConfig, sources: Reading<'_>) {
     let named = sources.environment.variable("NETRC").map(PathBuf::from);
     let home = sources.environment.home.iter().flat_map(|h| [h.join(".netrc"), h.join("_netrc")]);
     let path = named.into_iter().chain(home).find(|p| sources.files.is_file(p));
@@ -213,7 +235,7 @@ fn location_url(text: &str, base: &Path) -> Option<Url> {
 
 /// Whether a credential that a variable holds may go to an index. What only a project file names gets it when the
 /// policy trusts it: reading a strange repository must not send a secret to a host that the repository names.
-fn may_send(sources: Sources<'_>, out: &mut PythonConfig, url: &Url, layer: SettingLayer, location: &Location) -> bool {
+fn may_send(sources: Reading<'_>, out: &mut PythonConfig, url: &Url, layer: SettingLayer, location: &Location) -> bool {
     if layer != SettingLayer::Project || (sources.trusted)(url) {
         return true;
     }
@@ -235,7 +257,7 @@ fn layer_of(location: &Location) -> SettingLayer {
 
 /// What the command line and the variables give for an option: variables first. `variable` is read here when the
 /// invocation's tables do not know it.
-fn flags(sources: Sources<'_>, name: &str, variable: &str) -> Vec<Given> {
+fn flags(sources: Reading<'_>, name: &str, variable: &str) -> Vec<Given> {
     let mut out: Vec<Given> = sources
         .invocation
         .flags
@@ -262,7 +284,7 @@ fn flags(sources: Sources<'_>, name: &str, variable: &str) -> Vec<Given> {
 }
 
 /// A variable that the command sets for itself (`env A=b pip …`), or the process has; empty is not set.
-fn environment<'a>(sources: Sources<'a>, name: &str) -> Option<&'a str> {
+fn environment<'a>(sources: Reading<'a>, name: &str) -> Option<&'a str> {
     let own = sources.invocation.assignments.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     own.or_else(|| sources.environment.variable(name)).filter(|v| !v.trim().is_empty())
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfiguredOption, Given, PythonConfig, Sources, environment, flags, is_true, user_path};
+use super::{ConfiguredOption, Given, PythonConfig, Reading, environment, flags, is_true, user_path};
 use crate::model::{Diagnostic, FileError, Location, SettingKind, SettingLayer};
 use crate::registry::http::ClientIdentity;
 use crate::registry::{PYPI_DEFAULT, ini};
@@ -13,7 +13,7 @@ struct Level {
     items: Vec<(String, Given)>,
 }
 
-pub(super) fn read(sources: Sources<'_>, out: &mut PythonConfig) {
+pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
     let levels = levels(sources, out);
     let chosen = |name: &str| -> Vec<Given> {
         // The last level that sets a key has it, lists too; `[install]` beats `[global]` of any level.
@@ -63,7 +63,7 @@ pub(super) fn read(sources: Sources<'_>, out: &mut PythonConfig) {
 }
 
 /// Options inside requirements files: `--index-url` replaces everything so far, the others add.
-fn requirements(sources: Sources<'_>, out: &mut PythonConfig, mut off: bool) {
+fn requirements(sources: Reading<'_>, out: &mut PythonConfig, mut off: bool) {
     for option in sources.file_options {
         let given = Given {
             value: option.value.clone().unwrap_or_default(),
@@ -91,7 +91,7 @@ fn requirements(sources: Sources<'_>, out: &mut PythonConfig, mut off: bool) {
     }
 }
 
-fn connection(sources: Sources<'_>, out: &mut PythonConfig, single: impl Fn(&str) -> Option<Given>) {
+fn connection(sources: Reading<'_>, out: &mut PythonConfig, single: impl Fn(&str) -> Option<Given>) {
     let cwd = &sources.environment.cwd;
     let home = sources.environment.home.as_deref();
     if let Some(proxy) = single("proxy") {
@@ -160,7 +160,7 @@ fn words(given: &Given) -> Vec<Given> {
 }
 
 /// The files pip reads, lowest precedence first.
-fn levels(sources: Sources<'_>, out: &mut PythonConfig) -> Vec<Level> {
+fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
     let isolated =
         sources.invocation.flag("--isolated").is_some() || environment(sources, "PIP_ISOLATED").is_some_and(is_true);
     let named = if isolated { None } else { environment(sources, "PIP_CONFIG_FILE") };
@@ -188,7 +188,7 @@ fn levels(sources: Sources<'_>, out: &mut PythonConfig) -> Vec<Level> {
     paths.into_iter().filter_map(|(layer, path)| level(sources, out, layer, &path, verb)).collect()
 }
 
-fn level(sources: Sources<'_>, out: &mut PythonConfig, layer: SettingLayer, path: &Path, verb: &str) -> Option<Level> {
+fn level(sources: Reading<'_>, out: &mut PythonConfig, layer: SettingLayer, path: &Path, verb: &str) -> Option<Level> {
     let text = match sources.files.read_text(path) {
         Ok(text) => text,
         Err(FileError::NotFound) => return None,
@@ -214,7 +214,7 @@ fn level(sources: Sources<'_>, out: &mut PythonConfig, layer: SettingLayer, path
     Some(Level { layer, items })
 }
 
-fn system_files(sources: Sources<'_>, name: &str) -> Vec<PathBuf> {
+fn system_files(sources: Reading<'_>, name: &str) -> Vec<PathBuf> {
     match sources.environment.os {
         "windows" => {
             environment(sources, "PROGRAMDATA").map(|d| Path::new(d).join("pip").join(name)).into_iter().collect()
@@ -228,7 +228,7 @@ fn system_files(sources: Sources<'_>, name: &str) -> Vec<PathBuf> {
     }
 }
 
-fn user_files(sources: Sources<'_>, name: &str) -> Vec<PathBuf> {
+fn user_files(sources: Reading<'_>, name: &str) -> Vec<PathBuf> {
     let Some(home) = &sources.environment.home else { return Vec::new() };
     match sources.environment.os {
         "windows" => {

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::uv::{line_of, read_toml};
-use super::{Given, PythonConfig, Sources, basic, environment, flags, may_send};
+use super::{Given, PythonConfig, Reading, basic, environment, flags, may_send};
 use crate::model::{Diagnostic, Ecosystem, Location, SettingKind, SettingLayer, normalise_name};
 use crate::registry::http::split_user_info;
 use crate::registry::ini;
@@ -17,7 +17,7 @@ struct Source {
 }
 
 fn sources_in(
-    sources: Sources<'_>,
+    sources: Reading<'_>,
     out: &mut PythonConfig,
     file: &str,
     path: &[&str],
@@ -56,7 +56,7 @@ fn sources_in(
 
 impl PythonConfig {
     /// Adds a source; its index's place in the list.
-    fn source(&mut self, source: &Source, sources: Sources<'_>, kind: SettingKind) -> Option<usize> {
+    fn source(&mut self, source: &Source, sources: Reading<'_>, kind: SettingKind) -> Option<usize> {
         if !source.verify
             && let Some(host) = url::Url::parse(&source.given.value).ok().and_then(|u| u.host_str().map(str::to_owned))
         {
@@ -71,7 +71,7 @@ impl PythonConfig {
 }
 
 /// poetry: PyPI is asked only when no primary source is named; explicit ones only for packages that name them.
-pub(super) fn poetry(sources: Sources<'_>, out: &mut PythonConfig) {
+pub(super) fn poetry(sources: Reading<'_>, out: &mut PythonConfig) {
     let (root, found) = sources_in(sources, out, "pyproject.toml", &["tool", "poetry"], "priority");
     let primary = |s: &Source| matches!(s.kind.to_ascii_lowercase().as_str(), "" | "primary" | "default");
     if !found.iter().any(primary) {
@@ -105,7 +105,7 @@ pub(super) fn poetry(sources: Sources<'_>, out: &mut PythonConfig) {
 }
 
 /// pdm: a source named `pypi` takes PyPI's place.
-pub(super) fn pdm(sources: Sources<'_>, out: &mut PythonConfig) {
+pub(super) fn pdm(sources: Reading<'_>, out: &mut PythonConfig) {
     let (_, found) = sources_in(sources, out, "pyproject.toml", &["tool", "pdm"], "type");
     let replaced = found.iter().any(|s| s.name == "pypi");
     if !replaced {
@@ -129,7 +129,7 @@ pub(super) fn pdm(sources: Sources<'_>, out: &mut PythonConfig) {
 }
 
 /// Pipenv: the first source serves everything, the others what names them.
-pub(super) fn pipenv(sources: Sources<'_>, out: &mut PythonConfig) {
+pub(super) fn pipenv(sources: Reading<'_>, out: &mut PythonConfig) {
     let (root, found) = sources_in(sources, out, "Pipfile", &[], "type");
     let mirror = flags(sources, "--pypi-mirror", "PIPENV_PYPI_MIRROR").pop();
     if found.is_empty() && mirror.is_none() {

@@ -36,14 +36,10 @@ fn command(tool: Tool, verb: &str, flags: &[(&str, &str)]) -> Invocation {
 fn config(invocation: &Invocation, variables: &[(&str, &str)], files: &[(&str, &str)]) -> PythonConfig {
     let files: MemoryFiles = files.iter().map(|(p, t)| (*p, t.as_bytes().to_vec())).collect();
     let environment = environment(variables);
-    read(Sources {
-        invocation,
-        environment: &environment,
-        files: &files,
-        prefix: None,
-        file_options: &[],
-        trusted: &trusted,
-    })
+    read_trusting(
+        Sources { invocation, environment: &environment, files: &files, prefix: None, file_options: &[] },
+        &trusted,
+    )
 }
 
 fn urls(config: &PythonConfig) -> Vec<&str> {
@@ -140,14 +136,16 @@ fn options_in_requirements_files_replace_and_add() {
     ];
     let (invocation, environment) = (command(Tool::Pip, "install", &[]), environment(&[]));
     let files = MemoryFiles::default();
-    let read = read(Sources {
-        invocation: &invocation,
-        environment: &environment,
-        files: &files,
-        prefix: None,
-        file_options: &options,
-        trusted: &trusted,
-    });
+    let read = read_trusting(
+        Sources {
+            invocation: &invocation,
+            environment: &environment,
+            files: &files,
+            prefix: None,
+            file_options: &options,
+        },
+        &trusted,
+    );
     assert_eq!(urls(&read), ["https://i.example/", "https://y.example/"]);
     assert!(read.settings.iter().all(|s| s.layer == SettingLayer::Project));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Given, PythonConfig, Sources, basic, environment, flags, is_true, may_send};
+use super::{Given, PythonConfig, Reading, basic, environment, flags, is_true, may_send};
 use crate::model::{Diagnostic, Ecosystem, FileError, Location, SettingKind, SettingLayer, normalise_name};
 use crate::registry::PYPI_DEFAULT;
 use crate::registry::index::IndexStrategy;
@@ -18,7 +18,7 @@ struct Level {
     text: String,
 }
 
-pub(super) fn read(sources: Sources<'_>, out: &mut PythonConfig) {
+pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
     out.indexes.strategy = IndexStrategy::First;
     let levels = levels(sources, out);
     let pip = sources.invocation.verb.starts_with("pip");
@@ -103,7 +103,7 @@ pub(super) fn read(sources: Sources<'_>, out: &mut PythonConfig) {
     }
 }
 
-fn add_default(sources: Sources<'_>, out: &mut PythonConfig, given: &Given, base: &Path) {
+fn add_default(sources: Reading<'_>, out: &mut PythonConfig, given: &Given, base: &Path) {
     if given.value.trim_end_matches('/') == PYPI_DEFAULT.trim_end_matches('/') {
         out.default_index();
         return;
@@ -115,7 +115,7 @@ fn add_default(sources: Sources<'_>, out: &mut PythonConfig, given: &Given, base
     }
 }
 
-fn add_named(sources: Sources<'_>, out: &mut PythonConfig, key: &str, given: &Given, base: &Path) {
+fn add_named(sources: Reading<'_>, out: &mut PythonConfig, key: &str, given: &Given, base: &Path) {
     let (name, url) = split_name(&given.value);
     let own = Given { value: url.to_owned(), ..given.clone() };
     if let Some(at) = out.index(key, &own, SettingKind::ExtraIndex, base) {
@@ -137,7 +137,7 @@ fn split_name(text: &str) -> (Option<&str>, &str) {
 
 /// Names an index, and gives it `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD`.
 fn name_index(
-    sources: Sources<'_>,
+    sources: Reading<'_>,
     out: &mut PythonConfig,
     at: usize,
     name: Option<&str>,
@@ -213,7 +213,7 @@ impl Level {
 }
 
 /// The project's file, the user's, the system's: highest precedence first.
-fn levels(sources: Sources<'_>, out: &mut PythonConfig) -> Vec<Level> {
+fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
     let mut levels = Vec::new();
     let disabled =
         sources.invocation.flag("--no-config").is_some() || environment(sources, "UV_NO_CONFIG").is_some_and(is_true);
@@ -278,7 +278,7 @@ pub(super) fn line_of(path: &Path, text: &str, value: &str) -> Location {
 }
 
 /// A TOML file with its text; `None` when there is none, or none that can be read (which is then said).
-pub(super) fn read_toml(sources: Sources<'_>, out: &mut PythonConfig, path: &Path) -> Option<(Table, String)> {
+pub(super) fn read_toml(sources: Reading<'_>, out: &mut PythonConfig, path: &Path) -> Option<(Table, String)> {
     let mut complain = |message: String| out.diagnostics.push(Diagnostic::new(Location::file(path), message));
     let text = match sources.files.read_text(path) {
         Err(FileError::NotFound) => return None,
@@ -297,7 +297,7 @@ pub(super) fn read_toml(sources: Sources<'_>, out: &mut PythonConfig, path: &Pat
     }
 }
 
-fn toml_file(sources: Sources<'_>, out: &mut PythonConfig, path: &Path, layer: SettingLayer) -> Option<Level> {
+fn toml_file(sources: Reading<'_>, out: &mut PythonConfig, path: &Path, layer: SettingLayer) -> Option<Level> {
     let (table, text) = read_toml(sources, out, path)?;
     Some(Level { table, layer, path: path.to_owned(), text })
 }
