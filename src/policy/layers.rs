@@ -283,7 +283,7 @@ fn step(
 fn hint(held: &str, layer: Layer) -> Option<String> {
     let list = if super::file::SETTINGS.contains(&held) { "settings" } else { "rules" };
     let who = if layer == Layer::Project { "the user's" } else { "the managed" };
-    Some(format!("{who} policy can permit it: [delegate] {list} = [\"{held}\"]"))
+    Some(format!("remove it here; the owner of {who} policy can permit it there: [delegate] {list} = [\"{held}\"]"))
 }
 
 fn warn(policy: &mut Policy, location: &Location, message: String, hint: Option<String>) {
