@@ -275,18 +275,19 @@ fn read_within(context: &Context<'_>, program: &str, words: &[Word], seen: &mut 
         built_in(context, &mut invocation, does, rest, &before);
         return invocation.into();
     }
-    if !seen.contains(&word.text) && seen.len() < 16 {
-        if let Some(alias) = (context.aliases)(&word.text) {
-            seen.push(word.text.clone());
-            let start = words.get(..before.read).unwrap_or_default();
-            let stands_for = alias.into_iter().map(|text| Word { text, ..word.clone() });
-            let words: Vec<Word> = start.iter().cloned().chain(stands_for).chain(rest.iter().cloned()).collect();
-            let mut understood = read_within(context, program, &words, seen);
-            if let Some(toolchain) = invocation.flags.first().filter(|f| f.name == "+toolchain") {
-                understood.invocation.flags.insert(0, toolchain.clone());
-            }
-            return understood;
+    if !seen.contains(&word.text)
+        && seen.len() < 16
+        && let Some(alias) = (context.aliases)(&word.text)
+    {
+        seen.push(word.text.clone());
+        let start = words.get(..before.read).unwrap_or_default();
+        let stands_for = alias.into_iter().map(|text| Word { text, ..word.clone() });
+        let words: Vec<Word> = start.iter().cloned().chain(stands_for).chain(rest.iter().cloned()).collect();
+        let mut understood = read_within(context, program, &words, seen);
+        if let Some(toolchain) = invocation.flags.first().filter(|f| f.name == "+toolchain") {
+            understood.invocation.flags.insert(0, toolchain.clone());
         }
+        return understood;
     }
     match verb(PLUGINS, &word.text) {
         Some((name, does)) => {

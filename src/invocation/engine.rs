@@ -388,8 +388,7 @@ impl Scanner<'_> {
             self.takes(word, canonical, opt, attached);
             return;
         }
-        let mut letters = word.text.char_indices().skip(1);
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word.text.char_indices().skip(1) {
             let name = format!("-{letter}");
             let Some((canonical, opt)) = find(self.tables, &name) else {
                 self.unknown(word, &name, None);

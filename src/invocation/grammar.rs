@@ -92,8 +92,6 @@ impl Rule {
 /// What the reader found, for a tool to finish.
 pub(super) struct Parsed {
     pub invocation: Invocation,
-    /// `None` when there was no verb, or none that is known.
-    pub rule: Option<&'static Rule>,
     pub scan: Scan,
     /// The command's words, for [`Operands::Command`] and [`Operands::Program`].
     pub starts: Vec<Word>,
@@ -123,7 +121,7 @@ pub(super) fn read(
         if !before.help && !before.opaque.is_empty() {
             invocation.effect = Effect::Unknown;
         }
-        return Parsed { invocation, rule: None, scan: before, starts: Vec::new(), done: true };
+        return Parsed { invocation, scan: before, starts: Vec::new(), done: true };
     };
     let mut name = word.text.clone();
     let mut last = word;
@@ -133,7 +131,7 @@ pub(super) fn read(
         let after = rest.get(between.read..).unwrap_or_default();
         let Some((second, after)) = after.split_first().filter(|_| !between.help) else {
             invocation.verb = name;
-            return Parsed { invocation, rule: None, scan: between, starts: Vec::new(), done: true };
+            return Parsed { invocation, scan: between, starts: Vec::new(), done: true };
         };
         name = format!("{name}/{}", second.text);
         last = second;
@@ -146,11 +144,11 @@ pub(super) fn read(
             if !before.opaque.is_empty() {
                 invocation.effect = Effect::Unknown;
             }
-            return Parsed { invocation, rule: None, scan: before, starts, done: true };
+            return Parsed { invocation, scan: before, starts, done: true };
         }
         unknown_verb(&mut invocation, last);
         invocation.verb = name.replace('/', " ");
-        return Parsed { invocation, rule: None, scan: before, starts: Vec::new(), done: true };
+        return Parsed { invocation, scan: before, starts: Vec::new(), done: true };
     };
     invocation.verb = rule.canonical();
     let doubtful = !invocation.opaque.is_empty();
@@ -159,7 +157,7 @@ pub(super) fn read(
             invocation.effect = Effect::Unknown;
         }
         if rule.operands == Operands::Ignored {
-            return Parsed { invocation, rule: Some(rule), scan: before, starts: Vec::new(), done: true };
+            return Parsed { invocation, scan: before, starts: Vec::new(), done: true };
         }
     }
     let mut tables: Vec<&'static [Opt]> = rule.options.to_vec();
@@ -172,7 +170,7 @@ pub(super) fn read(
     invocation.global |= rule.global;
     let starts = if runs { rest.get(found.read..).unwrap_or_default().to_vec() } else { Vec::new() };
     if found.help && !doubtful {
-        return Parsed { invocation, rule: Some(rule), scan: found, starts: Vec::new(), done: true };
+        return Parsed { invocation, scan: found, starts: Vec::new(), done: true };
     }
     operands(&mut invocation, rule, &found.operands);
     let asked = !found.operands.is_empty() || invocation.requests.iter().any(|r| r.kind != RequestKind::Selector);
@@ -182,7 +180,7 @@ pub(super) fn read(
         invocation.effect = *effect;
     }
     found.given.extend(before.given);
-    Parsed { invocation, rule: Some(rule), scan: found, starts, done: false }
+    Parsed { invocation, scan: found, starts, done: false }
 }
 
 fn operands(invocation: &mut Invocation, rule: &Rule, words: &[Word]) {

@@ -17,6 +17,7 @@ mod pnpm;
 mod poetry;
 mod python;
 mod reading;
+mod splitter;
 mod uv;
 mod wrappers;
 mod yarn;

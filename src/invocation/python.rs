@@ -88,8 +88,7 @@ fn ending(words: &[Word]) -> (Ends, usize) {
             }
             continue;
         }
-        let mut letters = word.text.char_indices().skip(1);
-        while let Some((i, letter)) = letters.next() {
+        for (i, letter) in word.text.char_indices().skip(1) {
             let attached = word.text.get(i + letter.len_utf8()..).unwrap_or_default();
             match letter {
                 'm' | 'c' => {

@@ -223,11 +223,7 @@ fn finish(parsed: &mut Parsed, at: usize) {
             parsed.starts.clear();
         }
         // `yarn workspaces foreach -A add x`: a yarn command.
-        "workspaces foreach" => {
-            if !parsed.starts.is_empty() {
-                parsed.starts.insert(0, Word::new("yarn", at));
-            }
-        }
+        "workspaces foreach" if !parsed.starts.is_empty() => parsed.starts.insert(0, Word::new("yarn", at)),
         "link" if parsed.scan.operands.is_empty() => invocation.effect = Nothing,
         "set version" | "set version-from-sources" | "policies set-version" | "self-update" | "plugin import" => {
             invocation.opaque.push(opaque(at, "brings in a program that comes from no package registry"));

@@ -168,9 +168,7 @@ fn cargo_add_lines() {
         let line = row["args"].as_str().unwrap();
         let all = parse(&words(line), &environment(&[]));
         let i = &all[0];
-        if i.verb != "add" || i.effect != Effect::ProjectAdd {
-            doubtful.push(format!("{line}: {}", compact(i)));
-        } else if row["exit"] == 0 && !i.opaque.is_empty() {
+        if i.verb != "add" || i.effect != Effect::ProjectAdd || (row["exit"] == 0 && !i.opaque.is_empty()) {
             doubtful.push(format!("{line}: {}", compact(i)));
         }
     }
