@@ -49,18 +49,18 @@ pub(super) fn enable(detail: &Detail, asked: &Asked) -> Result<Enabled, Rc<str>>
     }
     let Requirements { features, dependencies, .. } = requirements;
     let mut out = Vec::new();
-    let mut used: BTreeSet<&Rc<str>> = BTreeSet::new();
     for dependency in detail.dependencies.iter().filter(|d| !d.development || asked.development) {
         let extra = dependencies.get(&dependency.alias);
         if dependency.optional && extra.is_none() {
             continue;
         }
-        used.insert(&dependency.alias);
         let mut wanted = extra.cloned().unwrap_or_default();
         wanted.extend(dependency.features.iter().cloned());
         out.push((Rc::clone(dependency), Rc::new(wanted)));
     }
-    if let Some(missing) = dependencies.keys().find(|name| !used.contains(name)) {
+    // A feature may name a dev-dependency: without dev-dependencies it has no effect there.
+    let declared = |name: &&Rc<str>| detail.dependencies.iter().any(|d| d.alias == **name);
+    if let Some(missing) = dependencies.keys().find(|name| !declared(name)) {
         return Err(Rc::clone(missing));
     }
     Ok((features, out))

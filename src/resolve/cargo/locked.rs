@@ -311,7 +311,11 @@ pub(super) fn compare(
             stands.iter().find(|at| lock.packages.get(**at).is_some_and(|l| *l.version == *p.version.to_string()));
         match same_version.or(stands.first()).and_then(|at| lock.packages.get(*at)) {
             Some(entry) => {
-                let foreign = *entry.version == *p.version.to_string();
+                let chosen = match source {
+                    SourceEntry::Registry { id, .. } | SourceEntry::Git(id) => Some(id),
+                    SourceEntry::Local(_) => None,
+                };
+                let foreign = entry.source_id().zip(chosen).is_some_and(|(have, wanted)| !have.same_place(wanted));
                 issues.push(LockIssue {
                     kind: if foreign { LockIssueKind::ForeignUrl } else { LockIssueKind::Drift },
                     package: Some(id_of(entry)),

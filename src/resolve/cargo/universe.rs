@@ -525,9 +525,6 @@ impl<'a> Universe<'a> {
         let Some(line) = krate.versions.get(at) else { return (Vec::new(), BTreeMap::new()) };
         let mut dependencies = Vec::with_capacity(line.dependencies.len());
         for d in &line.dependencies {
-            if d.kind == DependencyKind::Dev {
-                continue;
-            }
             let from = match d.registry.as_deref() {
                 None => source,
                 // A registry that the configuration does not know: the query for it will say so.
@@ -543,7 +540,7 @@ impl<'a> Universe<'a> {
                 features: d.features.iter().map(|f| self.intern(f)).collect(),
                 default_features: d.default_features,
                 optional: d.optional,
-                development: false,
+                development: d.kind == DependencyKind::Dev,
                 locked: None,
                 origin: None,
             });
@@ -708,8 +705,7 @@ fn valid_line(line: &IndexVersion) -> bool {
     if line.features.is_empty() {
         return true;
     }
-    let optional =
-        |name: &str| line.dependencies.iter().any(|d| d.optional && d.name == name && d.kind != DependencyKind::Dev);
+    let optional = |name: &str| line.dependencies.iter().any(|d| d.optional && d.name == name);
     let any = |name: &str| line.dependencies.iter().any(|d| d.name == name);
     line.features.values().flatten().all(|value| match value.split_once('/') {
         Some((name, _)) => match name.strip_suffix('?') {
