@@ -25,7 +25,7 @@ pub(super) fn split(text: &str, index: usize) -> (Vec<Command>, Option<(&'static
     let mut splitter = Splitter { text, at: 0, index, started: 0, commands: Vec::new(), command: Command::default() };
     let stopped = splitter.run();
     let started = splitter.started;
-    (splitter.commands, stopped.err().map(|reason| (reason, text.get(started..).unwrap_or_default())))
+    (splitter.commands, stopped.err().map(|reason| (reason, text.get(started..).unwrap_or_default().trim_start())))
 }
 
 struct Splitter<'t> {
