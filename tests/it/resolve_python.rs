@@ -620,3 +620,54 @@ proptest! {
         let _ = world.plan(pip(&["a", "b", &text]).requirements(&text));
     }
 }
+
+/// Against the real index: `cargo test --features real-registries real_index -- --nocapture`.
+/// `TIDEWAITER_NAMES` is a list of requirements; without it a few well-known ones.
+#[cfg(feature = "real-registries")]
+#[test]
+fn the_real_index_gives_what_pip_gives() {
+    use tidewaiter::registry::connect::{Options, Registries};
+    use tidewaiter::registry::python_config;
+    let words = std::env::var("TIDEWAITER_NAMES").unwrap_or_else(|_| "requests flask rich".to_owned());
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let mut command = pip(&words).flag("--only-binary", Some(":all:"));
+    let environment = Environment {
+        variables: std::env::vars().collect(),
+        cwd: std::env::temp_dir(),
+        home: std::env::var_os("HOME").map(PathBuf::from),
+        now: Timestamp::now(),
+        os: std::env::consts::OS,
+        arch: std::env::consts::ARCH,
+    };
+    command.invocation.program = std::env::var("TIDEWAITER_PIP").unwrap_or_else(|_| "pip".to_owned());
+    command.interpreter = tidewaiter::toolchain::python::facts(&command.invocation, &environment, None);
+    command.interpreter.installed.clear();
+    let cache = std::env::var_os("TIDEWAITER_CACHE").map(PathBuf::from);
+    let files: Arc<dyn tidewaiter::model::Files> = Arc::new(MemoryFiles::default());
+    let registries =
+        Registries::new(Options { cache, offline: false, files: Arc::clone(&files), private: Arc::new(|_| false) });
+    let config = python_config::read(python_config::Sources {
+        invocation: &command.invocation,
+        environment: &environment,
+        files: &*files,
+        prefix: None,
+        file_options: &[],
+    });
+    let index = registries.python(config.indexes, config.profile);
+    for _ in 0..2 {
+        let started = std::time::Instant::now();
+        let plan = command.resolve(&index);
+        eprintln!("{} ms", started.elapsed().as_millis());
+        if std::env::var_os("TIDEWAITER_OUT").is_none() {
+            eprintln!("{}", versions(&plan));
+        }
+        for u in &plan.unresolved {
+            eprintln!("unresolved {} {:?} {}", u.requirement, u.cause, u.reason);
+        }
+        if let Some(out) = std::env::var_os("TIDEWAITER_OUT") {
+            let lines: Vec<String> =
+                plan.packages.iter().map(|p| format!("{}=={}", p.id.name.canonical(), p.id.version)).collect();
+            std::fs::write(out, lines.join("\n")).unwrap();
+        }
+    }
+}
