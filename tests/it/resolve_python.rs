@@ -593,6 +593,164 @@ fn a_command_that_installs_nothing_asks_nothing() {
     assert!(world.asked.lock().unwrap().is_empty());
 }
 
+/// `TOOL VERB` on a project.
+fn on_project(tool: Tool, verb: &str, effect: Effect, files: &[(&str, &str)]) -> Command {
+    let mut command = pip(&[]);
+    command.invocation.tool = tool;
+    command.invocation.verb = verb.to_owned();
+    command.invocation.effect = effect;
+    for (path, text) in files {
+        command.files.0.insert(PathBuf::from("/work").join(path), text.as_bytes().to_vec());
+    }
+    command
+}
+
+impl Command {
+    fn asking(mut self, text: &str) -> Self {
+        self.invocation.requests.push(invocation::Request {
+            text: text.to_owned(),
+            kind: RequestKind::Requirement,
+            location: Location::argv(2),
+        });
+        self
+    }
+}
+
+const MANIFEST: &str = r#"
+[project]
+name = "me"
+version = "1"
+dependencies = ["a>=1", "w; sys_platform == 'win32'"]
+
+[project.optional-dependencies]
+fast = ["x"]
+
+[dependency-groups]
+dev = ["t"]
+"#;
+
+fn uv_lock(url: &str, hash: &str) -> String {
+    format!(
+        r#"
+version = 1
+requires-python = ">=3.9"
+
+[[package]]
+name = "me"
+version = "1"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "a" }}]
+
+[package.dev-dependencies]
+dev = [{{ name = "t" }}]
+
+[[package]]
+name = "a"
+version = "1.0"
+source = {{ registry = "{INDEX}" }}
+wheels = [{{ url = "{url}", hash = "{hash}", size = 1 }}]
+
+[[package]]
+name = "t"
+version = "1.0"
+source = {{ registry = "{INDEX}" }}
+wheels = [{{ url = "https://files.example/t-1.0-py3-none-any.whl", hash = "{}", size = 1 }}]
+"#,
+        Digest::sha256_of(b"t-1.0-py3-none-any.whl")
+    )
+}
+
+fn project_world() -> World {
+    World::new()
+        .wheel("a", "1.0", &[])
+        .wheel("a", "2.0", &[])
+        .wheel("x", "1.0", &[])
+        .wheel("t", "1.0", &[])
+        .wheel("t", "2.0", &[])
+        .wheel("n", "1.0", &["a"])
+        .wheel("setuptools", "70.0", &[])
+}
+
+#[test]
+fn a_manifest_without_a_lockfile_is_resolved() {
+    let world = project_world();
+    let sync = on_project(Tool::Uv, "sync", Effect::Project, &[("pyproject.toml", MANIFEST)]);
+    assert_eq!(world.versions(sync.clone()), "a 2.0, t 2.0");
+    let plan = world.plan(sync.clone().flag("--extra", Some("fast")).flag("--no-dev", None));
+    assert_eq!(versions(&plan), "a 2.0, x 1.0");
+    assert!(package(&plan, "a").direct);
+    assert_eq!(package(&plan, "a").origin.location.to_string(), "/work/pyproject.toml:5:17");
+    let plan = world.plan(sync);
+    assert!(package(&plan, "t").development);
+    let nowhere = on_project(Tool::Uv, "sync", Effect::Project, &[]);
+    assert!(!world.plan(nowhere).complete());
+}
+
+#[test]
+fn a_lockfile_that_holds_is_the_plan() {
+    let good = uv_lock(
+        "https://files.example/a-1.0-py3-none-any.whl",
+        &Digest::sha256_of(b"a-1.0-py3-none-any.whl").to_string(),
+    );
+    let files = [("pyproject.toml", MANIFEST), ("uv.lock", good.as_str())];
+    let world = project_world();
+    let plan = world.plan(on_project(Tool::Uv, "sync", Effect::Project, &files));
+    assert_eq!(versions(&plan), "a 1.0, t 1.0");
+    assert!(plan.complete() && plan.lock_issues.is_empty(), "{plan:#?}");
+    let a = package(&plan, "a");
+    assert_eq!((a.pinning, a.direct, a.artifacts.len()), (Pinning::ExactHash, true, 1));
+    assert_eq!(a.lock, tidewaiter::model::LockState::LockedWithDigest);
+    let add = on_project(Tool::Uv, "add", Effect::ProjectAdd, &files).asking("n");
+    assert_eq!(world.versions(add), "a 1.0, n 1.0, t 1.0", "what is locked stays");
+    assert_eq!(world.versions(on_project(Tool::Uv, "lock", Effect::Update, &files)), "a 2.0, t 2.0, x 1.0");
+    let one = on_project(Tool::Uv, "sync", Effect::Update, &files).asking("a");
+    assert_eq!(world.versions(one), "a 2.0, t 1.0");
+}
+
+#[test]
+fn a_poisoned_lockfile_is_held_against_the_index() {
+    use tidewaiter::model::LockIssueKind;
+    let kinds = |lock: &str, manifest: &str| -> Vec<LockIssueKind> {
+        let files = [("pyproject.toml", manifest), ("uv.lock", lock)];
+        let plan = project_world().plan(on_project(Tool::Uv, "sync", Effect::Locked, &files));
+        plan.lock_issues.iter().map(|i| i.kind).collect()
+    };
+    let (url, digest) =
+        ("https://files.example/a-1.0-py3-none-any.whl", Digest::sha256_of(b"a-1.0-py3-none-any.whl").to_string());
+    let other = Digest::sha256_of(b"other").to_string();
+    assert_eq!(kinds(&uv_lock(url, &digest), MANIFEST), []);
+    assert_eq!(kinds(&uv_lock("https://mirror.example/a-1.0-py3-none-any.whl", &digest), MANIFEST), [], "same bytes");
+    assert_eq!(kinds(&uv_lock(url, &other), MANIFEST), [LockIssueKind::DigestMismatch]);
+    let evil = uv_lock("https://evil.example/a-1.0-py3-none-any.whl", &other);
+    assert_eq!(kinds(&evil, MANIFEST), [LockIssueKind::DigestMismatch, LockIssueKind::ForeignUrl]);
+    let unknown = uv_lock(url, &digest).replace("version = \"1.0\"\nsource", "version = \"9.9\"\nsource");
+    assert!(kinds(&unknown, MANIFEST).contains(&LockIssueKind::UnknownRelease));
+    let newer = MANIFEST.replace("a>=1", "a>=2");
+    assert_eq!(kinds(&uv_lock(url, &digest), &newer), [LockIssueKind::Drift]);
+}
+
+#[test]
+fn a_local_directory_is_read_and_not_built() {
+    let world = project_world();
+    let manifest = format!(
+        "{MANIFEST}\n[build-system]\nrequires = [\"setuptools>=60\"]\nbuild-backend = \"setuptools.build_meta\"\n"
+    );
+    let mut command = pip(&["./lib[fast]"]);
+    command.files.0.insert(PathBuf::from("/work/lib/pyproject.toml"), manifest.clone().into_bytes());
+    let plan = world.plan(command.clone());
+    assert!(plan.complete(), "{:#?}", plan.unresolved);
+    assert_eq!(versions(&plan), "a 2.0, me 1, setuptools 70.0, x 1.0");
+    assert_eq!(package(&plan, "me").source.kind(), "workspace");
+    assert!(package(&plan, "setuptools").development);
+    command.files.0.insert(
+        PathBuf::from("/work/lib/pyproject.toml"),
+        manifest
+            .replace("dependencies = [\"a>=1\", \"w; sys_platform == 'win32'\"]", "dynamic = [\"dependencies\"]")
+            .into_bytes(),
+    );
+    assert_eq!(only_unresolved(&world.plan(command)).0, UnresolvedCause::NeedsExecution);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -132,6 +132,8 @@ pub(super) struct Catalog<'a> {
     pub(super) constraints: FxHashMap<Name, Vec<Rc<Need>>>,
     /// uv's overrides: they take the place of what releases require of these projects.
     pub(super) overrides: FxHashMap<Name, Vec<Requirement>>,
+    /// Versions that a lockfile names, with whether it has digests for them; they are tried first.
+    pub(super) preferred: FxHashMap<Name, Vec<(Version, bool)>>,
     names: RefCell<Names>,
     pools: RefCell<FxHashMap<Name, Rc<Pool>>>,
     deps: RefCell<FxHashMap<(Node, u32), Rc<Deps>>>,
@@ -187,6 +189,7 @@ impl<'a> Catalog<'a> {
             direct_of: FxHashMap::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
+            preferred: FxHashMap::default(),
             names: RefCell::default(),
             pools: RefCell::default(),
             deps: RefCell::default(),

@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::ecosystem::python::requirement::Requirement;
 use crate::ecosystem::python::requirements_txt::{self, Entry, IncludeKind, RequirementsFile, Target};
 use crate::invocation::{FileRole, RequestKind, Tool};
-use crate::model::{Diagnostic, Digest, Location, Unresolved, UnresolvedCause};
+use crate::model::{Diagnostic, Digest, Location, PackageName, Unresolved, UnresolvedCause};
 use crate::resolve::Request;
 
 /// One thing asked for.
@@ -22,12 +22,20 @@ pub(super) struct Asked {
     pub(super) hashes: Vec<Digest>,
     /// Whether there was any `--hash`.
     pub(super) hashed: bool,
-    /// `-e`.
-    pub(super) editable: bool,
     /// Where.
     pub(super) location: Location,
     /// Only for development, tests or builds.
     pub(super) development: bool,
+}
+
+impl Asked {
+    /// The project, when the text tells.
+    pub(super) fn name(&self) -> Option<&PackageName> {
+        match &self.target {
+            Target::Named(requirement) => Some(&requirement.name),
+            Target::Direct(direct) => direct.name.as_ref(),
+        }
+    }
 }
 
 /// Everything that a command asks for.
@@ -68,13 +76,13 @@ impl Inputs {
         }
     }
 
-    fn take(&mut self, entry: Entry, constraint: bool, development: bool) {
+    /// Takes a reader's entry.
+    pub(super) fn take(&mut self, entry: Entry, constraint: bool, development: bool) {
         let asked = Asked {
             target: entry.target,
             text: Rc::from(entry.text),
             hashes: entry.hashes,
             hashed: entry.hashed,
-            editable: entry.editable,
             location: entry.location,
             development,
         };

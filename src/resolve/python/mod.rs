@@ -2,7 +2,8 @@
 //! install, each with every file it may choose. In: [`Request`], [`PythonIndex`], [`InterpreterFacts`]. Out: [`Plan`].
 //!
 //! ```text
-//! inputs     the command's words and files → requirements, constraints, options
+//! inputs     the command's words and files → requirements, constraints, options; project: manifests and locks
+//! locked     a lockfile that holds is the plan
 //! catalog    projects and metadata, each read once; pool: what may be chosen for one project
 //! search     pip's own search, so that the versions are pip's
 //! outcome    the solution as packages
@@ -10,9 +11,12 @@
 
 mod catalog;
 mod inputs;
+mod local;
+mod locked;
 mod options;
 mod outcome;
 mod pool;
+mod project;
 mod ranges;
 mod search;
 
@@ -22,16 +26,19 @@ use rustc_hash::FxHashSet;
 
 use catalog::{Catalog, DirectSource, Name, Need};
 use inputs::{Asked, Inputs};
+use options::Options;
 use outcome::Root;
+use project::Project;
 use search::{Cooldown, Failure, Found, Search};
 
 use super::Request;
 use crate::ecosystem::python::direct::Direct;
-use crate::ecosystem::python::requirement::Requirement;
-use crate::ecosystem::python::requirements_txt::Target;
-use crate::ecosystem::python::version::{Specifiers, parse_version};
-use crate::invocation::Effect;
-use crate::model::{InterpreterFacts, Plan, Source, Unresolved, UnresolvedCause};
+use crate::ecosystem::python::lock::{Lockfile, Selection};
+use crate::ecosystem::python::requirement::{Marker, Requirement};
+use crate::ecosystem::python::requirements_txt::{Entry, Target};
+use crate::ecosystem::python::version::{Specifiers, Version, parse_version};
+use crate::invocation::{Effect, Tool};
+use crate::model::{InterpreterFacts, Location, PackageName, Plan, Source, Unresolved, UnresolvedCause};
 use crate::registry::{FetchError, PythonIndex};
 
 /// Most releases whose metadata is asked for ahead of the search.
@@ -40,14 +47,150 @@ const MAX_AHEAD: usize = 1_500;
 /// Resolves a Python command.
 pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &InterpreterFacts) -> Plan {
     let mut plan = Plan::default();
-    if request.invocation.effect == Effect::Nothing {
+    let effect = request.invocation.effect;
+    if effect == Effect::Nothing {
         return plan;
     }
-    let inputs = inputs::gather(request);
-    solve(&mut plan, request, index, interpreter, inputs);
+    let mut inputs = inputs::gather(request);
+    let of_project = matches!(effect, Effect::Locked | Effect::Project | Effect::ProjectAdd | Effect::Update)
+        && !request.invocation.global
+        && request.invocation.tool != Tool::Pip;
+    if of_project {
+        resolve_project(&mut plan, request, index, interpreter, inputs);
+    } else {
+        for (entry, development) in project::read_named(request, &mut inputs) {
+            inputs.take(entry, false, development);
+        }
+        let locks: Vec<_> = std::mem::take(&mut inputs.pylocks)
+            .iter()
+            .filter_map(|path| project::read_lock(request, &mut inputs, path))
+            .collect();
+        for lock in locks {
+            let catalog = Catalog::new(index, request.files, request.freshness, interpreter, inputs.options.clone());
+            locked::fill(&mut plan, &catalog, &lock, &Selection::default(), &Project::default());
+        }
+        solve(&mut plan, request, index, interpreter, inputs, &Locks::default());
+    }
     plan.signal_gaps.extend(index.signal_gaps());
     plan.normalise();
     plan
+}
+
+/// Resolves a command on a project: the lockfile where it holds, else the manifest, keeping what is locked.
+fn resolve_project(
+    plan: &mut Plan,
+    request: Request<'_>,
+    index: &dyn PythonIndex,
+    interpreter: &InterpreterFacts,
+    mut inputs: Inputs,
+) {
+    let effect = request.invocation.effect;
+    let mut project = project::read(request, &mut inputs);
+    let build = std::mem::take(&mut project.build);
+    let lock = project.lock.take();
+    let catalog = Catalog::new(index, request.files, request.freshness, interpreter, inputs.options.clone());
+    let named: Vec<Asked> = std::mem::take(&mut inputs.asked);
+    let update_all = effect == Effect::Update && named.is_empty();
+    let drift = lock.as_ref().map(|lock| locked::drift(&catalog, &project, lock)).unwrap_or_default();
+    let holds = match effect {
+        Effect::Locked => true,
+        Effect::Project => drift.is_empty(),
+        _ => false,
+    };
+    if !update_all {
+        plan.lock_issues.extend(drift);
+    }
+    let mut locks = Locks::default();
+    if let Some(lock) = lock.as_ref().filter(|_| !update_all) {
+        locks = Locks::of(lock, &catalog, named.iter().filter(|_| effect == Effect::Update));
+    }
+    match &lock {
+        Some(lock) if holds => {
+            locked::fill(plan, &catalog, lock, &project.selection, &project);
+            inputs.asked = named;
+        }
+        _ => {
+            if effect == Effect::Locked {
+                let location = Location::argv(0);
+                inputs.refuse(
+                    "lockfile",
+                    location,
+                    UnresolvedCause::Unsupported,
+                    "the command installs what is locked, and there is no lockfile",
+                );
+            }
+            for (entry, development) in std::mem::take(&mut project.entries) {
+                inputs.take(entry, false, development);
+            }
+            for entry in std::mem::take(&mut project.constraints) {
+                inputs.take(entry, true, false);
+            }
+            for entry in std::mem::take(&mut project.overrides) {
+                if let Target::Named(requirement) = entry.target {
+                    inputs.overrides.push(requirement);
+                }
+            }
+            for asked in named {
+                // What is only to be brought up to date is in the manifest, or comes in by what is.
+                let known = lock.is_some() && effect == Effect::Update && locks.has(&asked);
+                if known { inputs.constraints.push(asked) } else { inputs.asked.push(asked) }
+            }
+        }
+    }
+    let mut rest = Plan::default();
+    let options = inputs.options.clone();
+    solve(&mut rest, request, index, interpreter, inputs, &locks);
+    plan.merge(rest);
+    solve_build(plan, request, index, interpreter, options, build);
+}
+
+/// What a build in isolation installs first (PEP 517), an environment of its own.
+fn solve_build(
+    plan: &mut Plan,
+    request: Request<'_>,
+    index: &dyn PythonIndex,
+    interpreter: &InterpreterFacts,
+    options: Options,
+    build: Vec<Entry>,
+) {
+    if build.is_empty() || request.invocation.flag("--no-build-isolation").is_some() {
+        return;
+    }
+    let options = Options { ignore_installed: true, require_hashes: false, no_deps: false, ..options };
+    let mut inputs = Inputs { options, ..Inputs::default() };
+    for entry in build {
+        inputs.take(entry, false, true);
+    }
+    let mut rest = Plan::default();
+    solve(&mut rest, request, index, interpreter, inputs, &Locks::default());
+    plan.merge(rest);
+}
+
+/// What a lockfile fixes, for a resolution that keeps it where it can.
+#[derive(Debug, Default)]
+struct Locks {
+    versions: Vec<(PackageName, Version, bool)>,
+}
+
+impl Locks {
+    fn of<'a>(lock: &Lockfile, catalog: &Catalog<'_>, freed: impl Iterator<Item = &'a Asked> + Clone) -> Self {
+        let free = |name: &PackageName| freed.clone().any(|a| a.name() == Some(name));
+        let fits = |m: &Option<Marker>| m.as_ref().is_none_or(|m| m.evaluate(&catalog.markers, &[]));
+        let versions = lock
+            .packages
+            .iter()
+            .filter(|p| !p.is_workspace() && fits(&p.marker) && !free(&p.name))
+            .filter_map(|p| {
+                let hashed = p.artifacts.iter().any(|a| !a.digests.is_empty());
+                Some((p.name.clone(), parse_version(p.version.as_deref()?)?, hashed))
+            })
+            .collect();
+        Self { versions }
+    }
+
+    fn has(&self, asked: &Asked) -> bool {
+        asked.name().is_some()
+    }
 }
 
 /// Resolves what was asked for in one environment.
@@ -57,11 +200,18 @@ fn solve(
     index: &dyn PythonIndex,
     interpreter: &InterpreterFacts,
     inputs: Inputs,
+    locks: &Locks,
 ) {
     let Inputs { asked, constraints, overrides, options, unresolved, .. } = inputs;
+    let build_options = options.clone();
     plan.unresolved.extend(unresolved);
     let require_hashes = options.require_hashes;
     let mut catalog = Catalog::new(index, request.files, request.freshness, interpreter, options);
+    for (name, version, hashed) in &locks.versions {
+        let name = catalog.name(name);
+        catalog.preferred.entry(name).or_default().push((version.clone(), *hashed));
+    }
+    let mut build: Vec<Entry> = Vec::new();
     let mut roots: Vec<Root> = Vec::new();
     let mut named: Vec<(Asked, Requirement)> = Vec::new();
     for asked in asked {
@@ -76,7 +226,7 @@ fn solve(
             }
             Target::Direct(direct) => {
                 if direct.marker.as_ref().is_none_or(|m| m.evaluate(&catalog.markers, &[])) {
-                    match add_direct(plan, &mut catalog, &asked, direct) {
+                    match add_direct(plan, request, &mut catalog, &asked, direct, &mut build) {
                         Some(requirement) => named.push((asked, requirement)),
                         None => continue,
                     }
@@ -98,7 +248,7 @@ fn solve(
             Target::Direct(direct) if direct.name.is_some() => {
                 // A constraint on a URL says where a project comes from, if something asks for it.
                 let asked = Asked { target: Target::Direct(direct.clone()), ..constraint };
-                let _ = add_direct(plan, &mut catalog, &asked, direct);
+                let _ = add_direct(plan, request, &mut catalog, &asked, direct, &mut build);
             }
             _ => {}
         }
@@ -119,6 +269,7 @@ fn solve(
         Err(failure) => plan.unresolved.push(conflict(&catalog, &roots, &failure)),
     }
     report_missing(plan, &catalog);
+    solve_build(plan, request, index, interpreter, build_options, build);
 }
 
 fn refuse_unhashed(plan: &mut Plan, asked: &Asked) {
@@ -133,16 +284,42 @@ fn refuse_unhashed(plan: &mut Plan, asked: &Asked) {
 }
 
 /// Registers a URL, repository, directory or archive. `None` when its project is not known: then it is listed at once.
-fn add_direct(plan: &mut Plan, catalog: &mut Catalog<'_>, asked: &Asked, direct: Direct) -> Option<Requirement> {
+/// What a directory is built with goes to `build`.
+fn add_direct(
+    plan: &mut Plan,
+    request: Request<'_>,
+    catalog: &mut Catalog<'_>,
+    asked: &Asked,
+    mut direct: Direct,
+    build: &mut Vec<Entry>,
+) -> Option<Requirement> {
     let filename = direct.filename();
     let wheel = filename.as_ref().is_some_and(|f| f.ends_with(".whl"));
     let mut digests = direct.digests.clone();
     digests.extend(asked.hashes.iter().cloned());
     let what = match &direct.source {
         Source::Git { .. } => "a repository is not fetched, so its dependencies are not known",
-        Source::Path { .. } => "the dependencies of a local file or directory are not known without building it",
+        Source::Path { .. } => "the dependencies of a local archive are not known without opening it",
         _ => "an archive outside any index is not fetched, so its dependencies are not known",
     };
+    let mut requires = Err((UnresolvedCause::Unsupported, what.to_owned()));
+    if let Source::Path { path } | Source::Workspace { path } = &direct.source
+        && filename.is_none()
+    {
+        let dir = match &direct.subdirectory {
+            Some(below) => path.join(below),
+            None => path.clone(),
+        };
+        let local = local::read(request, &dir);
+        direct.name = direct.name.or(local.name);
+        direct.version = direct.version.or(local.version);
+        requires = local.requires;
+        build.extend(local.build);
+        plan.unresolved.extend(local.unresolved);
+        if dir.starts_with(&request.environment.cwd) {
+            direct.source = Source::Workspace { path: dir };
+        }
+    }
     let Some(name) = direct.name.clone() else {
         plan.unresolved.push(Unresolved {
             requirement: asked.text.to_string(),
@@ -159,7 +336,7 @@ fn add_direct(plan: &mut Plan, catalog: &mut Catalog<'_>, asked: &Asked, direct:
         DirectSource {
             source: direct.source.clone(),
             version: direct.version.as_deref().and_then(parse_version),
-            requires: Err((UnresolvedCause::Unsupported, what.to_owned())),
+            requires,
             digests,
             builds: !wheel,
             filename,

@@ -60,8 +60,8 @@ pub(super) struct Options {
     pub(super) upgrade: Upgrade,
     /// What is installed counts for nothing: `--force-reinstall`, `--ignore-installed`, `--target`, another environment.
     pub(super) ignore_installed: bool,
-    only_binary: Selection,
-    no_binary: Selection,
+    pub(super) only_binary: Selection,
+    pub(super) no_binary: Selection,
 }
 
 impl Options {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::catalog::{Catalog, Name, Need, Node};
-use super::pool::{From, Pool, digest_allowed};
+use super::pool::{From, Pool, Release, digest_allowed};
 use super::search::{admitted, hidden, list};
 use crate::ecosystem::python::requirement::Requirement;
 use crate::model::{
@@ -70,7 +70,7 @@ pub(super) fn fill(plan: &mut Plan, catalog: &Catalog<'_>, roots: &[Root], pins:
             required_by,
             origin: origin(&first.need, &first.location),
             pinning: pinning(catalog, name, &first.need, first.root),
-            lock: LockState::Unlocked,
+            lock: lock_state(catalog, name, release),
             development: first.development,
             published_at: release.published,
             first_published_at: pool.first_published,
@@ -180,6 +180,16 @@ fn walk(
         }
     }
     (order, reached, edges)
+}
+
+/// Whether a lockfile named this release.
+fn lock_state(catalog: &Catalog<'_>, name: Name, release: &Release) -> LockState {
+    let versions = catalog.preferred.get(&name).map(Vec::as_slice).unwrap_or_default();
+    match versions.iter().find(|(v, _)| *v == release.version) {
+        Some((_, true)) => LockState::LockedWithDigest,
+        Some((_, false)) => LockState::Locked,
+        None => LockState::Unlocked,
+    }
 }
 
 fn origin(need: &Need, location: &Location) -> Origin {

@@ -370,6 +370,10 @@ impl<'s, 'a> Search<'s, 'a> {
         let listed = list(self.catalog, &pool, infos.iter().map(|i| &*i.need), set);
         let mut visible: Vec<u32> = listed.from_index;
         visible.retain(|index| !banned.contains(index));
+        let locked = self.catalog.preferred.get(&name).and_then(|versions| {
+            let is_locked = |i: &&u32| pool.release(**i).is_some_and(|r| versions.iter().any(|(v, _)| *v == r.version));
+            visible.iter().find(is_locked).copied()
+        });
         let hidden = hidden(self.catalog, name, &pool, &visible);
         if hidden.iter().any(|h| *h) || self.all_young(name, &pool, &visible) {
             let strict = self.cooldown == Cooldown::Strict && !self.relaxed.contains(&name);
@@ -384,6 +388,10 @@ impl<'s, 'a> Search<'s, 'a> {
         }
         if self.catalog.options.prefer_binary {
             visible.sort_by_key(|index| !pool.release(*index).is_some_and(super::pool::Release::has_wheel));
+        }
+        if let Some(locked) = locked {
+            visible.retain(|i| *i != locked);
+            visible.insert(0, locked);
         }
         if let Some(installed) = listed.installed.filter(|i| !banned.contains(i)) {
             let eligible = match self.catalog.options.upgrade {

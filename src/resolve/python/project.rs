@@ -1,0 +1,325 @@
+//! What a project's manifest and lockfile ask for: pyproject.toml, Pipfile, scripts with inline metadata, and the lock
+//! beside them. In: the request. Out: a [`Project`]: requirements, the selection of extras and groups, the lockfile.
+
+use std::path::{Path, PathBuf};
+
+use super::inputs::Inputs;
+use crate::ecosystem::python::lock::{self, Lockfile, Selection};
+use crate::ecosystem::python::pyproject::{self, Pyproject};
+use crate::ecosystem::python::requirements_txt::Entry;
+use crate::ecosystem::python::{pipfile, script};
+use crate::invocation::{FileRole, RequestKind, Tool};
+use crate::model::{Ecosystem, FileError, Location, UnresolvedCause, normalise_name};
+use crate::resolve::Request;
+
+/// A project as a command sees it.
+#[derive(Debug, Default)]
+pub(super) struct Project {
+    /// Requirements of the selected parts, with whether each is for development only.
+    pub(super) entries: Vec<(Entry, bool)>,
+    /// What the project is built with, when the command builds it in isolation.
+    pub(super) build: Vec<Entry>,
+    /// Constraints and overrides of `[tool.uv]`.
+    pub(super) constraints: Vec<Entry>,
+    pub(super) overrides: Vec<Entry>,
+    /// What is selected.
+    pub(super) selection: Selection,
+    /// The lockfile beside it, if there is one.
+    pub(super) lock: Option<Lockfile>,
+}
+
+/// Finds and reads the project that a command works on. What is missing or cannot be read is noted in `inputs`.
+pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
+    let tool = request.invocation.tool;
+    if let Some(path) = script_path(request) {
+        return read_script(request, inputs, &path);
+    }
+    if tool == Tool::Pipenv {
+        return read_pipfile(request, inputs);
+    }
+    let Some(path) = find_up(request, "pyproject.toml") else {
+        let verb = format!("{} {}", tool.name(), request.invocation.verb);
+        inputs.refuse(
+            &verb,
+            Location::argv(0),
+            UnresolvedCause::Unsupported,
+            "there is no pyproject.toml here or above",
+        );
+        return Project::default();
+    };
+    let Some(text) = text_of(request, inputs, &path) else { return Project::default() };
+    let (manifest, diagnostics) = pyproject::read(&path, &text);
+    inputs.diagnose(diagnostics);
+    for option in &manifest.options {
+        inputs.options.apply(option.name, option.value.as_deref());
+    }
+    let selection = select(request, &manifest);
+    let mut project = Project::default();
+    take_manifest(request, inputs, &mut project, &manifest, &selection);
+    if let Some(workspace_root) = path.parent() {
+        for member in manifest.workspace_members(workspace_root, request.files) {
+            let member_path = member.join("pyproject.toml");
+            if let Some(text) = text_of(request, inputs, &member_path) {
+                let (member, diagnostics) = pyproject::read(&member_path, &text);
+                inputs.diagnose(diagnostics);
+                take_manifest(request, inputs, &mut project, &member, &selection);
+            }
+        }
+    }
+    let builds = tool == Tool::Uv && manifest.is_package && manifest.build_backend.is_some();
+    if builds {
+        project.build.clone_from(&manifest.build_requires);
+    }
+    project.selection = selection;
+    let name = match tool {
+        Tool::Poetry => "poetry.lock",
+        Tool::Pdm => "pdm.lock",
+        _ => "uv.lock",
+    };
+    project.lock = find_up(request, name).and_then(|path| read_lock(request, inputs, &path));
+    project
+}
+
+/// A lockfile; what its reader could not take is noted.
+pub(super) fn read_lock(request: Request<'_>, inputs: &mut Inputs, path: &Path) -> Option<Lockfile> {
+    let text = text_of(request, inputs, path)?;
+    let (lock, diagnostics) = lock::read(path, &text)?;
+    inputs.diagnose(diagnostics);
+    Some(lock)
+}
+
+fn take_manifest(
+    request: Request<'_>,
+    inputs: &mut Inputs,
+    project: &mut Project,
+    manifest: &Pyproject,
+    selection: &Selection,
+) {
+    let sourced = |entries: &[Entry]| -> Vec<Entry> {
+        if matches!(request.invocation.tool, Tool::Uv | Tool::Uvx) {
+            manifest.with_uv_sources(entries)
+        } else {
+            entries.to_vec()
+        }
+    };
+    if !selection.only_groups {
+        project.entries.extend(sourced(&manifest.dependencies).into_iter().map(|e| (e, false)));
+        for (extra, entries) in &manifest.optional_dependencies {
+            if selection.everything || selection.extras.contains(extra) {
+                project.entries.extend(sourced(entries).into_iter().map(|e| (e, false)));
+            }
+        }
+        for what in manifest.dynamic_requirements() {
+            if manifest.dynamic_files.is_empty() {
+                let location = Location::file(&manifest.path);
+                inputs.refuse(
+                    what,
+                    location,
+                    UnresolvedCause::NeedsExecution,
+                    format!("the project's {what} are known only by running its build"),
+                );
+            }
+        }
+        for (extra, path) in &manifest.dynamic_files {
+            if !extra.is_empty() && !selection.everything && !selection.extras.contains(extra) {
+                continue;
+            }
+            let path = manifest.directory().join(path);
+            if let Some(text) = text_of(request, inputs, &path) {
+                let (entries, diagnostics) = pyproject::dynamic_entries(&path, &text, manifest.directory());
+                inputs.diagnose(diagnostics);
+                project.entries.extend(entries.into_iter().map(|e| (e, false)));
+            }
+        }
+    }
+    for (group, entries) in &manifest.groups {
+        if selection.everything || selection.groups.contains(group) {
+            project.entries.extend(sourced(entries).into_iter().map(|e| (e, true)));
+        }
+    }
+    project.constraints.extend(manifest.constraints.iter().cloned());
+    project.overrides.extend(manifest.overrides.iter().cloned());
+}
+
+/// Which extras and groups the command's options select; each tool's own words.
+fn select(request: Request<'_>, manifest: &Pyproject) -> Selection {
+    let invocation = request.invocation;
+    let given =
+        |names: &[&str]| names.iter().any(|n| invocation.flag(n).is_some_and(|f| f.value.as_deref() != Some("false")));
+    let values = |names: &[&str]| -> Vec<String> {
+        invocation
+            .flags
+            .iter()
+            .filter(|f| names.contains(&f.name.as_str()))
+            .filter_map(|f| f.value.as_deref())
+            .flat_map(|v| v.split([',', ' ']))
+            .filter(|v| !v.is_empty())
+            .map(|v| normalise_name(Ecosystem::PyPI, v))
+            .collect()
+    };
+    let mut out = Selection { extras: values(&["--extra", "--extras"]), ..Selection::default() };
+    if given(&["--all-extras"]) {
+        out.extras.extend(manifest.optional_dependencies.keys().cloned());
+    }
+    let only = values(&["--only-group", "--only"]);
+    out.only_groups = (!only.is_empty() && !only.iter().any(|g| g == "main" || g == "default"))
+        || given(&["--only-dev", "--dev-only", "--no-default"]);
+    if invocation.verb == "lock" || invocation.verb == "export" || given(&["--all-groups"]) {
+        out.groups.extend(manifest.groups.keys().cloned());
+    } else if only.is_empty() && !given(&["--no-default-groups", "--prod", "--production"]) {
+        out.groups.extend(manifest.default_groups.iter().cloned());
+        let undeclared = manifest.default_groups.is_empty();
+        if undeclared && matches!(invocation.tool, Tool::Uv | Tool::Pdm) {
+            out.groups.extend(manifest.groups.keys().filter(|g| invocation.tool == Tool::Pdm || *g == "dev").cloned());
+        }
+    }
+    out.groups.extend(only);
+    let named = values(&["--group", "--with"]);
+    if invocation.tool == Tool::Pdm {
+        out.extras.extend(named.iter().cloned());
+    }
+    if !(invocation.tool == Tool::Uv && invocation.verb == "run") {
+        out.groups.extend(named);
+    } else {
+        out.groups.extend(values(&["--group"]));
+    }
+    if given(&["--only-dev", "--dev-only", "--dev"]) {
+        out.groups.push("dev".to_owned());
+    }
+    let without = values(&["--no-group", "--without", "--no-extra"]);
+    out.groups.retain(|g| !without.contains(g) && !(g == "dev" && given(&["--no-dev"])));
+    out.extras.retain(|e| !without.contains(e));
+    if invocation.verb == "lock" {
+        out.extras.extend(manifest.optional_dependencies.keys().cloned());
+    }
+    out.groups.sort();
+    out.groups.dedup();
+    out.extras.sort();
+    out.extras.dedup();
+    out
+}
+
+/// `uv run x.py`, `uv sync --script x.py`.
+fn script_path(request: Request<'_>) -> Option<PathBuf> {
+    let file = request.invocation.files.iter().find(|f| f.role == FileRole::Manifest && !f.path.ends_with(".toml"))?;
+    let script = [".py", ".pyw"].iter().any(|e| file.path.ends_with(e));
+    (script && !request.invocation.verb.starts_with("pip")).then(|| request.environment.absolute(Path::new(&file.path)))
+}
+
+fn read_script(request: Request<'_>, inputs: &mut Inputs, path: &Path) -> Project {
+    let mut project = Project::default();
+    let Some(text) = text_of(request, inputs, path) else { return project };
+    let (manifest, diagnostics) = script::read(path, &text);
+    inputs.diagnose(diagnostics);
+    if let Some(manifest) = manifest {
+        take_manifest(request, inputs, &mut project, &manifest, &Selection::default());
+        let beside = PathBuf::from(format!("{}.lock", path.display()));
+        if request.files.is_file(&beside)
+            && let Some(text) = text_of(request, inputs, &beside)
+        {
+            let (lock, diagnostics) = crate::ecosystem::python::uv_lock::read(&beside, &text);
+            inputs.diagnose(diagnostics);
+            project.lock = Some(lock);
+        }
+        project.selection.everything = project.lock.is_some();
+    }
+    project
+}
+
+fn read_pipfile(request: Request<'_>, inputs: &mut Inputs) -> Project {
+    let mut project = Project::default();
+    let invocation = request.invocation;
+    let dev = invocation.flag("--dev").is_some() || matches!(invocation.verb.as_str(), "lock" | "update" | "upgrade");
+    let mut categories: Vec<String> =
+        invocation.values("--categories").flat_map(|v| v.split([',', ' ']).map(str::to_owned)).collect();
+    if categories.is_empty() {
+        categories.push("default".to_owned());
+    }
+    if dev {
+        categories.extend(["develop".to_owned(), "dev".to_owned()]);
+    }
+    if let Some(path) = find_up(request, "Pipfile")
+        && let Some(text) = text_of(request, inputs, &path)
+    {
+        let (manifest, diagnostics) = pipfile::read(&path, &text);
+        inputs.diagnose(diagnostics);
+        for (category, entries) in &manifest.categories {
+            let name = match category.as_str() {
+                "packages" => "default",
+                "dev-packages" => "develop",
+                other => other,
+            };
+            if categories.iter().any(|c| c == name || c == category) {
+                let development = name == "develop";
+                project.entries.extend(entries.iter().map(|e| (e.clone(), development)));
+            }
+        }
+    }
+    project.selection.groups = categories;
+    project.lock = find_up(request, "Pipfile.lock").and_then(|path| read_lock(request, inputs, &path));
+    if project.lock.is_none() && find_up(request, "Pipfile").is_none() {
+        inputs.refuse("pipenv", Location::argv(0), UnresolvedCause::Unsupported, "there is no Pipfile here or above");
+    }
+    project
+}
+
+/// Manifests that `uv pip` reads where requirements are expected, and dependency groups that pip and uv are given.
+pub(super) fn read_named(request: Request<'_>, inputs: &mut Inputs) -> Vec<(Entry, bool)> {
+    let mut out = Vec::new();
+    for file in &request.invocation.files {
+        let group = file.role == FileRole::DependencyGroup;
+        if !(group || (file.role == FileRole::Manifest && file.path.ends_with(".toml"))) {
+            continue;
+        }
+        let name = if file.path.is_empty() { "pyproject.toml" } else { file.path.as_str() };
+        let path = request.environment.absolute(Path::new(name));
+        if lock::Format::of(&path).is_some() {
+            inputs.pylocks.push(path);
+            continue;
+        }
+        let Some(text) = text_of(request, inputs, &path) else { continue };
+        let (manifest, diagnostics) = pyproject::read(&path, &text);
+        inputs.diagnose(diagnostics);
+        if group {
+            for selector in &request.invocation.requests {
+                if selector.kind != RequestKind::Selector || selector.location != file.location {
+                    continue;
+                }
+                match manifest.groups.get(&normalise_name(Ecosystem::PyPI, &selector.text)) {
+                    Some(entries) => out.extend(entries.iter().map(|e| (e.clone(), true))),
+                    None => inputs.refuse(
+                        &selector.text,
+                        file.location.clone(),
+                        UnresolvedCause::Malformed,
+                        "there is no such dependency group",
+                    ),
+                }
+            }
+            continue;
+        }
+        let mut project = Project::default();
+        let selection = select(request, &manifest);
+        take_manifest(request, inputs, &mut project, &manifest, &Selection { groups: Vec::new(), ..selection });
+        out.extend(project.entries);
+    }
+    out
+}
+
+fn find_up(request: Request<'_>, name: &str) -> Option<PathBuf> {
+    request.environment.cwd.ancestors().map(|dir| dir.join(name)).find(|path| request.files.is_file(path))
+}
+
+/// A file's text; a missing or unreadable one is noted.
+pub(super) fn text_of(request: Request<'_>, inputs: &mut Inputs, path: &Path) -> Option<String> {
+    match request.files.read_text(path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let cause = match error {
+                FileError::TooLarge { .. } => UnresolvedCause::LimitExceeded,
+                _ => UnresolvedCause::Malformed,
+            };
+            inputs.refuse(&path.display().to_string(), Location::file(path), cause, error.to_string());
+            None
+        }
+    }
+}
