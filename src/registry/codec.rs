@@ -3,6 +3,16 @@
 
 use crate::model::{Digest, DigestAlgorithm, Timestamp};
 
+/// Digest algorithms by the number that stands for them.
+const ALGORITHMS: [DigestAlgorithm; 6] = [
+    DigestAlgorithm::Md5,
+    DigestAlgorithm::Sha1,
+    DigestAlgorithm::Sha224,
+    DigestAlgorithm::Sha256,
+    DigestAlgorithm::Sha384,
+    DigestAlgorithm::Sha512,
+];
+
 /// A value that can be kept in the cache.
 pub trait Stored: Sized {
     /// Appends the value.
@@ -66,8 +76,9 @@ impl Writer {
 
     /// A digest.
     pub fn digest(&mut self, digest: &Digest) {
-        self.text(digest.algorithm().name());
-        self.bytes(digest.bytes());
+        let tag = ALGORITHMS.iter().position(|a| *a == digest.algorithm()).unwrap_or(ALGORITHMS.len());
+        self.number(tag as u64);
+        self.0.extend_from_slice(digest.bytes());
     }
 }
 
@@ -138,8 +149,8 @@ impl<'b> Reader<'b> {
 
     /// A digest.
     pub fn digest(&mut self) -> Option<Digest> {
-        let algorithm = DigestAlgorithm::from_name(self.text()?)?;
-        Digest::from_bytes(algorithm, self.bytes()?).ok()
+        let algorithm = *ALGORITHMS.get(usize::try_from(self.number()?).ok()?)?;
+        Digest::from_bytes(algorithm, self.take(algorithm.len())?).ok()
     }
 }
 

@@ -37,18 +37,7 @@ impl Fetcher {
         request: Request,
         read: impl Fn(&Response) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
-        self.cached_as(self.key(kind, &request), None, request, read)
-    }
-
-    /// As [`Fetcher::cached`], for what `address` (a digest) fixes for ever.
-    pub fn immutable<T: Stored>(
-        &self,
-        kind: &str,
-        address: &str,
-        request: Request,
-        read: impl Fn(&Response) -> Result<T, FetchError>,
-    ) -> Result<T, FetchError> {
-        self.cached_as(Key::new(&[kind, address]), Some(Meta::FOREVER), request, read)
+        self.cached_as(self.key(kind, &request), request, read)
     }
 
     /// The value kept for ever under `address`.
@@ -78,7 +67,6 @@ impl Fetcher {
     fn cached_as<T: Stored>(
         &self,
         key: Key,
-        fixed: Option<u64>,
         mut request: Request,
         read: impl Fn(&Response) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
@@ -107,7 +95,7 @@ impl Fetcher {
         let now = self.cache.now();
         let meta = |absent: bool| Meta {
             stored_at: now,
-            fresh_for: fixed.unwrap_or_else(|| lifetime(response.header("cache-control"))),
+            fresh_for: lifetime(response.header("cache-control")),
             validators: response.validators(),
             absent,
         };

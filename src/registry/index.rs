@@ -18,7 +18,7 @@ use super::remote::{RemoteFile, WHOLE_MAX};
 use super::simple::{self, Page};
 use super::{FetchError, PrivateNames, PythonIndex};
 use crate::ecosystem::python::direct::is_archive;
-use crate::model::{Digest, Ecosystem, Files, PackageName, SignalGap, redact_url};
+use crate::model::{Ecosystem, Files, PackageName, SignalGap, redact_url};
 
 /// Project pages larger than this are refused: 96 MiB.
 const PAGE_MAX: u64 = 96 << 20;
@@ -200,7 +200,16 @@ impl Shared {
                     if found.status.is_empty() {
                         found.status = page.status;
                     }
-                    found.files.extend(page.files.into_iter().map(|f| File { index: Arc::clone(&index), ..f }));
+                    let mut files = page.files;
+                    for file in &mut files {
+                        file.index = Arc::clone(&index);
+                    }
+                    // The first page's list is taken as it is: it may have tens of thousands of files.
+                    if found.files.is_empty() {
+                        found.files = files;
+                    } else {
+                        found.files.append(&mut files);
+                    }
                     found.indexes.push(index);
                     if self.config.strategy == IndexStrategy::First {
                         break;
@@ -366,17 +375,25 @@ impl Shared {
         if let Some(known) = address.as_ref().and_then(|a| self.fetcher.kept::<CoreMetadata>("metadata", a)) {
             return Ok(known);
         }
+        if let Some(Reason(reason)) = address.as_ref().and_then(|a| self.fetcher.kept("needs-execution", a)) {
+            return Err(FetchError::NeedsExecution { reason });
+        }
         let metadata = if file.url.starts_with("file:") {
             self.local_metadata(file)
         } else if file.filename.to_ascii_lowercase().ends_with(".whl") {
             self.remote_wheel_metadata(file)
         } else {
             self.remote_sdist_metadata(file)
-        }?;
-        if let Some(address) = address {
-            self.fetcher.keep("metadata", &address, &metadata);
+        };
+        // What a digest fixes stays true: neither answer is fetched again.
+        match (&metadata, address) {
+            (Ok(metadata), Some(address)) => self.fetcher.keep("metadata", &address, metadata),
+            (Err(FetchError::NeedsExecution { reason }), Some(address)) => {
+                self.fetcher.keep("needs-execution", &address, &Reason(reason.clone()));
+            }
+            _ => {}
         }
-        Ok(metadata)
+        metadata
     }
 
     fn local_metadata(&self, file: &File) -> Result<CoreMetadata, FetchError> {
@@ -532,6 +549,19 @@ impl Stored for Times {
     }
 }
 
+/// Why a file's metadata is not static.
+struct Reason(String);
+
+impl Stored for Reason {
+    fn encode(&self, out: &mut Writer) {
+        out.text(&self.0);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Option<Self> {
+        from.string().map(Self)
+    }
+}
+
 impl Stored for CoreMetadata {
     fn encode(&self, out: &mut Writer) {
         out.text(&self.name);
@@ -550,9 +580,4 @@ impl Stored for CoreMetadata {
             provides_extra: from.list(Reader::string)?,
         })
     }
-}
-
-/// The digests of a local file, for a plan that must name them.
-pub fn sha256_of_local(files: &dyn Files, path: &Path) -> Option<Digest> {
-    files.read(path).ok().map(|bytes| Digest::sha256_of(&bytes))
 }

@@ -94,17 +94,15 @@ pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
         Tool::Bun | Tool::Bunx => others::bun(sources, &mut out, &mut given),
         _ => {}
     }
-    given.extend(sources.invocation.flags.iter().filter_map(|flag| {
-        Some(Given {
-            key: flag.name.trim_start_matches('-').to_owned(),
-            value: flag.value.clone().unwrap_or_else(|| "true".to_owned()),
-            layer: match flag.location.place {
-                Place::Environment(_) => SettingLayer::Environment,
-                _ => SettingLayer::Flag,
-            },
-            location: flag.location.clone(),
-            expanded: false,
-        })
+    given.extend(sources.invocation.flags.iter().map(|flag| Given {
+        key: flag.name.trim_start_matches('-').to_owned(),
+        value: flag.value.clone().unwrap_or_else(|| "true".to_owned()),
+        layer: match flag.location.place {
+            Place::Environment(_) => SettingLayer::Environment,
+            _ => SettingLayer::Flag,
+        },
+        location: flag.location.clone(),
+        expanded: false,
     }));
     out.apply(sources, &given);
     Ok(out)

@@ -407,21 +407,23 @@ impl Stored for Page {
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
         let status = from.string()?;
         let index: Arc<str> = Arc::from("");
-        let mut previous = String::new();
+        // One buffer for what neighbouring URLs share.
+        let mut stem = String::new();
         let files = from.list(|from| {
             let filename = from.string()?;
             let named = from.flag()?;
             let shared = usize::try_from(from.number()?).ok()?;
             let own = from.text()?;
-            let mut stem = String::with_capacity(shared.min(previous.len()) + own.len());
-            stem.push_str(previous.get(..shared)?);
+            if !stem.is_char_boundary(shared) {
+                return None;
+            }
+            stem.truncate(shared);
             stem.push_str(own);
             let mut url = String::with_capacity(stem.len() + filename.len());
             url.push_str(&stem);
             if named {
                 url.push_str(&filename);
             }
-            previous = stem;
             Some(File {
                 filename,
                 url,

@@ -237,7 +237,11 @@ fn the_cache_answers_revalidates_and_serves_offline() {
     let warm = |offline| python(&Registries::new(options(Some(dir.path()), offline)), &[server.simple()]);
     let first = warm(false).project(&py("foo")).unwrap();
     let metadata = warm(false).metadata(&first.files[0]).unwrap();
+    server.python(Dist::sdist("old", "1.0").metadata("2.1", &[]));
+    let old = warm(false).project(&py("old")).unwrap();
+    assert!(matches!(warm(false).metadata(&old.files[0]), Err(FetchError::NeedsExecution { .. })));
     server.clear_log();
+    assert!(matches!(warm(true).metadata(&old.files[0]), Err(FetchError::NeedsExecution { .. })));
     assert_eq!(warm(false).project(&py("foo")).unwrap(), first);
     assert_eq!(warm(true).project(&py("foo")).unwrap(), first);
     assert_eq!(warm(true).metadata(&first.files[0]).unwrap(), metadata);
@@ -468,5 +472,39 @@ mod real {
         let bytes = crates.download(&serde_json.name, "1.0.100", &version.checksum, None).unwrap();
         assert!(bytes.len() > 10_000);
         eprintln!("{:?} {:?}", crates.source_of(None), crates.signal_gaps());
+    }
+
+    /// Not a benchmark of the network: how long a hundred kept project pages take to read back.
+    #[test]
+    fn warm_pages_are_read_quickly() {
+        const NAMES: &str = "requests boto3 botocore urllib3 certifi idna charset-normalizer numpy pandas scipy matplotlib \
+            pillow pydantic pydantic-core fastapi starlette uvicorn anyio sniffio httpx httpcore h11 django flask jinja2 \
+            markupsafe click werkzeug itsdangerous sqlalchemy alembic psycopg2-binary redis celery kombu billiard vine \
+            aiohttp yarl multidict frozenlist attrs pytest pluggy iniconfig packaging setuptools wheel pip cryptography cffi \
+            pycparser pyyaml toml tomli rich pygments typer protobuf grpcio google-api-core google-auth pyasn1 rsa cachetools \
+            tqdm scikit-learn joblib threadpoolctl torch transformers tokenizers huggingface-hub safetensors filelock fsspec \
+            s3fs s3transfer jmespath python-dateutil six pytz tzdata openpyxl lxml beautifulsoup4 soupsieve selenium \
+            black ruff mypy mypy-extensions platformdirs pathspec virtualenv distlib awscli docutils colorama";
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<_> = NAMES.split_whitespace().map(|n| name(Ecosystem::PyPI, n)).collect();
+        let mut files = 0;
+        for _ in 0..3 {
+            let start = std::time::Instant::now();
+            let indexes =
+                Indexes { indexes: vec![IndexSpec::new(PYPI_DEFAULT.parse().unwrap())], ..Indexes::default() };
+            let all = registries(dir.path());
+            let python = all.python(indexes, Profile::default());
+            python.prefetch(&names);
+            files = names.iter().map(|n| python.project(n).unwrap().files.len()).sum();
+            eprintln!("{} pages, {files} files: {:?}, network {}", names.len(), start.elapsed(), all.network_used());
+        }
+        assert!(files > 10_000);
+        let size: u64 = walk(dir.path());
+        eprintln!("{size} bytes kept");
+    }
+
+    fn walk(dir: &std::path::Path) -> u64 {
+        let entries = std::fs::read_dir(dir).unwrap().flatten();
+        entries.map(|e| if e.path().is_dir() { walk(&e.path()) } else { e.metadata().unwrap().len() }).sum()
     }
 }

@@ -44,9 +44,8 @@ pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
             out.find_links("find-links", &place, level.base(), home.as_deref());
         }
     }
-    match value("index-strategy").map(|g| g.value).as_deref() {
-        Some("unsafe-best-match" | "unsafe-first-match") => out.indexes.strategy = IndexStrategy::Pool,
-        _ => {}
+    if let Some("unsafe-best-match" | "unsafe-first-match") = value("index-strategy").map(|g| g.value).as_deref() {
+        out.indexes.strategy = IndexStrategy::Pool;
     }
     if let Some(timeout) =
         environment(sources, "UV_HTTP_TIMEOUT").or_else(|| environment(sources, "UV_REQUEST_TIMEOUT"))
