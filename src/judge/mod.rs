@@ -271,7 +271,8 @@ impl Judge<'_> {
     fn resolve_known(&self, invocation: &Invocation) -> Plan {
         let environment = self.environment_of(invocation);
         let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
-        let affected = |id: &PackageId| !self.advisories.find(id, self.as_of).is_empty();
+        let affected =
+            |id: &PackageId| self.advisories.find(id, self.as_of).iter().any(|m| m.kind != Kind::Informational);
         let freshness = self.freshness(&excluded, &affected);
         let mut configured = invocation.clone();
         let mut plan = match invocation.tool.ecosystem() {

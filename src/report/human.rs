@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::judge::{Judgement, Subject};
-use crate::model::{Finding, Level, Package, Pinning, UnresolvedCause, Verdict, printable};
+use crate::model::{Finding, Level, Package, Pinning, Source, UnresolvedCause, Verdict, printable};
 
 /// How to draw.
 #[derive(Debug, Clone, Copy)]
@@ -198,26 +198,28 @@ fn unresolved(page: &mut Page, judgement: &Judgement) {
 
 fn packages(page: &mut Page, judgement: &Judgement) {
     let plan = &judgement.plan;
-    if plan.packages.is_empty() {
+    // The project's own members are here already.
+    let coming: Vec<&Package> =
+        plan.packages.iter().filter(|p| !matches!(p.source, Source::Workspace { .. })).collect();
+    if coming.is_empty() {
         if judgement.verdict == Verdict::Allow && matches!(judgement.subject, Subject::Command { .. }) {
             page.line(0, Ink::Plain, "Nothing would come in.");
         }
         return;
     }
     page.blank();
-    let direct = plan.packages.iter().filter(|p| p.direct).count();
+    let direct = coming.iter().filter(|p| p.direct).count();
     let verb = if matches!(judgement.subject, Subject::Audit { .. }) { "Judged" } else { "Would bring in" };
-    let mut head =
-        format!("{verb} {}, {direct} of them asked for by name", count(plan.packages.len(), "package", "packages"));
+    let mut head = format!("{verb} {}, {direct} of them asked for by name", count(coming.len(), "package", "packages"));
     if !plan.complete() {
         head.push_str("; the plan is incomplete");
     }
     let listed: Vec<&Package> = if page.style.verbose {
-        plan.packages.iter().collect()
+        coming
     } else if matches!(judgement.subject, Subject::Audit { .. }) {
         Vec::new()
     } else {
-        plan.packages.iter().filter(|p| p.direct).collect()
+        coming.into_iter().filter(|p| p.direct).collect()
     };
     head.push(if listed.is_empty() { '.' } else { ':' });
     page.hanging(0, Ink::Plain, "", &head);

@@ -56,7 +56,8 @@ fn from_unresolved(facts: &Facts<'_>, unresolved: &Unresolved) -> Observation {
     };
     let requirement = say::word(&unresolved.requirement);
     let reason = say::sentence(&unresolved.reason);
-    let mut observation = Observation::new(format!("what `{requirement}` would bring in is not known: {reason}"))
+    let what = if requirement.is_empty() { "this command".to_owned() } else { format!("`{requirement}`") };
+    let mut observation = Observation::new(format!("what {what} would bring in is not known: {reason}"))
         .with("requirement", say::sentence(&unresolved.requirement))
         .with("cause", cause)
         .with("reason", reason);
