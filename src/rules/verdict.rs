@@ -100,6 +100,13 @@ fn policy_findings(facts: &Facts<'_>, used: &[&Exception]) -> Vec<Finding> {
         let message = format!("nothing is cleared while this policy cannot be used: {}", fault.message);
         out.push(about(Level::Deny, &fault.location, message, fault.hint.clone()));
     }
+    // Read last: damage may show only when an index is asked.
+    for problem in facts.advisories.coverage().problems {
+        let message = format!("no release is known to be clean: {}", printable(&problem, 400));
+        let hint = "`tidewaiter advisories update` builds the index anew".to_owned();
+        let unavailable = &policy.on_unavailable;
+        out.push(about(unavailable.value, &unavailable.location, message, Some(hint)));
+    }
     for warning in &policy.warnings {
         out.push(about(Level::Warn, &warning.location, warning.message.clone(), warning.hint.clone()));
     }
