@@ -340,7 +340,8 @@ impl Comparator {
 
     /// `<0.0.0-0`: nothing is below it.
     fn is_null(&self) -> bool {
-        self.operator == Operator::Less && self.version().triple() == (0, 0, 0) && &*self.pre == "0"
+        self.operator == Operator::Less && self.version().triple() == (0, 0, 0) && !self.pre.is_empty()
+            && self.pre.bytes().all(|b| b == b'0')
     }
 }
 
@@ -623,7 +624,13 @@ fn read_hyphen(text: &str, options: Options) -> Option<Option<Set>> {
     fn side(text: &str, loose: bool) -> Option<Partial<'_>> {
         Partial::read(text.trim_matches(' ').trim_start_matches(['v', '=', ' ']), loose)
     }
+    // A full version goes as it is written behind the operator, so a strict reader sees `>==1.2.3`.
+    let doubled = |text: &str, side: &Partial<'_>| !options.loose && !side.patch.is_x() && text.trim().starts_with('=');
+    let (from_text, to_text) = (from, to);
     let (from, to) = (side(from, options.loose)?, side(to, options.loose)?);
+    if doubled(from_text, &from) || (to.pre.is_empty() && !options.include_prerelease && doubled(to_text, &to)) {
+        return Some(None);
+    }
     let lowest = if options.include_prerelease { "0" } else { "" };
     let mut set = Vec::new();
     let mut bound = |operator, triple, pre: &str| {
