@@ -254,7 +254,7 @@ fn a_manifest_without_a_lockfile_is_resolved_edge_by_edge() {
     assert_eq!(a.artifacts[0].filename, "a-1.1.0.tgz");
     let c = package(&plan, "c");
     assert_eq!((c.direct, c.depth), (false, 1));
-    assert_eq!(c.required_by, [a.id.clone()]);
+    assert_eq!(c.required_by, std::slice::from_ref(&a.id));
     assert_eq!(plan.packages[2].depth, 2);
 }
 
@@ -723,4 +723,61 @@ fn cycles_and_self_references_end() {
     let registry = Registry::default().with("x", "1.0.0", "y 1, x 1").with("y", "1.0.0", "x 1");
     let plan = command(Effect::ProjectAdd, &["x"]).run(&registry);
     assert_eq!(ids(&plan), "x@1.0.0 y@1.0.0");
+}
+
+#[test]
+fn lockfiles_of_the_other_tools_are_the_plan() {
+    let manifest = r#"{ "name": "app", "dependencies": { "a": "^1", "w": "workspace:*" }, "workspaces": ["w"] }"#;
+    let pnpm = format!(
+        "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      a:\n        specifier: ^1\n        version: 1.0.0(c@1.0.0)\n      w:\n        specifier: workspace:*\n        version: link:w\n  w:\n    dependencies:\n      c:\n        specifier: '1'\n        version: 1.0.0\npackages:\n  a@1.0.0:\n    resolution: {{integrity: {}}}\n  b@1.0.0:\n    resolution: {{integrity: {}}}\n  c@1.0.0:\n    resolution: {{integrity: {}}}\nsnapshots:\n  a@1.0.0(c@1.0.0):\n    dependencies:\n      b: 1.0.0\n      c: 1.0.0\n  b@1.0.0: {{}}\n  c@1.0.0:\n    dependencies:\n      b: 1.0.0\n",
+        digest("a", "1.0.0").sri(),
+        digest("b", "1.0.0").sri(),
+        digest("c", "1.0.0").sri(),
+    );
+    let yarn = "# yarn lockfile v1\n\n\na@^1:\n  version \"1.0.0\"\n  dependencies:\n    b \"^1\"\n\n\"b@>=1\", b@^1:\n  version \"1.0.0\"\n\nc@1:\n  version \"1.0.0\"\n  dependencies:\n    b \">=1\"\n".to_owned();
+    let berry = "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.0.0\n  resolution: \"a@npm:1.0.0\"\n  dependencies:\n    b: \"npm:^1\"\n  checksum: 10c0/aa\n\n\"b@npm:>=1, b@npm:^1\":\n  version: 1.0.0\n  resolution: \"b@npm:1.0.0\"\n\n\"c@npm:1\":\n  version: 1.0.0\n  resolution: \"c@npm:1.0.0\"\n  dependencies:\n    b: \"npm:>=1\"\n\n\"app@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"app@workspace:.\"\n  dependencies:\n    a: \"npm:^1\"\n    w: \"workspace:*\"\n\n\"w@workspace:*, w@workspace:w\":\n  version: 0.0.0-use.local\n  resolution: \"w@workspace:w\"\n  dependencies:\n    c: \"npm:1\"\n".to_owned();
+    let bun = r#"{ "lockfileVersion": 1, "workspaces": {
+        "": { "name": "app", "dependencies": { "a": "^1", "w": "workspace:*" } }, "w": { "name": "w", "dependencies": { "c": "1" } } },
+      "packages": { "a": ["a@1.0.0", "", { "dependencies": { "b": "^1" } }, ""], "b": ["b@1.0.0", "", {}, ""],
+        "c": ["c@1.0.0", "", { "dependencies": { "b": ">=1" } }, ""], "w": ["w@workspace:w"], } }"#
+        .to_owned();
+    for (tool, file, text) in [
+        (Tool::Pnpm, "/p/pnpm-lock.yaml", pnpm),
+        (Tool::Yarn, "/p/yarn.lock", yarn),
+        (Tool::Yarn, "/p/yarn.lock", berry),
+        (Tool::Bun, "/p/bun.lock", bun),
+    ] {
+        for effect in [Effect::Project, Effect::Locked] {
+            let plan = command(effect, &[])
+                .tool(tool)
+                .file("/p/package.json", manifest)
+                .file("/p/pnpm-workspace.yaml", "packages: [w]\n")
+                .file("/p/w/package.json", r#"{ "name": "w", "version": "1.0.0", "dependencies": { "c": "1" } }"#)
+                .file(file, text.as_str())
+                .run(&abc());
+            assert_eq!(ids(&plan), "a@1.0.0 b@1.0.0 c@1.0.0 w@1.0.0", "{tool:?} {file}");
+            assert_eq!(issues(&plan), [], "{tool:?} {file}");
+            assert_eq!(unresolved(&plan), [], "{tool:?} {file}");
+            assert_eq!(package(&plan, "w").source.kind(), "workspace");
+            let lock = package(&plan, "a").lock;
+            assert_ne!(lock, LockState::Unlocked, "{tool:?} {file}");
+        }
+    }
+}
+
+#[test]
+fn catalogs_and_unreadable_binary_lockfiles() {
+    let plan = command(Effect::Project, &[])
+        .tool(Tool::Pnpm)
+        .file("/p/package.json", r#"{ "dependencies": { "b": "catalog:", "c": "catalog:old", "a": "catalog:none" } }"#)
+        .file("/p/pnpm-workspace.yaml", "packages: []\ncatalog:\n  b: ^1.0.0\ncatalogs:\n  old:\n    c: 1.0.0\n")
+        .run(&abc());
+    assert_eq!(ids(&plan), "b@1.5.0 b@2.0.0 c@1.0.0");
+    assert_eq!(unresolved(&plan), [("a@catalog:none", UnresolvedCause::Unsupported)]);
+    let plan = command(Effect::Project, &[])
+        .tool(Tool::Bun)
+        .file("/p/package.json", r#"{ "dependencies": { "b": "1" } }"#)
+        .file("/p/bun.lockb", "\u{0}bun")
+        .run(&abc());
+    assert_eq!(unresolved(&plan), [("bun.lockb", UnresolvedCause::Malformed)]);
 }

@@ -340,7 +340,9 @@ impl Comparator {
 
     /// `<0.0.0-0`: nothing is below it.
     fn is_null(&self) -> bool {
-        self.operator == Operator::Less && self.version().triple() == (0, 0, 0) && !self.pre.is_empty()
+        self.operator == Operator::Less
+            && self.version().triple() == (0, 0, 0)
+            && !self.pre.is_empty()
             && self.pre.bytes().all(|b| b == b'0')
     }
 }

@@ -241,7 +241,7 @@ impl<'a> Graph<'a> {
         let optional: FxHashSet<&str> = manifest.of_kind(DependencyKind::Optional).map(|d| d.name.as_str()).collect();
         let wanted = |d: &&crate::ecosystem::npm::manifest::Dependency| {
             // npm takes a name in both tables for an optional one.
-            !(d.kind == DependencyKind::Production && optional.contains(d.name.as_str())) && !but.contains(&d.name)
+            !(but.contains(&d.name) || d.kind == DependencyKind::Production && optional.contains(d.name.as_str()))
         };
         manifest
             .dependencies
@@ -409,14 +409,14 @@ impl<'a> Graph<'a> {
                     &LockedDependency { spec: locked_text(dependency, text), ..dependency.clone() },
                 )
                 .or_else(|| lock.package_dependency(*package, dependency)),
-            From::Fresh => lock.importer_dependency("", &asked(lock, "", name, text, edge.kind)).filter(|at| {
-                lock.packages.get(*at).is_some_and(|p| self.locked_satisfies(spec, p, &edge.directory, name))
-            }),
+            From::Fresh => lock
+                .importer_dependency("", &asked(lock, "", name, text, edge.kind))
+                .filter(|at| lock.packages.get(*at).is_some_and(|p| self.locked_satisfies(spec, p, &edge.directory))),
         };
         let fresh = matches!(edge.from, From::Fresh);
         match here.and_then(|at| Some((at, lock.packages.get(at)?))) {
             Some((at, package)) => {
-                if fresh || self.locked_satisfies(spec, package, &edge.directory, name) {
+                if fresh || self.locked_satisfies(spec, package, &edge.directory) {
                     steps.push(Step::Locked(at));
                     self.compare_source(edge, spec, package, name);
                     return !self.settings.both;
@@ -494,7 +494,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Whether a locked package is what a spec asks for, as npm decides it.
-    fn locked_satisfies(&self, spec: &Spec, package: &LockedPackage, directory: &Path, name: &str) -> bool {
+    fn locked_satisfies(&self, spec: &Spec, package: &LockedPackage, directory: &Path) -> bool {
         let version = match (&package.version, &package.source) {
             (Some(version), _) => Some(version.clone()),
             (None, LockedSource::Directory { path, .. }) => {
@@ -510,7 +510,7 @@ impl<'a> Graph<'a> {
             },
             Spec::Tag(_) => !directory_source,
             Spec::Alias { name: real, spec } | Spec::Jsr { name: real, spec } => {
-                package.name == *real && self.locked_satisfies(spec, package, directory, name)
+                package.name == *real && self.locked_satisfies(spec, package, directory)
             }
             Spec::Git(wanted) => match &package.source {
                 LockedSource::Git { url, commit } => {

@@ -81,10 +81,10 @@ impl Picker<'_> {
             Spec::Tag(tag) => {
                 let Some(tagged) = packument.dist_tags.get(tag) else { return Some(Vec::new()) };
                 let mut out: Vec<&str> = Vec::new();
-                if let Some((tagged, _)) = packument.versions.get_key_value(tagged) {
-                    if self.exists(packument, tagged) {
-                        out.push(tagged);
-                    }
+                if let Some((tagged, _)) = packument.versions.get_key_value(tagged)
+                    && self.exists(packument, tagged)
+                {
+                    out.push(tagged);
                 }
                 // A tagged version that must not be seen: the best one below it, as npm does for `--before`.
                 let below = Range::parse(&format!("<={tagged}"), Options::NPM);

@@ -60,7 +60,7 @@ impl<'a> Verifier<'a> {
             return;
         }
         let registry = |p: &&LockedPackage| matches!(p.source, LockedSource::Registry { .. });
-        let mut names: Vec<PackageName> = lock.packages.iter().filter(registry).map(|p| name_of(p)).collect();
+        let mut names: Vec<PackageName> = lock.packages.iter().filter(registry).map(name_of).collect();
         names.sort();
         names.dedup();
         names.retain(PackageName::is_well_formed);
