@@ -3,6 +3,7 @@
 
 mod digest;
 mod environment;
+mod history;
 mod name;
 mod place;
 mod plan;
@@ -13,6 +14,7 @@ mod verdict;
 
 pub use digest::{Digest, DigestAlgorithm, DigestError};
 pub use environment::{Environment, FileError, Files, MemoryFiles};
+pub use history::{PreviousRelease, ReleaseHistory};
 pub use name::{Ecosystem, PackageId, PackageName, normalise_name};
 pub use place::{Diagnostic, LineIndex, Location, Place};
 pub use plan::{

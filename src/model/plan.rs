@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Digest, Location, PackageId, PackageName, Source, Timestamp};
+use super::{Digest, Location, PackageId, PackageName, ReleaseHistory, Source, Timestamp};
 
 /// How tightly a requirement fixes what it gets. Order is loosest first (contract: floating < range < exact < exact+hash).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +141,8 @@ pub struct Package {
     pub executes: Vec<Execution>,
     /// Other configured registries that also have a package of this name (base URLs): dependency confusion.
     pub also_in: Vec<String>,
+    /// The release among the others of its project, when a resolver looked.
+    pub history: Option<Box<ReleaseHistory>>,
 }
 
 /// A release that the cooldown left out.
@@ -309,6 +311,7 @@ impl Plan {
                     );
                     known.executes.extend(package.executes);
                     known.also_in.extend(package.also_in);
+                    known.history = known.history.take().or(package.history);
                     if package.depth < known.depth || (package.direct && !known.direct) {
                         known.depth = package.depth;
                         known.origin = package.origin;

@@ -60,6 +60,7 @@ fn package(id: PackageId, source: Source, location: Location, artifacts: Vec<Art
         artifacts,
         executes: Vec::new(),
         also_in: Vec::new(),
+        history: None,
     }
 }
 

@@ -11,8 +11,8 @@ use tidewaiter::advisories::{Advisories, Coverage, Kind, Match, Severity};
 use tidewaiter::invocation::{Effect, Flag, FlagEffect, Invocation, Opaque, Request, RequestKind, Tool};
 use tidewaiter::model::{
     Artifact, ArtifactKind, Digest, Ecosystem, Environment, Execution, FileError, Finding, Level, Location, LockIssue,
-    LockIssueKind, LockState, Origin, Package, PackageId, PackageName, Pinning, Plan, Setting, SettingKind,
-    SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict, printable,
+    LockIssueKind, LockState, Origin, Package, PackageId, PackageName, Pinning, Plan, PreviousRelease, ReleaseHistory,
+    Setting, SettingKind, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict, printable,
 };
 use tidewaiter::policy::{self, Layer, Policy};
 use tidewaiter::rules::{self, Facts};
@@ -141,6 +141,32 @@ fn artifact(text: &str) -> Artifact {
     }
 }
 
+/// `{ "releases": 9, "previous": { "version", "published", "publisher", "attested", "executes": [] }, "last",
+/// "within_hour": [], "publisher", "attested", "added": ["npm:x"] }`; what is absent is not known.
+fn history(json: &Json) -> Option<Box<ReleaseHistory>> {
+    let executes = |json: &Json| json["executes"].is_array().then(|| strings(json, "executes"));
+    json.is_object().then(|| {
+        let previous = &json["previous"];
+        Box::new(ReleaseHistory {
+            releases: json["releases"].as_u64().map_or(1, |n| n.try_into().unwrap()),
+            previous: previous.is_object().then(|| PreviousRelease {
+                version: text(previous, "version").to_owned(),
+                published_at: moment(previous, "published"),
+                publisher: previous["publisher"].as_str().map(str::to_owned),
+                attested: previous["attested"].as_bool(),
+                executes: executes(previous).map(|words| words.iter().map(|w| execution(w)).collect()),
+            }),
+            last_published_at: moment(json, "last"),
+            within_hour: strings(json, "within_hour"),
+            publisher: json["publisher"].as_str().map(str::to_owned),
+            attested: json["attested"].as_bool(),
+            added_dependencies: json["added"]
+                .is_array()
+                .then(|| strings(json, "added").iter().map(|n| name(n)).collect()),
+        })
+    })
+}
+
 fn package(json: &Json) -> Package {
     let direct = json["direct"].as_bool().unwrap_or(true);
     Package {
@@ -172,6 +198,7 @@ fn package(json: &Json) -> Package {
         artifacts: list(json, "artifacts").iter().map(|a| artifact(a.as_str().unwrap())).collect(),
         executes: list(json, "executes").iter().map(|e| execution(e.as_str().unwrap())).collect(),
         also_in: strings(json, "also_in"),
+        history: history(&json["history"]),
     }
 }
 

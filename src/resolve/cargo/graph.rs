@@ -151,6 +151,7 @@ impl Graph {
                 artifacts: Vec::new(),
                 executes: node.executes.clone(),
                 also_in: Vec::new(),
+                history: None,
             };
             if let From::Registry { registry, .. } = &node.from {
                 let source =

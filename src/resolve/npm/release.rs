@@ -45,6 +45,7 @@ pub(super) fn bare(id: PackageId, source: Source, origin: Origin, pinning: Pinni
         artifacts: Vec::new(),
         executes: Vec::new(),
         also_in: Vec::new(),
+        history: None,
     }
 }
 

@@ -110,6 +110,7 @@ fn base(locked: &LockedPackage, lock: &Lockfile) -> Package {
         artifacts: Vec::new(),
         executes: Vec::new(),
         also_in: Vec::new(),
+        history: None,
     }
 }
 

@@ -78,6 +78,7 @@ pub(super) fn fill(plan: &mut Plan, catalog: &Catalog<'_>, roots: &[Root], pins:
             artifacts: Vec::new(),
             executes: Vec::new(),
             also_in: Vec::new(),
+            history: None,
         };
         match release.from {
             From::Index => {
@@ -355,6 +356,7 @@ fn foreign_package(requirement: &Requirement, text: &str, first: &Reached) -> Pa
             vec![Execution::PythonBuild]
         },
         also_in: Vec::new(),
+        history: None,
         source,
     }
 }
