@@ -117,7 +117,7 @@ fn base(locked: &LockedPackage, lock: &Lockfile) -> Package {
 /// An entry from a URL, a repository or a directory: its bytes are what the lockfile says, its needs are locked too.
 fn outside(plan: &mut Plan, package: &mut Package, locked: &LockedPackage, source: &Source) {
     package.origin.range = None;
-    package.artifacts = locked.artifacts.iter().filter_map(|a| locked_artifact(a)).collect();
+    package.artifacts = locked.artifacts.iter().filter_map(locked_artifact).collect();
     package.pinning = direct_pinning(source, package.lock == LockState::LockedWithDigest);
     let wheel = package.artifacts.iter().any(|a| a.kind == ArtifactKind::Wheel);
     if !wheel && !locked.virtual_project {

@@ -5,7 +5,7 @@
 //! inputs     the command's words and files → requirements, constraints, options; project: manifests and locks
 //! locked     a lockfile that holds is the plan
 //! catalog    projects and metadata, each read once; pool: what may be chosen for one project
-//! search     pip's own search, so that the versions are pip's
+//! search     pip's own search, so that the versions are pip's; prove: a second opinion, and why there is none
 //! outcome    the solution as packages
 //! ```
 
@@ -17,6 +17,7 @@ mod options;
 mod outcome;
 mod pool;
 mod project;
+mod prove;
 mod ranges;
 mod search;
 
@@ -266,7 +267,7 @@ fn solve(
     look_ahead(&catalog, &roots);
     match find(&catalog, &roots) {
         Ok(found) => outcome::fill(plan, &catalog, &roots, &found.pins),
-        Err(failure) => plan.unresolved.push(conflict(&catalog, &roots, &failure)),
+        Err((failure, lines)) => plan.unresolved.push(conflict(&roots, &failure, &lines)),
     }
     report_missing(plan, &catalog);
     solve_build(plan, request, index, interpreter, build_options, build);
@@ -442,8 +443,9 @@ fn look_ahead(catalog: &Catalog<'_>, roots: &[Root]) {
     }
 }
 
-/// Searches with young releases invisible, then with young releases last, then without what does not exist.
-fn find(catalog: &Catalog<'_>, roots: &[Root]) -> Result<Found, Failure> {
+/// Searches with young releases invisible, then with young releases last, then without what does not exist; then asks
+/// a solver that can say why there is no solution.
+fn find(catalog: &Catalog<'_>, roots: &[Root]) -> Result<Found, (Failure, Vec<String>)> {
     let needs: Vec<Rc<Need>> = roots.iter().flat_map(|r| r.needs.iter().cloned()).collect();
     let attempt = |cooldown| Search::new(catalog, cooldown).run(&needs);
     let strict = if catalog.freshness.cutoff.is_some() { Cooldown::Strict } else { Cooldown::Last };
@@ -454,7 +456,7 @@ fn find(catalog: &Catalog<'_>, roots: &[Root]) -> Result<Found, Failure> {
     if result.is_err() && catalog.give_up_on_the_unknown() {
         result = attempt(Cooldown::Last);
     }
-    result
+    result.or_else(|failure| prove::decide(catalog, &needs).map_err(|lines| (failure, lines)))
 }
 
 fn report_missing(plan: &mut Plan, catalog: &Catalog<'_>) {
@@ -486,8 +488,10 @@ fn report_missing(plan: &mut Plan, catalog: &Catalog<'_>) {
     }
 }
 
-fn conflict(_catalog: &Catalog<'_>, roots: &[Root], failure: &Failure) -> Unresolved {
+/// What is said when there is no solution.
+fn conflict(roots: &[Root], failure: &Failure, lines: &[String]) -> Unresolved {
     let (cause, reason) = match failure {
+        _ if !lines.is_empty() => (UnresolvedCause::Conflict, lines.join("; ")),
         Failure::Impossible => (UnresolvedCause::Conflict, "no set of releases satisfies every requirement".to_owned()),
         Failure::TooLong => {
             (UnresolvedCause::LimitExceeded, "no set of releases was found within the limit".to_owned())

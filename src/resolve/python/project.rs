@@ -187,7 +187,8 @@ fn select(request: Request<'_>, manifest: &Pyproject) -> Selection {
         out.groups.push("dev".to_owned());
     }
     let without = values(&["--no-group", "--without", "--no-extra"]);
-    out.groups.retain(|g| !without.contains(g) && !(g == "dev" && given(&["--no-dev"])));
+    let no_dev = given(&["--no-dev"]);
+    out.groups.retain(|g| !(without.contains(g) || no_dev && g == "dev"));
     out.extras.retain(|e| !without.contains(e));
     if invocation.verb == "lock" {
         out.extras.extend(manifest.optional_dependencies.keys().cloned());
