@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use tidewaiter::ecosystem::cargo::lock::Lockfile;
 use tidewaiter::ecosystem::cargo::manifest::Manifest;
+use tidewaiter::ecosystem::cargo::spec::{AddSpec, PackageSpec};
 use tidewaiter::ecosystem::cargo::version;
 
 use crate::support::shared_data;
@@ -159,4 +160,67 @@ fn manifests_give_the_expected_packages() {
             .collect();
         assert_eq!(found, expected, "{}", path.display());
     }
+}
+
+#[test]
+fn package_id_specifications_are_cargos() {
+    let Some(suite) = json("suites/cargo-specs/package-id-spec.json") else { return };
+    for case in suite["ok"].as_array().unwrap() {
+        let input = case["input"].as_str().unwrap();
+        let spec = PackageSpec::parse(input).unwrap_or_else(|| panic!("{input}"));
+        assert_eq!(spec.name, case["name"].as_str().unwrap(), "{input}");
+        assert_eq!(spec.version.as_ref().map(ToString::to_string).as_deref(), case["version"].as_str(), "{input}");
+        // The suite leaves the URL out of one case that has one.
+        if let Some(url) = case["url"].as_str() {
+            assert_eq!(spec.url.as_deref(), Some(url), "{input}");
+        }
+        assert_eq!(spec.to_string(), case["display"].as_str().unwrap(), "{input}");
+    }
+    for bad in ["baz:", "baz:*", "baz:1.0.0.0", "@1.2", "", "https://baz:1.0", "https://#baz:1.0", "a/b", "1a", "a@"] {
+        assert!(PackageSpec::parse(bad).is_none(), "{bad}");
+    }
+}
+
+/// Every line that Cargo's own tests hold to succeed has words that are read; what is refused here, Cargo refuses.
+#[test]
+fn cargo_add_lines_are_read() {
+    let Some(suite) = json("suites/cargo-specs/cargo-add-lines.json") else { return };
+    let with_value = [
+        "--registry",
+        "--rename",
+        "-p",
+        "--package",
+        "--features",
+        "-F",
+        "--branch",
+        "--rev",
+        "--tag",
+        "--path",
+        "--base",
+        "--target",
+        "--manifest-path",
+    ];
+    let mut read = 0;
+    for line in suite.as_array().unwrap() {
+        let text = line["args"].as_str().unwrap();
+        let mut words = text.split_whitespace().skip(2).peekable();
+        while let Some(word) = words.next() {
+            if with_value.contains(&word) {
+                words.next();
+                continue;
+            }
+            if word == "--git" && words.peek().is_some_and(|w| w.contains("://")) {
+                words.next();
+                continue;
+            }
+            if word.starts_with('-') {
+                continue;
+            }
+            read += 1;
+            if AddSpec::parse(word).is_err() {
+                assert_eq!(line["exit"].as_i64(), Some(101), "{text}");
+            }
+        }
+    }
+    assert!(read > 120, "{read}");
 }

@@ -1,5 +1,7 @@
 //! Cargo's formats: Cargo.toml, Cargo.lock, configuration, and version requirements.
 
+pub mod cfg;
+pub mod config;
 mod document;
 pub mod lock;
 pub mod manifest;

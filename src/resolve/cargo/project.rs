@@ -14,6 +14,7 @@ use super::locked::{Adopted, adopt, compare, digests, structural};
 use super::solve::{Failure, ProblemKind, Solution, solve};
 use super::universe::{Dependency, Package, PackageIx, PackageOrigin, SourceEntry, Universe, Young};
 use super::{given, listed, malformed, manifest_path, unfetched};
+use crate::ecosystem::cargo::config::Config;
 use crate::ecosystem::cargo::lock::Lockfile;
 use crate::ecosystem::cargo::manifest::{Dependency as ManifestDependency, DependencySource, Manifest, Section};
 use crate::ecosystem::cargo::source::SourceId;
@@ -45,6 +46,11 @@ pub(super) fn project(request: Request<'_>, index: &dyn CrateIndex) -> Plan {
     let (mut workspace, diagnostics) = Workspace::find(&manifest, request.files);
     let mut plan = Plan::default();
     plan.unresolved.extend(diagnostics.into_iter().map(malformed));
+    let patches = configuration(request).patches;
+    let root = workspace.root.clone();
+    if let Some(root) = workspace.manifests.get_mut(&root) {
+        root.patches.extend(patches);
+    }
     let added = match request.invocation.effect {
         Effect::ProjectAdd => add(request, index, &mut workspace, &mut plan),
         _ => BTreeSet::new(),
@@ -182,9 +188,22 @@ pub(super) fn search(
     }
 }
 
+/// Cargo's configuration, with the command's `--config` words.
+fn configuration(request: Request<'_>) -> Config {
+    let flags: Vec<(String, Location)> = request
+        .invocation
+        .flags
+        .iter()
+        .filter(|f| f.name == "--config")
+        .filter_map(|f| Some((f.value.clone()?, f.location.clone())))
+        .collect();
+    Config::read(request.environment, request.files, &flags)
+}
+
 /// The Rust versions that weigh on the choice: the members', where resolver 3 or the configuration says so.
 fn rust_versions(request: Request<'_>, workspace: &Workspace) -> Vec<PartialVersion> {
-    let setting = request.environment.variable("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS");
+    let configuration = configuration(request);
+    let setting = configuration.get("resolver.incompatible-rust-versions").map(|v| v.value.as_str());
     let honours = match setting {
         Some("fallback") => true,
         Some("allow") => false,
@@ -199,7 +218,8 @@ fn rust_versions(request: Request<'_>, workspace: &Workspace) -> Vec<PartialVers
         return versions;
     }
     // Without any, Cargo takes the toolchain's own version; it is known here only where a name says it.
-    let toolchain = request.environment.variable("RUSTUP_TOOLCHAIN").unwrap_or_default();
+    let channel = configuration.get("toolchain.channel").map(|v| v.value.as_str());
+    let toolchain = request.environment.variable("RUSTUP_TOOLCHAIN").or(channel).unwrap_or_default();
     let version: String = toolchain.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
     PartialVersion::parse(&version).into_iter().collect()
 }
