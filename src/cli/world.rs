@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use url::Url;
+
 use super::process::Disk;
 use super::session::Session;
 use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
 use crate::invocation::{FileRole, Flag, FlagEffect, Invocation};
 use crate::judge::{Connected, World};
-use crate::model::{Environment, InterpreterFacts, PackageName, Setting};
+use crate::model::{Environment, InterpreterFacts, PackageName, Setting, SignalGap};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
-use crate::registry::crate_index::CrateRegistries;
-use crate::registry::http::{Profile, ProxySettings};
-use crate::registry::npm_registry::Scopes;
-use crate::registry::{CrateIndex, NpmRegistry, PythonIndex, python_config};
+use crate::registry::python_config::ConfiguredOption;
+use crate::registry::{CrateIndex, FetchError, NpmRegistry, PythonIndex, cargo_config, npm, npm_config, python_config};
 use crate::toolchain;
 
 /// Which command an index was made for: its words, and the directory it works in.
@@ -27,6 +27,7 @@ type Made<T> = Mutex<HashMap<Key, Connected<T>>>;
 /// [`World`] over the network and the disk.
 pub(super) struct RealWorld {
     registries: Registries,
+    policy: Policy,
     files: Arc<Disk>,
     python: Made<dyn PythonIndex>,
     npm: Made<dyn NpmRegistry>,
@@ -39,12 +40,13 @@ pub(super) struct RealWorld {
 impl RealWorld {
     /// Starts nothing: the network is connected on the first question.
     pub fn new(session: &Session, policy: &Policy, offline: bool) -> Self {
-        let policy = policy.clone();
-        let private = Arc::new(move |name: &PackageName| policy.private_name(name).is_some());
+        let names = policy.clone();
+        let private = Arc::new(move |name: &PackageName| names.private_name(name).is_some());
         let files = Arc::clone(&session.disk);
         let options = Options { cache: cache_directory(&session.environment), offline, files: files.clone(), private };
         Self {
             registries: Registries::new(options),
+            policy: policy.clone(),
             files,
             python: Mutex::default(),
             npm: Mutex::default(),
@@ -53,10 +55,6 @@ impl RealWorld {
             cache: cache_directory(&session.environment),
             settings: Mutex::default(),
         }
-    }
-
-    fn profile(&self, environment: &Environment) -> Profile {
-        Profile { proxies: ProxySettings::from_environment(environment), ..Profile::default() }
     }
 
     fn note(&self, settings: Vec<Setting>) {
@@ -79,6 +77,36 @@ impl RealWorld {
                 requirements_txt::read(&path, constraint, environment, &*self.files).0.options
             })
             .collect()
+    }
+}
+
+/// Configured options as the flags they stand for.
+fn flags(options: Vec<ConfiguredOption>) -> Vec<Flag> {
+    let flag = |o: ConfiguredOption| Flag {
+        name: o.name,
+        value: Some(o.value),
+        effect: FlagEffect::Selects,
+        location: o.location,
+    };
+    options.into_iter().map(flag).collect()
+}
+
+/// A registry whose configuration cannot be used: every question has the same answer.
+struct Refusing(FetchError);
+
+impl NpmRegistry for Refusing {
+    fn packument(&self, _name: &PackageName) -> Result<Arc<npm::Packument>, FetchError> {
+        Err(self.0.clone())
+    }
+
+    fn prefetch(&self, _names: &[PackageName]) {}
+
+    fn registry_of(&self, _name: &PackageName) -> String {
+        String::new()
+    }
+
+    fn signal_gaps(&self) -> Vec<SignalGap> {
+        Vec::new()
     }
 }
 
@@ -105,40 +133,55 @@ impl World for RealWorld {
     fn python(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn PythonIndex> {
         let prefix = self.interpreter(invocation, environment).executable.and_then(prefix_of);
         made(&self.python, invocation, environment, || {
-            let config = python_config::read(python_config::Sources {
+            let trusted = |url: &Url| self.policy.trusts_registry(url.as_str()).is_some();
+            let sources = python_config::Sources {
                 invocation,
                 environment,
                 files: &*self.files,
                 prefix: prefix.as_deref(),
                 file_options: &self.file_options(invocation, environment),
-            });
+            };
+            let config = python_config::read_trusting(sources, &trusted);
             self.note(config.settings);
-            let flags = config
-                .options
-                .into_iter()
-                .map(|o| Flag { name: o.name, value: Some(o.value), effect: FlagEffect::Selects, location: o.location })
-                .collect();
             Connected {
                 index: Arc::new(self.registries.python(config.indexes, config.profile)),
-                flags,
+                flags: flags(config.options),
                 diagnostics: config.diagnostics,
             }
         })
     }
 
     fn npm(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn NpmRegistry> {
-        made(&self.npm, invocation, environment, || Connected {
-            index: Arc::new(self.registries.npm(Scopes::public().expect("x"), self.profile(environment))),
-            flags: Vec::new(),
-            diagnostics: Vec::new(),
+        made(&self.npm, invocation, environment, || {
+            let trusted = |url: &Url| self.policy.trusts_registry(url.as_str()).is_some();
+            let sources =
+                npm_config::Sources { invocation, environment, files: &*self.files, prefix: None, trusted: &trusted };
+            let config = match npm_config::read(sources) {
+                Ok(config) => config,
+                Err(error) => {
+                    return Connected { index: Arc::new(Refusing(error)), flags: Vec::new(), diagnostics: Vec::new() };
+                }
+            };
+            self.note(config.settings);
+            Connected {
+                index: Arc::new(self.registries.npm(config.scopes, config.profile)),
+                flags: flags(config.options),
+                diagnostics: config.diagnostics,
+            }
         })
     }
 
     fn crates(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn CrateIndex> {
-        made(&self.crates, invocation, environment, || Connected {
-            index: Arc::new(self.registries.crates(CrateRegistries::default(), self.profile(environment))),
-            flags: Vec::new(),
-            diagnostics: Vec::new(),
+        made(&self.crates, invocation, environment, || {
+            let trusted = |url: &Url| self.policy.trusts_registry(url.as_str()).is_some();
+            let sources = cargo_config::Sources { invocation, environment, files: &*self.files, trusted: &trusted };
+            let config = cargo_config::read(sources);
+            self.note(config.settings);
+            Connected {
+                index: Arc::new(self.registries.crates(config.registries, config.profile)),
+                flags: Vec::new(),
+                diagnostics: config.diagnostics,
+            }
         })
     }
 
