@@ -119,6 +119,7 @@ fn project_edges(graph: &Graph<'_>, project: &Project, request: Request<'_>) -> 
                 for dependency in &importer.dependencies {
                     edges.push(Edge {
                         by: None,
+                        above: None,
                         from: From::Importer(String::new()),
                         name: Some(dependency.name.clone()),
                         text: dependency.spec.clone(),
@@ -163,6 +164,7 @@ fn request_edges(request: Request<'_>, finder: &Finder<'_>, project: &Project) -
         let text = asked.text.clone();
         edges.push(Edge {
             by: None,
+            above: None,
             from: From::Fresh,
             name: requirement.name,
             text,

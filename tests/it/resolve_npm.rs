@@ -781,3 +781,17 @@ fn catalogs_and_unreadable_binary_lockfiles() {
         .run(&abc());
     assert_eq!(unresolved(&plan), [("bun.lockb", UnresolvedCause::Malformed)]);
 }
+
+#[test]
+fn a_peer_is_served_by_what_stands_beside_its_package() {
+    let registry = Registry::default()
+        .with("core", "7.0.0", "")
+        .with("core", "8.0.0", "")
+        .and("plugin", "1.0.0", |v| v.peer_dependencies = specs("core >=7"))
+        .with("old", "1.0.0", "plugin 1, core ^7")
+        .with("bare", "1.0.0", "plugin 1");
+    assert_eq!(ids(&command(Effect::ProjectAdd, &["old"]).run(&registry)), "core@7.0.0 old@1.0.0 plugin@1.0.0");
+    // Where another brings the plugin without a core of its own, npm may pick the newest for it.
+    let plan = command(Effect::ProjectAdd, &["old", "bare"]).run(&registry);
+    assert_eq!(ids(&plan), "bare@1.0.0 core@7.0.0 core@8.0.0 old@1.0.0 plugin@1.0.0");
+}

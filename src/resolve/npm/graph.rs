@@ -79,6 +79,8 @@ pub(super) enum From {
 pub(super) struct Edge {
     /// The node that asks; `None`: the command or a manifest of the project.
     pub by: Option<usize>,
+    /// The node through which that one was reached: what it asked for serves the peers of `by`.
+    pub above: Option<usize>,
     /// Where the lockfile is asked.
     pub from: From,
     /// The name under which it is installed; `None` where only fetching it tells.
@@ -142,6 +144,8 @@ pub(super) struct Graph<'a> {
     index: FxHashMap<(PackageId, Source), usize>,
     locked: FxHashMap<usize, usize>,
     expanded: FxHashSet<(usize, Context)>,
+    /// Packages whose peers were looked at on behalf of those that asked for them.
+    peers_seen: FxHashSet<(usize, Option<usize>)>,
     members: FxHashMap<String, usize>,
     /// What the project's own edges got, by name: peers settle for it.
     top: FxHashMap<String, Vec<usize>>,
@@ -186,6 +190,7 @@ impl<'a> Graph<'a> {
             index: FxHashMap::default(),
             locked: FxHashMap::default(),
             expanded: FxHashSet::default(),
+            peers_seen: FxHashSet::default(),
             members: FxHashMap::default(),
             top: FxHashMap::default(),
             direct: Vec::new(),
@@ -249,6 +254,7 @@ impl<'a> Graph<'a> {
             .filter(wanted)
             .map(|d| Edge {
                 by: None,
+                above: None,
                 from: From::Importer(relative.to_owned()),
                 name: Some(d.name.clone()),
                 text: d.spec.clone(),
@@ -567,7 +573,7 @@ impl<'a> Graph<'a> {
             Spec::Version(_) | Spec::Range(_) | Spec::Tag(_) => match name {
                 Some(name) => {
                     if edge.kind == Kind::Peer
-                        && let Some(settled) = self.top_for(name, &spec)
+                        && let Some(settled) = self.top_for(name, &spec).or_else(|| self.beside(edge, name, &spec))
                     {
                         return Some(Step::Node(settled));
                     }
@@ -626,6 +632,17 @@ impl<'a> Graph<'a> {
         settled.iter().copied().find(|at| {
             self.nodes
                 .get(*at)
+                .is_some_and(|n| n.package.id.name.canonical() == name && satisfied(spec, &n.package.id.version))
+        })
+    }
+
+    /// What the package that asked for this one asked for under a peer's name: npm loads a package's peers among the
+    /// choices of the one that brought it, so that is what serves the peer.
+    fn beside(&self, edge: &Edge, name: &str, spec: &Spec) -> Option<usize> {
+        let above = self.nodes.get(edge.above?)?;
+        above.out.iter().map(|(to, _)| *to).find(|to| {
+            self.nodes
+                .get(*to)
                 .is_some_and(|n| n.package.id.name.canonical() == name && satisfied(spec, &n.package.id.version))
         })
     }
@@ -723,10 +740,17 @@ impl<'a> Graph<'a> {
             let node = self.node(package);
             self.connect(edge, node);
             let context = self.context_below(edge);
-            if edge.alone || !self.expanded.insert((node, Arc::clone(&context))) {
+            if edge.alone {
                 continue;
             }
-            next.extend(self.edges_of_version(node, about, edge, &context));
+            // Peers depend on who asks; everything else is the same for all.
+            let first = self.expanded.insert((node, Arc::clone(&context)));
+            let new_parent = self.peers_seen.insert((node, edge.by));
+            if first || new_parent {
+                let mut below = self.edges_of_version(node, about, edge, &context);
+                below.retain(|e| first || e.kind == Kind::Peer);
+                next.extend(below);
+            }
         }
     }
 
@@ -783,6 +807,7 @@ impl<'a> Graph<'a> {
     fn below(&self, node: usize, name: &str, text: &str, kind: Kind, edge: &Edge, context: &Context) -> Edge {
         Edge {
             by: Some(node),
+            above: edge.by,
             from: From::Fresh,
             name: Some(name.to_owned()),
             text: text.to_owned(),
@@ -869,6 +894,7 @@ impl<'a> Graph<'a> {
         let mut push = |dependency: &LockedDependency, from: From, directory: PathBuf, location: Location| {
             out.push(Edge {
                 by: Some(node),
+                above: edge.by,
                 from,
                 name: Some(dependency.name.clone()),
                 text: dependency.spec.clone(),
