@@ -1,5 +1,6 @@
 //! The real registries and interpreters, as the user configured them for each command.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +9,11 @@ use url::Url;
 
 use super::process::Disk;
 use super::session::Session;
+use crate::ecosystem::cargo::config::Config;
 use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
 use crate::invocation::{FileRole, Flag, FlagEffect, Invocation};
 use crate::judge::{Connected, World};
-use crate::model::{Environment, InterpreterFacts, PackageName, Setting, SignalGap};
+use crate::model::{Environment, InterpreterFacts, Location, PackageName, Setting, SignalGap};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
 use crate::registry::python_config::ConfiguredOption;
@@ -177,10 +179,14 @@ impl World for RealWorld {
             let sources = cargo_config::Sources { invocation, environment, files: &*self.files, trusted: &trusted };
             let config = cargo_config::read(sources);
             self.note(config.settings);
+            let programs = Config::read(environment, &*self.files, &config_flags(invocation));
+            self.note(programs.settings());
+            let mut diagnostics = config.diagnostics;
+            diagnostics.extend(programs.diagnostics);
             Connected {
                 index: Arc::new(self.registries.crates(config.registries, config.profile)),
                 flags: Vec::new(),
-                diagnostics: config.diagnostics,
+                diagnostics,
             }
         })
     }
@@ -197,7 +203,20 @@ impl World for RealWorld {
     }
 }
 
-/// What cargo's aliases of the user and the project stand for.
-pub(super) fn cargo_aliases(_session: &Session) -> impl Fn(&str) -> Option<Vec<String>> {
-    |_| None
+/// The values of cargo's `--config`, in order.
+fn config_flags(invocation: &Invocation) -> Vec<(String, Location)> {
+    let given = invocation.flags.iter().filter(|f| f.name == "--config");
+    given.filter_map(|f| Some((f.value.clone()?, f.location.clone()))).collect()
+}
+
+/// What cargo's aliases of the project and the user stand for. The files are read when the first word of a cargo
+/// command is no verb of its own.
+pub(super) fn cargo_aliases(session: &Session) -> impl Fn(&str) -> Option<Vec<String>> {
+    let (environment, files) = (session.environment.clone(), Arc::clone(&session.disk));
+    let config = OnceCell::new();
+    move |name| {
+        let config: &Config = config.get_or_init(|| Config::read(&environment, &*files, &[]));
+        let words = config.get(&format!("alias.{name}"))?;
+        Some(words.value.split_whitespace().map(str::to_owned).collect())
+    }
 }
