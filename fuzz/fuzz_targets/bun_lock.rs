@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::file!("/w/bun.lock", tidewaiter::ecosystem::npm::bun_lock::read);

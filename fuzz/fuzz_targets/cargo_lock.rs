@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::file!("/w/Cargo.lock", tidewaiter::ecosystem::cargo::lock::Lockfile::read);

@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::file!("/w/Cargo.toml", tidewaiter::ecosystem::cargo::manifest::Manifest::read);

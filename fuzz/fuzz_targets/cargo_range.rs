@@ -1,0 +1,7 @@
+#![no_main]
+use tidewaiter::ecosystem::cargo::version;
+
+tidewaiter_fuzz::text!(|text| {
+    let (range, one) = text.split_once('\0').unwrap_or((text, "1.2.3"));
+    (version::admits(range, one), version::compare(range, one))
+});

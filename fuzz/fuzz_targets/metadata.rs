@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::bytes!(|data| tidewaiter::registry::metadata::parse(data));

@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::file!("/w/package.json", tidewaiter::ecosystem::npm::manifest::read);

@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::file!("/w/Pipfile.lock", tidewaiter::ecosystem::python::pipfile::read_lock);

@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::file!("/w/yarn.lock", tidewaiter::ecosystem::npm::yarn_lock::read);
