@@ -216,17 +216,21 @@ impl Case {
         self
     }
 
-    fn plan(&self, index: &MemoryIndex) -> Plan {
-        let files: MemoryFiles = self.files.iter().cloned().collect();
-        let now: Timestamp = NOW.parse().unwrap();
-        let environment = Environment {
+    fn environment(&self) -> Environment {
+        Environment {
             variables: self.variables.clone(),
             cwd: PathBuf::from("/p"),
             home: None,
-            now,
+            now: NOW.parse().unwrap(),
             os: "linux",
             arch: "x86_64",
-        };
+        }
+    }
+
+    fn plan(&self, index: &MemoryIndex) -> Plan {
+        let files: MemoryFiles = self.files.iter().cloned().collect();
+        let now: Timestamp = NOW.parse().unwrap();
+        let environment = self.environment();
         let freshness = Freshness {
             as_of: None,
             cutoff: self.cooldown_days.map(|d| Timestamp::from_second(now.as_second() - d * 86_400).unwrap()),
@@ -486,6 +490,13 @@ fn update_changes_what_it_is_asked_to() {
     assert_eq!(update(None), ["a 1.1.0", "b 1.1.0"]);
     assert_eq!(update(Some("a")), ["a 1.1.0", "b 1.0.0"], "conservative");
     assert_eq!(update(Some("b@1.0")), ["a 1.0.0", "b 1.1.0"]);
+    let precise = |version: &str| {
+        let at = case("update", Effect::Update).manifest("a = \"1\"").file("/p/Cargo.lock", &locked);
+        at.request("b").flag("--precise", Some(version)).plan(&two_versions().release("b 1.0.5 yanked"))
+    };
+    assert_eq!(complete(&precise("1.0.5")), ["a 1.0.0", "b 1.0.5"], "a withdrawn release that is named outright");
+    assert_eq!(precise("3.0.0").unresolved.len(), 1);
+    assert_eq!(precise("0123abc").unresolved.len(), 1);
     let unknown = case("update", Effect::Update).manifest("a = \"1\"").file("/p/Cargo.lock", &locked).request("zz");
     assert_eq!(unknown.plan(&two_versions()).unresolved.len(), 1);
 }
@@ -507,6 +518,30 @@ fn add_takes_the_newest_and_keeps_the_rest() {
     assert!(complete(&add("c").cooldown(7).plan(&young)).contains(&"c 1.0.0".to_owned()));
     let spelt = two_versions().release("d-e 2.0.0+meta");
     assert!(complete(&add("d_e").plan(&spelt)).contains(&"d-e 2.0.0+meta".to_owned()));
+}
+
+#[test]
+fn command_lines_as_they_are_understood_reach_the_resolution() {
+    use tidewaiter::invocation::parse;
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let index = MemoryIndex::default().releases(&["a 1.0.0 ?o@1 feat:x=dep:o", "o 1.0.0", "b 1.0.0", "b 2.0.0"]);
+    for (line, expected) in [
+        ("cargo build", vec!["b 1.0.0"]),
+        ("cargo add a -F x", vec!["a 1.0.0", "b 1.0.0", "o 1.0.0"]),
+        ("cargo add --package me a", vec!["a 1.0.0", "b 1.0.0"]),
+        ("cargo add -p me --rename z b@2", vec!["b 1.0.0", "b 2.0.0"]),
+        ("cargo test --manifest-path ../p/Cargo.toml", vec!["b 1.0.0"]),
+        ("cargo install a --features x", vec!["a 1.0.0", "o 1.0.0"]),
+        ("cargo install b --version ^1", vec!["b 1.0.0"]),
+        ("cargo install b@1.0.0 a", vec!["a 1.0.0", "b 1.0.0"]),
+        ("cargo generate-lockfile", vec!["b 1.0.0"]),
+        ("cargo install --path .", vec!["b 1.0.0"]),
+    ] {
+        let mut case = build().manifest("b = \"1\"");
+        let read = parse(&words(line), &case.environment());
+        case.invocation = read.into_iter().find(|i| i.effect != Effect::Nothing).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(complete(&case.plan(&index)), expected, "{line}");
+    }
 }
 
 /// A `.crate` with these members.

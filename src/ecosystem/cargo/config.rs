@@ -120,6 +120,12 @@ impl Config {
         self.values.iter().find(|v| v.key == key)
     }
 
+    /// The words that an `[alias]` stands for.
+    pub fn alias(&self, name: &str) -> Option<Vec<String>> {
+        let value = self.get(&format!("alias.{name}"))?;
+        Some(value.value.split_whitespace().map(str::to_owned).collect())
+    }
+
     /// What names programs, and what redirects packages by `[patch]` or `paths`, as settings for the rules. An alias
     /// that runs a subcommand of the repository's choice is none: Cargo runs only what is installed.
     pub fn settings(&self) -> Vec<Setting> {

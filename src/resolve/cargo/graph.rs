@@ -103,11 +103,9 @@ impl Graph {
         for (at, node) in self.nodes.iter().enumerate() {
             let root = roots.get(&at);
             let member = matches!(node.from, From::Member(_));
-            let Some(how) = reached
-                .get(&at)
-                .cloned()
-                .or_else(|| (member || root.is_some()).then(|| Reached { depth: 0, link: usize::MAX, location: None }))
-            else {
+            let Some(how) = reached.get(&at).cloned().or_else(|| {
+                (member || root.is_some()).then_some(Reached { depth: 0, link: usize::MAX, location: None })
+            }) else {
                 continue;
             };
             let direct_link = self.edges.iter().find(|l| l.to == at && self.is_member(l.from));

@@ -119,6 +119,7 @@ pub(super) fn resolve(
     let mut universe = Universe::new(index, request.freshness);
     universe.preferences.rust_versions = rust_versions(request, workspace);
     let mut adopted = Adopted::default();
+    universe.preferences.precise = precise(request, lockfile, &change, &mut plan);
     if let Some((path, lock)) = lockfile {
         // `cargo add` changes the manifest first: what it adds is no drift.
         let drift = structural(path, lock, workspace, added);
@@ -146,6 +147,18 @@ pub(super) fn resolve(
             return plan;
         }
     };
+    if let Some((name, version)) = &universe.preferences.precise
+        && !solution.packages.iter().any(|p| universe.key(*p).is_some_and(|k| k.0 == *name && k.1 == *version))
+    {
+        plan.unresolved.push(Unresolved {
+            requirement: format!("{name} {version}"),
+            name: Some(PackageName::new(Ecosystem::CratesIo, name)),
+            range: Some(format!("={version}")),
+            location: request.invocation.flag("--precise").map(|f| f.location.clone()),
+            cause: UnresolvedCause::NoMatchingVersion,
+            reason: "there is no such release, or a requirement excludes it".to_owned(),
+        });
+    }
     if let Some((path, lock)) = lockfile
         && matches!(change, Change::Nothing)
         && added.is_empty()
@@ -657,6 +670,34 @@ fn changes(request: Request<'_>, lockfile: Option<&(PathBuf, Lockfile)>, plan: &
         }
     }
     Change::These(these)
+}
+
+/// The release that `cargo update --precise` names, for the one package that is to change.
+fn precise(
+    request: Request<'_>,
+    lockfile: Option<&(PathBuf, Lockfile)>,
+    change: &Change,
+    plan: &mut Plan,
+) -> Option<(Rc<str>, Version)> {
+    let flag = request.invocation.flag("--precise")?;
+    let text = flag.value.as_deref().unwrap_or_default();
+    let names: BTreeSet<&str> = match (change, lockfile) {
+        (Change::These(these), Some((_, lock))) => {
+            these.iter().filter_map(|at| lock.packages.get(*at)).map(|p| &*p.name).collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    match (Version::parse(text), names.first()) {
+        (Ok(version), Some(name)) if names.len() == 1 => Some((Rc::from(*name), version)),
+        _ => {
+            plan.unresolved.push(unreadable(
+                &format!("--precise {text}"),
+                &flag.location,
+                "not a whole version of one package: what a commit brings in is known only from a checkout".to_owned(),
+            ));
+            None
+        }
+    }
 }
 
 /// `cargo add`: puts the requested dependencies into the manifest of the package that gets them. Returns their names.

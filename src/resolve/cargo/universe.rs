@@ -147,6 +147,8 @@ pub(super) struct Preferences {
     pub(super) keep: FxHashSet<(Rc<str>, Version, SourceIx)>,
     /// Rust versions of the workspace's members; empty: not considered.
     pub(super) rust_versions: Vec<PartialVersion>,
+    /// `cargo update --precise`: the release that a package is to have.
+    pub(super) precise: Option<(Rc<str>, Version)>,
     /// Locked edges of packages that stay as they are: from a release to releases.
     pub(super) edges: FxHashMap<(Rc<str>, Version, SourceIx), Vec<PackageIx>>,
     /// Releases that exact locking may use.
@@ -381,14 +383,24 @@ impl<'a> Universe<'a> {
         for &candidate in loaded.iter() {
             let Some(p) = self.packages.get(candidate) else { continue };
             let fits = p.is_opaque() || dependency.requirement.matches(&p.version);
-            let withdrawn = self.line(candidate).is_some_and(|l| l.yanked);
+            let precise = self.preferences.precise.as_ref().is_some_and(|(name, v)| *name == p.name && *v == p.version);
+            let withdrawn = !precise && self.line(candidate).is_some_and(|l| l.yanked);
             let patched = patches.iter().any(|x| self.packages.get(*x).is_some_and(|x| x.version == p.version));
             if fits && !patched && (!withdrawn || self.kept(candidate)) && self.is_valid(candidate) {
                 out.push(candidate);
             }
         }
-        self.hide(&dependency.name, &mut out);
-        self.order(&mut out);
+        let precise = self.preferences.precise.as_ref().and_then(|(name, version)| {
+            let named = *name == dependency.name;
+            out.iter().copied().find(|c| named && self.version(*c) == Some(version))
+        });
+        match precise {
+            Some(precise) => out = vec![precise],
+            None => {
+                self.hide(&dependency.name, &mut out);
+                self.order(&mut out);
+            }
+        }
         out.splice(0..0, patches);
         let out = Rc::new(out);
         self.queries.insert(key, Rc::clone(&out));
