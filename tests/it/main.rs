@@ -14,6 +14,8 @@ mod nothing_executed;
 mod npm_formats;
 mod policy;
 mod python_formats;
+#[cfg(feature = "real-registries")]
+mod real;
 mod registry;
 mod report;
 mod resolve_cargo;
