@@ -1,9 +1,10 @@
 //! This process as plain values: its environment, the disk behind [`Files`], its directories and its terminal.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::model::{Environment, FileError, Files, Timestamp};
 
@@ -73,7 +74,7 @@ pub struct Disk {
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> Result<Arc<[u8]>, FileError> {
-        let mut read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = read.get(path) {
             return known.clone();
         }
@@ -123,6 +124,55 @@ fn read_bounded(path: &Path) -> Result<Arc<[u8]>, FileError> {
         return Err(FileError::TooLarge { limit: LARGEST_FILE });
     }
     Ok(bytes.into())
+}
+
+/// Says on stderr, on a terminal only, that work goes on: from the second second until it is dropped.
+pub struct Patience {
+    done: Arc<(Mutex<bool>, Condvar)>,
+    watcher: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Patience {
+    /// Starts waiting. `what` is drawn once a second has passed.
+    pub fn new(what: &'static str) -> Self {
+        let done = Arc::new((Mutex::new(false), Condvar::new()));
+        if !std::io::stderr().is_terminal() {
+            return Self { done, watcher: None };
+        }
+        let shared = Arc::clone(&done);
+        let watcher = std::thread::spawn(move || {
+            let (done, woken) = &*shared;
+            let guard = done.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = woken.wait_timeout_while(guard, Duration::from_secs(1), |done| !*done);
+            let (guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if *guard {
+                return;
+            }
+            let spinner = indicatif::ProgressBar::new_spinner().with_message(what);
+            spinner.enable_steady_tick(Duration::from_millis(120));
+            drop(woken.wait_while(guard, |done| !*done));
+            spinner.finish_and_clear();
+        });
+        Self { done, watcher: Some(watcher) }
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        let (done, woken) = &*self.done;
+        *done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        woken.notify_all();
+        if let Some(watcher) = self.watcher.take() {
+            // A watcher that failed has drawn nothing worth waiting for.
+            let _ = watcher.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Patience {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Patience").finish_non_exhaustive()
+    }
 }
 
 /// Whether to draw in colour: asked for, or a terminal and neither `NO_COLOR` nor `TERM=dumb`.

@@ -67,7 +67,9 @@ impl Session {
             world: &world,
             as_of: options.as_of,
         };
+        let patience = process::Patience::new("working out what would come in");
         let mut judgement = judge(&judge_with);
+        drop(patience);
         judgement.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.show(options, &judgement)?;
         Ok(status(judgement.verdict))
