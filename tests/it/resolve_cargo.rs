@@ -851,4 +851,59 @@ mod real {
         }
         assert!(wrong.is_empty(), "{same} the same, not: {wrong:#?}");
     }
+
+    /// The members of the workspaces in `fixtures/cargo`, as cargo's own metadata has them.
+    #[test]
+    fn the_same_members_as_cargo_metadata() {
+        use tidewaiter::ecosystem::cargo::workspace::Workspace;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cargo/workspaces");
+        for entry in std::fs::read_dir(root).unwrap().flatten() {
+            let manifest = entry.path().join("Cargo.toml");
+            let metadata = cargo_metadata::MetadataCommand::new()
+                .manifest_path(&manifest)
+                .no_deps()
+                .other_options(vec!["--offline".to_owned()])
+                .exec()
+                .unwrap();
+            let theirs: BTreeSet<String> =
+                metadata.packages.iter().map(|p| format!("{} {} {}", p.name, p.version, p.manifest_path)).collect();
+            let (workspace, diagnostics) = Workspace::find(&manifest, &Disk);
+            assert!(diagnostics.is_empty(), "{diagnostics:?}");
+            let ours: BTreeSet<String> = workspace
+                .member_manifests()
+                .map(|m| {
+                    let package = m.package.as_ref().unwrap();
+                    format!("{} {} {}", package.name, package.version, m.path.display())
+                })
+                .collect();
+            assert_eq!(ours, theirs, "{}", manifest.display());
+            // And every dependency of every member, after inheritance.
+            for package in &metadata.packages {
+                let ours = &workspace.manifests[package.manifest_path.as_std_path()];
+                let mut ours: Vec<String> = ours
+                    .dependencies
+                    .iter()
+                    .map(|d| {
+                        let mut features = d.features.clone();
+                        features.sort();
+                        let default = d.default_features.unwrap_or(true);
+                        format!("{} {:?} {:?} {default} {features:?}", d.package_name(), d.target, d.optional)
+                    })
+                    .collect();
+                let mut theirs: Vec<String> = package
+                    .dependencies
+                    .iter()
+                    .map(|d| {
+                        let mut features = d.features.clone();
+                        features.sort();
+                        let target = d.target.as_ref().map(ToString::to_string);
+                        format!("{} {target:?} {:?} {} {features:?}", d.name, d.optional, d.uses_default_features)
+                    })
+                    .collect();
+                ours.sort();
+                theirs.sort();
+                assert_eq!(ours, theirs, "{}", package.name);
+            }
+        }
+    }
 }

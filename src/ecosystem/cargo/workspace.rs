@@ -248,8 +248,9 @@ impl Loader<'_> {
                 if !self.files.is_file(&manifest) {
                     continue;
                 }
-                let inside = manifest.starts_with(&directory);
-                if !inside && !(self.load(&manifest) && self.root_of(&manifest).as_ref() == Some(&workspace.root)) {
+                let belongs = manifest.starts_with(&directory)
+                    || (self.load(&manifest) && self.root_of(&manifest).as_ref() == Some(&workspace.root));
+                if !belongs {
                     continue;
                 }
             }

@@ -98,6 +98,12 @@ impl Graph {
     pub(super) fn plan(&self, index: &dyn CrateIndex, roots: &BTreeMap<usize, Origin>) -> Plan {
         let reached = self.reach(roots);
         let runtime = self.runtime(roots);
+        let mut incoming: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (at, link) in self.edges.iter().enumerate() {
+            if let Some(list) = incoming.get_mut(link.to) {
+                list.push(at);
+            }
+        }
         let mut sources: BTreeMap<Option<String>, Option<IndexSource>> = BTreeMap::new();
         let mut plan = Plan::default();
         for (at, node) in self.nodes.iter().enumerate() {
@@ -108,7 +114,8 @@ impl Graph {
             }) else {
                 continue;
             };
-            let direct_link = self.edges.iter().find(|l| l.to == at && self.is_member(l.from));
+            let into = || incoming.get(at).into_iter().flatten().filter_map(|edge| self.edges.get(*edge));
+            let direct_link = into().find(|l| self.is_member(l.from));
             let direct = member || root.is_some() || direct_link.is_some();
             let link = direct_link.or_else(|| self.edges.get(how.link));
             let origin = match (root, link) {
@@ -120,10 +127,8 @@ impl Graph {
                     location: Location::file(node.from.path().unwrap_or(Path::new(""))),
                 },
             };
-            let mut required_by: Vec<PackageId> = self
-                .edges
-                .iter()
-                .filter(|l| l.to == at && l.from != at && !self.is_member(l.from))
+            let mut required_by: Vec<PackageId> = into()
+                .filter(|l| l.from != at && !self.is_member(l.from))
                 .filter_map(|l| self.nodes.get(l.from))
                 .map(Node::id)
                 .collect();

@@ -797,6 +797,7 @@ fn unreadable(text: &str, location: &Location, reason: String) -> Unresolved {
 }
 
 /// The dependency that `cargo add` would write for one request.
+#[expect(clippy::result_large_err, reason = "made once a command line word, and moved into the plan")]
 fn requested(
     request: Request<'_>,
     index: &dyn CrateIndex,
@@ -876,6 +877,7 @@ fn requested(
 
 /// `cargo add` without a version: the newest release that is neither a pre-release, withdrawn nor hidden, and that the
 /// package's Rust version supports. Its registry's spelling of the name comes with it.
+#[expect(clippy::result_large_err, reason = "made once a command line word, and moved into the plan")]
 fn newest(
     request: Request<'_>,
     index: &dyn CrateIndex,

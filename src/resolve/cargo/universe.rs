@@ -158,6 +158,9 @@ pub(super) struct Preferences {
 /// A query's answer.
 pub(super) type Candidates = Result<Rc<Vec<PackageIx>>, FetchError>;
 
+/// A crate in a source.
+type CrateKey = (Rc<str>, SourceIx);
+
 /// One crate's releases, or why they are not known.
 type Loaded = Result<Rc<Vec<PackageIx>>, FetchError>;
 
@@ -173,7 +176,7 @@ pub(super) struct Universe<'a> {
     pub(super) young: Young,
     names: FxHashMap<Box<str>, Rc<str>>,
     loaded: FxHashMap<(Rc<str>, SourceIx), Loaded>,
-    queries: FxHashMap<(Rc<str>, SourceIx, Rc<str>), Rc<Vec<PackageIx>>>,
+    queries: FxHashMap<(CrateKey, Rc<str>), Rc<Vec<PackageIx>>>,
     prefetched: FxHashSet<(Rc<str>, SourceIx)>,
 }
 
@@ -363,7 +366,7 @@ impl<'a> Universe<'a> {
         if let Some(locked) = dependency.locked {
             return Ok(Rc::new(vec![locked]));
         }
-        let key = (Rc::clone(&dependency.name), dependency.source, Rc::clone(&dependency.text));
+        let key = ((Rc::clone(&dependency.name), dependency.source), Rc::clone(&dependency.text));
         if let Some(known) = self.queries.get(&key) {
             return Ok(Rc::clone(known));
         }
