@@ -4,6 +4,7 @@
 
 pub mod cargo;
 pub(crate) mod document;
+pub mod imitation;
 pub mod npm;
 pub mod popular;
 pub mod python;

@@ -11,13 +11,32 @@ fn list(ecosystem: Ecosystem) -> &'static str {
     }
 }
 
+/// Further names with many downloads, canonical and sorted; none that is in [`list`].
+fn more(ecosystem: Ecosystem) -> &'static str {
+    match ecosystem {
+        Ecosystem::PyPI => include_str!("popular/pypi-more.txt"),
+        Ecosystem::Npm => include_str!("popular/npm-more.txt"),
+        Ecosystem::CratesIo => include_str!("popular/crates-more.txt"),
+    }
+}
+
+/// The few hundred names that everybody knows.
+pub fn best_known(ecosystem: Ecosystem) -> impl Iterator<Item = &'static str> {
+    list(ecosystem).split_ascii_whitespace()
+}
+
+/// Every well-known name, the best known first.
+pub fn well_known(ecosystem: Ecosystem) -> impl Iterator<Item = &'static str> {
+    best_known(ecosystem).chain(more(ecosystem).split_ascii_whitespace())
+}
+
 /// Words that people put around a name, or leave out.
 const AFFIXES: &[&str] =
     &["python", "py", "node", "js", "ts", "rs", "rust", "lib", "cli", "api", "sdk", "client", "core", "dev"];
 
 /// Whether a name is one of the well-known ones.
 pub fn is_well_known(name: &PackageName) -> bool {
-    list(name.ecosystem()).split_ascii_whitespace().any(|known| known == name.canonical())
+    well_known(name.ecosystem()).any(|known| known == name.canonical())
 }
 
 /// Up to three well-known names near to `name`, nearest first: the same letters with other separators, an affix more
@@ -108,7 +127,7 @@ mod tests {
     #[test]
     fn the_lists_hold_canonical_names_once() {
         for ecosystem in Ecosystem::ALL {
-            let names: Vec<&str> = list(ecosystem).split_ascii_whitespace().collect();
+            let names: Vec<&str> = well_known(ecosystem).collect();
             let mut unique = names.clone();
             unique.sort_unstable();
             unique.dedup();
