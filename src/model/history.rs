@@ -18,6 +18,8 @@ pub struct ReleaseHistory {
     pub within_hour: Vec<String>,
     /// The account that published this release.
     pub publisher: Option<String>,
+    /// Whether that account published an earlier release of the project; `None` when it is not known.
+    pub publisher_known: Option<bool>,
     /// Whether this release has an attestation of its provenance; `None` when the registry does not tell.
     pub attested: Option<bool>,
     /// Requirements that the previous release did not have, by name; `None` when one of the two is not known.

@@ -5,6 +5,7 @@
 //! state: same plan, byte for byte.
 
 pub mod cargo;
+mod history;
 pub mod locked;
 mod npm;
 mod python;

@@ -3,20 +3,21 @@
 //! Both a fresh resolution and a lockfile that is taken as it stands become a [`Graph`] first, so that a plan says the
 //! same of a package however it was arrived at.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::ecosystem::cargo::manifest::{BuildScript, Manifest};
 use crate::ecosystem::cargo::source::{SourceId, plan_source};
-use crate::ecosystem::cargo::version::Requirement;
+use crate::ecosystem::cargo::version::{self, Requirement};
 use crate::model::{
     Artifact, ArtifactKind, Digest, DigestAlgorithm, Ecosystem, Execution, Files, Location, LockState, Origin, Package,
-    PackageId, PackageName, Pinning, Plan, SignalGap, Source,
+    PackageId, PackageName, Pinning, Plan, PreviousRelease, ReleaseHistory, SignalGap, Source,
 };
 use crate::registry::CrateIndex;
-use crate::registry::crates::{Crate, IndexSource};
+use crate::registry::crates::{Crate, DependencyKind, IndexSource, Version};
+use crate::resolve::history::{self, Sibling};
 
 /// A graph of packages.
 #[derive(Default)]
@@ -67,6 +68,13 @@ pub(super) struct Link {
     pub(super) text: String,
     pub(super) range: Option<String>,
 }
+
+/// What no Cargo index tells, and what it would be.
+const UNSAID: [(&str, &str); 3] = [
+    ("build-script", "whether a crate has a build script or is a procedural macro"),
+    ("publisher", "who published"),
+    ("provenance", "how a release was built"),
+];
 
 /// What a build of a local package runs.
 pub(super) fn executes(manifest: &Manifest, files: Option<&dyn Files>) -> Vec<Execution> {
@@ -160,12 +168,11 @@ impl Graph {
                 let source =
                     sources.entry(registry.clone()).or_insert_with(|| index.source_of(registry.as_deref()).ok());
                 node.fill(&mut package, source.as_ref());
-                plan.signal_gaps.push(SignalGap {
-                    signal: "build-script",
+                plan.signal_gaps.extend(UNSAID.map(|(signal, reason)| SignalGap {
+                    signal,
                     registry: package.source.url(),
-                    reason: "a Cargo index does not say whether a crate has a build script or is a procedural macro"
-                        .to_owned(),
-                });
+                    reason: format!("a Cargo index does not say {reason}"),
+                }));
             }
             plan.packages.push(package);
         }
@@ -267,6 +274,7 @@ impl Node {
             package.published_at = line.published_at;
             package.first_published_at = krate.versions.iter().filter_map(|v| v.published_at).min();
             package.withdrawn = line.yanked.then(String::new);
+            package.history = history(krate, *at).map(Box::new);
             if line.links.is_some() {
                 package.executes.push(Execution::BuildScript);
             }
@@ -288,6 +296,45 @@ impl Node {
             published_at: package.published_at,
         });
     }
+}
+
+/// The release among the others of its crate. An index has neither publishers nor attestations nor build scripts.
+fn history(krate: &Crate, own: usize) -> Option<ReleaseHistory> {
+    let mut lines = Vec::new();
+    let mut siblings = Vec::new();
+    for (at, line) in krate.versions.iter().enumerate() {
+        let Some(version) = version::parse(&line.version) else { continue };
+        lines.push((at, line));
+        siblings.push(Sibling {
+            published: line.published_at,
+            prerelease: !version.pre.is_empty(),
+            line: history::line(version.major, version.minor),
+            version,
+        });
+    }
+    let place = lines.iter().position(|(at, _)| *at == own)?;
+    let among = history::among(siblings.get(place)?, &siblings, Ord::cmp);
+    let line = |index: usize| lines.get(index).map(|(_, line)| *line);
+    let needs = |v: &Version| -> BTreeSet<String> {
+        let needed = v.dependencies.iter().filter(|d| d.kind != DependencyKind::Dev && !d.optional);
+        needed.map(|d| d.package.as_ref().unwrap_or(&d.name).clone()).collect()
+    };
+    let previous = among.previous.and_then(line);
+    Some(ReleaseHistory {
+        releases: krate.versions.len(),
+        previous: previous.map(|v| PreviousRelease {
+            version: v.version.clone(),
+            published_at: v.published_at,
+            ..PreviousRelease::default()
+        }),
+        last_published_at: among.last_published_at,
+        within_hour: among.within_hour.iter().filter_map(|i| line(*i)).map(|v| v.version.clone()).collect(),
+        added_dependencies: previous.zip(line(place)).map(|(before, now)| {
+            let added: Vec<String> = needs(now).difference(&needs(before)).cloned().collect();
+            added.iter().map(|name| PackageName::new(Ecosystem::CratesIo, name)).collect()
+        }),
+        ..ReleaseHistory::default()
+    })
 }
 
 fn pinning(origin: &Origin, from: &From, locked: Option<&Locked>) -> Pinning {

@@ -1,15 +1,18 @@
 //! Packages of the plan: a picked version with what its packument says, and one that nothing is known about.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::ecosystem::npm::lock::LockedPackage;
+use crate::ecosystem::npm::semver;
 use crate::model::{
-    Artifact, ArtifactKind, Digest, Execution, Location, LockState, Origin, Package, PackageId, PackageName, Pinning,
-    Source, UnresolvedCause, redact_url,
+    Artifact, ArtifactKind, Digest, Ecosystem, Execution, Location, LockState, Origin, Package, PackageId, PackageName,
+    Pinning, PreviousRelease, ReleaseHistory, Source, UnresolvedCause, redact_url,
 };
 use crate::registry::FetchError;
 use crate::registry::npm::{Packument, Version};
+use crate::resolve::history::{self, Sibling};
 
 /// A locked package on its way into the plan.
 pub(super) struct LockedShape<'a> {
@@ -72,6 +75,56 @@ pub(super) fn describe(package: &mut Package, about: &Version, packument: &Packu
     package.first_published_at = packument.created.or_else(|| packument.time.values().min().copied());
     package.withdrawn.clone_from(&about.deprecated);
     package.executes = executes(about);
+    package.history = history(&package.id.version, about, packument).map(Box::new);
+}
+
+/// The release among the others of its packument; `None` when the version cannot be read.
+fn history(version: &str, about: &Version, packument: &Packument) -> Option<ReleaseHistory> {
+    let mut all: Vec<(&Version, &str)> = Vec::new();
+    let mut siblings = Vec::new();
+    for (text, v) in &packument.versions {
+        let Some(read) = semver::Version::parse(text, true) else { continue };
+        siblings.push(Sibling {
+            version: read,
+            published: packument.time.get(text).copied(),
+            prerelease: read.is_prerelease(),
+            line: history::line(read.major, read.minor),
+        });
+        all.push((v, text));
+    }
+    let own = siblings.get(all.iter().position(|(_, text)| *text == version)?)?;
+    let among = history::among(own, &siblings, semver::Version::precedence);
+    let at = |index: usize| Some((all.get(index)?, siblings.get(index)?));
+    // A registry that says it of no release does not say it.
+    let attested = |v: &Version| packument.versions.values().any(|v| v.attested).then_some(v.attested);
+    let previous = among.previous.and_then(at);
+    let needs = |v: &Version| -> BTreeSet<String> {
+        v.dependencies.keys().chain(v.optional_dependencies.keys()).cloned().collect()
+    };
+    Some(ReleaseHistory {
+        releases: packument.versions.len(),
+        previous: previous.map(|((v, text), s)| PreviousRelease {
+            version: (*text).to_owned(),
+            published_at: s.published,
+            publisher: v.publisher.clone(),
+            attested: attested(v),
+            executes: Some(executes(v)),
+        }),
+        last_published_at: among.last_published_at,
+        within_hour: among.within_hour.iter().filter_map(|i| all.get(*i)).map(|(_, text)| (*text).to_owned()).collect(),
+        publisher: about.publisher.clone(),
+        publisher_known: own.published.filter(|_| about.publisher.is_some()).map(|own| {
+            let earlier = |s: &Sibling<semver::Version<'_>>| {
+                s.published.is_some_and(|then| own.duration_since(then).as_hours() >= 24)
+            };
+            all.iter().zip(&siblings).any(|((v, _), s)| v.publisher == about.publisher && earlier(s))
+        }),
+        attested: attested(about),
+        added_dependencies: previous.map(|((before, _), _)| {
+            let added = needs(about).difference(&needs(before)).cloned().collect::<Vec<_>>();
+            added.iter().map(|name| PackageName::new(Ecosystem::Npm, name)).collect()
+        }),
+    })
 }
 
 /// What runs when a release of the registry is installed: `prepare` does not, it is for git and directories.
@@ -125,4 +178,30 @@ pub(super) fn cause(error: &FetchError) -> (UnresolvedCause, String) {
         }
     };
     (cause, error.to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_compared_with_the_one_it_follows() {
+        let body = r#"{"name":"x","time":{"1.0.0":"2020-01-01T00:00:00Z","1.0.1":"2026-01-01T00:00:00Z","0.3.1":"2026-01-01T00:30:00Z"},
+          "versions":{
+            "1.0.0":{"dependencies":{"a":"1"},"_npmUser":{"name":"owner"},"dist":{"attestations":{"url":"u"}}},
+            "0.3.1":{"_npmUser":{"name":"thief"},"dist":{}},
+            "1.0.1":{"dependencies":{"a":"1","b":"1"},"optionalDependencies":{"c":"1"},"scripts":{"postinstall":"x"},"_npmUser":{"name":"thief"},"dist":{}}}}"#;
+        let packument =
+            crate::registry::packument::read(body.as_bytes(), &PackageName::new(Ecosystem::Npm, "x")).unwrap();
+        let found = history("1.0.1", &packument.versions["1.0.1"], &packument).unwrap();
+        let previous = found.previous.unwrap();
+        assert_eq!((previous.version.as_str(), previous.publisher.as_deref()), ("1.0.0", Some("owner")));
+        assert_eq!((previous.attested, found.attested, previous.executes), (Some(true), Some(false), Some(vec![])));
+        assert_eq!((found.releases, found.within_hour.as_slice()), (3, &["0.3.1".to_owned()][..]));
+        assert_eq!((found.publisher.as_deref(), found.publisher_known), (Some("thief"), Some(false)));
+        assert_eq!(found.last_published_at, packument.time.get("1.0.0").copied());
+        let added: Vec<String> = found.added_dependencies.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(added, ["b", "c"]);
+    }
 }

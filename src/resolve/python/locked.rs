@@ -177,6 +177,7 @@ fn from_index(plan: &mut Plan, catalog: &Catalog<'_>, package: &mut Package, loc
         return;
     };
     package.published_at = release.published;
+    package.history = super::outcome::history(&pool, &release.version).map(Box::new);
     if release.yanked {
         package.withdrawn = of_version.iter().find_map(|f| f.yanked.clone());
     }

@@ -39,7 +39,7 @@ use crate::ecosystem::python::requirement::{Marker, Requirement};
 use crate::ecosystem::python::requirements_txt::{Entry, Target};
 use crate::ecosystem::python::version::{Specifiers, Version, parse_version};
 use crate::invocation::{Effect, Tool};
-use crate::model::{InterpreterFacts, Location, PackageName, Plan, Source, Unresolved, UnresolvedCause};
+use crate::model::{InterpreterFacts, Location, PackageName, Plan, SignalGap, Source, Unresolved, UnresolvedCause};
 use crate::registry::{FetchError, PythonIndex};
 
 /// Most releases whose metadata is asked for ahead of the search.
@@ -73,8 +73,30 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
         solve(&mut plan, request, index, interpreter, inputs, &Locks::default());
     }
     plan.signal_gaps.extend(index.signal_gaps());
+    let unsaid = unsaid(&plan);
+    plan.signal_gaps.extend(unsaid);
     plan.normalise();
     plan
+}
+
+/// What no simple index tells of a release, once for each index that the plan takes something from.
+fn unsaid(plan: &Plan) -> Vec<SignalGap> {
+    const UNSAID: [(&str, &str); 4] = [
+        ("publisher", "a simple index does not say who published"),
+        ("provenance", "attestations are not compared with those of the release before"),
+        ("added-dependencies", "the requirements of the release before are not fetched"),
+        ("startup-hook", "whether a wheel has a .pth file is known only when it is downloaded"),
+    ];
+    let mut registries: Vec<String> =
+        plan.packages.iter().filter(|p| p.source.is_registry()).map(|p| p.source.url()).collect();
+    registries.sort();
+    registries.dedup();
+    registries
+        .iter()
+        .flat_map(|registry| {
+            UNSAID.map(|(signal, reason)| SignalGap { signal, registry: registry.clone(), reason: reason.to_owned() })
+        })
+        .collect()
 }
 
 /// Resolves a command on a project: the lockfile where it holds, else the manifest, keeping what is locked.

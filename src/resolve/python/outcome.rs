@@ -10,11 +10,13 @@ use super::catalog::{Catalog, Name, Need, Node};
 use super::pool::{From, Pool, Release, digest_allowed};
 use super::search::{admitted, hidden, list};
 use crate::ecosystem::python::requirement::Requirement;
+use crate::ecosystem::python::version::Version;
 use crate::model::{
     Artifact, ArtifactKind, Execution, HeldBack, Location, LockState, Origin, Package, PackageId, Pinning, Plan,
-    Source, Unresolved, UnresolvedCause,
+    PreviousRelease, ReleaseHistory, Source, Unresolved, UnresolvedCause,
 };
 use crate::registry::python::File;
+use crate::resolve::history::{self, Sibling};
 
 /// A requirement of the command itself, or of a file that it reads.
 #[derive(Debug, Clone)]
@@ -83,6 +85,7 @@ pub(super) fn fill(plan: &mut Plan, catalog: &Catalog<'_>, roots: &[Root], pins:
         match release.from {
             From::Index => {
                 from_index(&mut package, &pool, index, &needs);
+                package.history = history(&pool, &release.version).map(Box::new);
                 if let Some(held) = held_back(catalog, name, &pool, index, &needs) {
                     plan.held_back.push(held);
                 }
@@ -111,6 +114,37 @@ pub(super) fn fill(plan: &mut Plan, catalog: &Catalog<'_>, roots: &[Root], pins:
         }
         plan.packages.push(package);
     }
+}
+
+/// The release among the others of its project page, which says nothing of accounts, attestations or requirements.
+pub(super) fn history(pool: &Pool, version: &Version) -> Option<ReleaseHistory> {
+    let siblings: Vec<Sibling<&Version>> = pool
+        .timeline
+        .iter()
+        .map(|(version, published)| {
+            let number = |at: usize| version.release().get(at).copied().unwrap_or_default();
+            Sibling {
+                version,
+                published: *published,
+                prerelease: version.any_prerelease(),
+                line: history::line(number(0), number(1)),
+            }
+        })
+        .collect();
+    let own = siblings.iter().find(|s| s.version == version)?;
+    let among = history::among(own, &siblings, |a, b| a.cmp(b));
+    let at = |index: usize| siblings.get(index);
+    Some(ReleaseHistory {
+        releases: siblings.len(),
+        previous: among.previous.and_then(at).map(|s| PreviousRelease {
+            version: s.version.to_string(),
+            published_at: s.published,
+            ..PreviousRelease::default()
+        }),
+        last_published_at: among.last_published_at,
+        within_hour: among.within_hour.iter().filter_map(|i| at(*i)).map(|s| s.version.to_string()).collect(),
+        ..ReleaseHistory::default()
+    })
 }
 
 type Edges = FxHashMap<Name, Vec<(Option<Name>, Rc<Need>)>>;

@@ -75,6 +75,8 @@ pub(super) struct Pool {
     pub(super) unfit: Vec<Version>,
     /// The earliest upload of the whole project.
     pub(super) first_published: Option<Timestamp>,
+    /// Every release of the index and its earliest upload, whether this interpreter could install it or not.
+    pub(super) timeline: Vec<(Version, Option<Timestamp>)>,
     sets: RefCell<FxHashMap<usize, Rc<Ranges<u32>>>>,
 }
 
@@ -131,6 +133,7 @@ impl Pool {
         }
         let mut unfit = Vec::new();
         let mut releases = Vec::new();
+        let timeline = builder.iter().map(|(version, build)| (version.clone(), build.published)).collect();
         for (version, mut build) in builder {
             if build.files.is_empty() {
                 unfit.push(version);
@@ -157,7 +160,15 @@ impl Pool {
         }
         releases.sort_by(|a, b| a.version.cmp(&b.version));
         unfit.sort();
-        Self { project: Some(project), releases, error: None, unfit, first_published, sets: RefCell::default() }
+        Self {
+            project: Some(project),
+            releases,
+            error: None,
+            unfit,
+            first_published,
+            timeline,
+            sets: RefCell::default(),
+        }
     }
 
     /// The pool of a project that no index gives.
