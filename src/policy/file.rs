@@ -28,6 +28,9 @@ const MAX_DAYS: u32 = 3650;
 pub(super) const SETTINGS: [&str; 6] =
     ["on-unavailable", "trust.registries", "trust.git-remotes", "classifier", "sandbox", "agent"];
 
+/// Rules that policies may name already and this version does not enforce.
+const RESERVED: [&str; 1] = ["gate-tampering"];
+
 const TOP: [&str; 8] = ["version", "on-unavailable", "rules", "allow", "trust", "classifier", "sandbox", "agent"];
 
 /// What one file says of one rule.
@@ -56,6 +59,8 @@ pub(super) struct PolicyFile {
     pub denials_in_all: Option<Valued<u32>>,
     /// Rule names and [`SETTINGS`] that the layers below may loosen.
     pub delegate: Vec<Valued<&'static str>>,
+    /// What deserves a look and is no error.
+    pub warnings: Vec<Diagnostic>,
 }
 
 type Value<'t> = Spanned<DeValue<'t>>;
@@ -63,7 +68,8 @@ type Key<'t> = Spanned<DeString<'t>>;
 
 /// Reads a file's text. `path` is for the places.
 pub(super) fn parse(path: &Path, text: &str, layer: Layer, rules: &[RuleInfo]) -> (PolicyFile, Vec<Diagnostic>) {
-    let mut reader = Reader { path, index: LineIndex::new(text), layer, rules, errors: Vec::new() };
+    let mut reader =
+        Reader { path, index: LineIndex::new(text), layer, rules, errors: Vec::new(), warnings: Vec::new() };
     let mut file = PolicyFile::default();
     if text.len() > MAX_BYTES {
         let what = format!("the file is larger than {MAX_BYTES} bytes");
@@ -73,6 +79,7 @@ pub(super) fn parse(path: &Path, text: &str, layer: Layer, rules: &[RuleInfo]) -
         Ok(table) => reader.file(table.get_ref(), &mut file),
         Err(error) => reader.error(error.span().unwrap_or(0..0), error.message().replace('\n', ", ")),
     }
+    file.warnings = reader.warnings;
     let mut errors = reader.errors;
     errors.sort_by(|a, b| (&a.location, &a.message).cmp(&(&b.location, &b.message)));
     (file, errors)
@@ -84,6 +91,7 @@ struct Reader<'a> {
     layer: Layer,
     rules: &'a [RuleInfo],
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
@@ -373,10 +381,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The known rule of this name.
+    /// The known rule of this name; a reserved one is no error.
     fn rule(&mut self, name: &str, span: Range<usize>) -> Option<RuleInfo> {
         let found = self.rules.iter().find(|r| r.name == name).copied();
-        if found.is_none() {
+        if found.is_none() && RESERVED.contains(&name) {
+            let message = format!("`{name}` is not yet enforced by this version");
+            self.warnings.push(Diagnostic::new(self.at(span), message));
+        } else if found.is_none() {
             let message = format!("no rule is called {}", quoted(name));
             match nearest(name, self.rules.iter().map(|r| r.name)) {
                 Some(near) => self.error_hint(span, message, format!("did you mean `{near}`?")),

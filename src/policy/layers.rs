@@ -32,6 +32,7 @@ impl Direction {
 pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Timestamp) {
     // What a layer hands on never concerns itself, so the order of these does not matter to its own values.
     delegate(policy, &file, layer);
+    policy.warnings.extend(file.warnings.iter().cloned());
     for entry in &file.rules {
         rule(policy, entry, layer);
     }
