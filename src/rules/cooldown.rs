@@ -31,13 +31,18 @@ pub fn held_back_days(policy: &Policy) -> Option<u32> {
     (level >= Level::Hold && days > 0).then_some(days)
 }
 
+/// How many days old a release must be, whatever becomes of a younger one.
+pub(super) fn days(policy: &Policy) -> u32 {
+    policy.days(RULE.name, &DAYS).value
+}
+
 /// Whether the policy lets a name go without waiting.
 pub fn is_excluded(policy: &Policy, name: &PackageName) -> bool {
     policy.names(RULE.name, &EXCLUDE, name).is_some()
 }
 
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
-    let days = facts.policy.days(RULE.name, &DAYS).value;
+    let days = days(facts.policy);
     let registry = facts.plan.packages.iter().filter(|p| p.source.is_registry());
     registry.filter_map(|package| observe(facts, package, days)).collect()
 }

@@ -31,7 +31,7 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 }
 
 /// Whether every command that could run scripts was told not to.
-fn scripts_are_skipped(invocations: &[Invocation]) -> bool {
+pub(super) fn scripts_are_skipped(invocations: &[Invocation]) -> bool {
     let told = |i: &Invocation| {
         i.flag("--ignore-scripts").is_some_and(|f| f.effect == crate::invocation::FlagEffect::Strengthens)
     };

@@ -3,22 +3,31 @@
 
 mod age_unknown;
 mod builds_from_source;
+mod changed;
 mod config_override;
 pub mod cooldown;
 mod dependency_confusion;
+mod dormant_revival;
 mod fix;
 mod insecure_transport;
 mod install_script;
 mod lockfile_drift;
 mod lockfile_poisoned;
 mod malware;
+mod new_dependency;
+mod new_install_script;
 mod new_package;
 mod non_registry_source;
 mod opaque;
 mod places;
+mod provenance_lost;
+mod publisher_changed;
 mod range_admits_bad;
+mod release_burst;
 mod safety_flag;
 mod say;
+mod startup_hook;
+mod typosquat;
 mod unhashed;
 mod unknown_package;
 mod unpinned;
@@ -43,6 +52,7 @@ pub static ALL: &[Rule] = &[
     vulnerability::RULE,
     range_admits_bad::RULE,
     unknown_package::RULE,
+    typosquat::RULE,
     new_package::RULE,
     dependency_confusion::RULE,
     non_registry_source::RULE,
@@ -51,8 +61,15 @@ pub static ALL: &[Rule] = &[
     cooldown::RULE,
     age_unknown::RULE,
     withdrawn::RULE,
+    dormant_revival::RULE,
+    release_burst::RULE,
+    new_install_script::RULE,
+    new_dependency::RULE,
+    publisher_changed::RULE,
+    provenance_lost::RULE,
     install_script::RULE,
     builds_from_source::RULE,
+    startup_hook::RULE,
     unpinned::RULE,
     unhashed::RULE,
     lockfile_drift::RULE,

@@ -23,3 +23,4 @@ mod resolve_npm;
 mod resolve_python;
 mod rules;
 mod support;
+mod typosquat;

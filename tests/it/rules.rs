@@ -124,6 +124,7 @@ fn execution(word: &str) -> Execution {
         "build-backend" => Execution::PythonBuild,
         "build.rs" => Execution::BuildScript,
         "proc-macro" => Execution::ProcMacro,
+        "startup-hook" => Execution::StartupHook,
         script => Execution::LifecycleScript(Arc::from(script)),
     }
 }
@@ -159,6 +160,7 @@ fn history(json: &Json) -> Option<Box<ReleaseHistory>> {
             last_published_at: moment(json, "last"),
             within_hour: strings(json, "within_hour"),
             publisher: json["publisher"].as_str().map(str::to_owned),
+            publisher_known: json["publisher_known"].as_bool(),
             attested: json["attested"].as_bool(),
             added_dependencies: json["added"]
                 .is_array()

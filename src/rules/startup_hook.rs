@@ -1,0 +1,30 @@
+//! `startup-hook`: packages whose wheels plant code into every start of the interpreter go in and come out.
+
+use super::{Facts, Observation, Rule, fix, say};
+use crate::model::{Category, Execution, Level, Package};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "startup-hook",
+    default: Level::Ask,
+    category: Category::ExecutesCode,
+    about: "A wheel ships a .pth file, sitecustomize or usercustomize: code that runs at every start of the interpreter, imported or not.",
+    options: &[],
+    look,
+};
+
+fn look(facts: &Facts<'_>) -> Vec<Observation> {
+    let hooked = facts.plan.packages.iter().filter(|p| p.executes.contains(&Execution::StartupHook));
+    hooked.map(observe).collect()
+}
+
+fn observe(package: &Package) -> Observation {
+    let message = format!(
+        "{} has a .pth file or sitecustomize, which can run at every start of the interpreter",
+        say::package(package)
+    );
+    Observation::new(message)
+        .about(package)
+        .fix(fix::advice("look at the file before you install it: editable installs need one, libraries rarely do"))
+        .with("locked", package.lock != crate::model::LockState::Unlocked)
+}
