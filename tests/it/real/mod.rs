@@ -119,7 +119,9 @@ pub(super) fn plan(directory: &Path, words: &[&str]) -> Answer {
             .collect();
         return Err(lines.join("; "));
     }
-    Ok(list("packages").iter().map(|p| (text(&p["name"]), text(&p["version"]))).collect())
+    // The project itself is in the plan, and no part of what comes in.
+    let packages = list("packages").into_iter().filter(|p| p["source"]["kind"] != "workspace");
+    Ok(packages.map(|p| (text(&p["name"]), text(&p["version"]))).collect())
 }
 
 fn short(text: &str) -> String {
