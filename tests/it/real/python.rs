@@ -1,7 +1,7 @@
 //! `pip install --dry-run --report` and `uv pip compile`, binary packages only, on requirements files out of sdists.
 //!
-//! Each command's plan must have exactly what that command's tool resolves: pip and uv differ from each other in what
-//! they choose, and the plan follows the one that is asked for.
+//! The plan must have exactly what the tool resolves. Where several sets of releases would do, the plan goes pip's way
+//! for both tools; uv's solver may settle on another of them, and the list then says which two requirements met.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
