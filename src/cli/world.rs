@@ -1,7 +1,6 @@
 //! The real registries and interpreters, as the user configured them for each command.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,11 +19,10 @@ use crate::registry::python_config::ConfiguredOption;
 use crate::registry::{CrateIndex, FetchError, NpmRegistry, PythonIndex, cargo_config, npm, npm_config, python_config};
 use crate::toolchain;
 
-/// Which command an index was made for: its words, and the directory it works in.
-type Key = (Vec<String>, PathBuf);
-
-/// Indexes that were made already.
-type Made<T> = Mutex<HashMap<Key, Connected<T>>>;
+/// What was made already, and for which command: two commands of one script have the same words and yet other flags
+/// and variables.
+type Known<T> = Mutex<Vec<(Invocation, PathBuf, T)>>;
+type Made<T> = Known<Connected<T>>;
 
 /// [`World`] over the network and the disk.
 pub(super) struct RealWorld {
@@ -34,7 +32,7 @@ pub(super) struct RealWorld {
     python: Made<dyn PythonIndex>,
     npm: Made<dyn NpmRegistry>,
     crates: Made<dyn CrateIndex>,
-    interpreters: Mutex<HashMap<Key, InterpreterFacts>>,
+    interpreters: Known<InterpreterFacts>,
     cache: Option<PathBuf>,
     settings: Mutex<Vec<Setting>>,
 }
@@ -120,15 +118,14 @@ fn prefix_of(executable: PathBuf) -> Option<PathBuf> {
 }
 
 /// What was made for a command, or is made now.
-fn made<T: ?Sized>(
-    all: &Made<T>,
-    invocation: &Invocation,
-    environment: &Environment,
-    make: impl FnOnce() -> Connected<T>,
-) -> Connected<T> {
-    let key = (invocation.argv.clone(), environment.cwd.clone());
+fn made<T: Clone>(all: &Known<T>, invocation: &Invocation, environment: &Environment, make: impl FnOnce() -> T) -> T {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    all.entry(key).or_insert_with(make).clone()
+    if let Some((_, _, known)) = all.iter().find(|(i, cwd, _)| i == invocation && *cwd == environment.cwd) {
+        return known.clone();
+    }
+    let new = make();
+    all.push((invocation.clone(), environment.cwd.clone(), new.clone()));
+    new
 }
 
 impl World for RealWorld {
@@ -192,10 +189,8 @@ impl World for RealWorld {
     }
 
     fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts {
-        let key = (invocation.argv.clone(), environment.cwd.clone());
-        let mut all = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
         let ask = || toolchain::python::facts(invocation, environment, self.cache.as_deref());
-        all.entry(key).or_insert_with(ask).clone()
+        made(&self.interpreters, invocation, environment, ask)
     }
 
     fn settings(&self) -> Vec<Setting> {

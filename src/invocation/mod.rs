@@ -256,6 +256,10 @@ pub struct Invocation {
     pub dry_run: bool,
     /// Variables that the command sets for the tool: `env A=b pip …`.
     pub assignments: Vec<(String, String)>,
+    /// Variables that the command takes away from the tool: `env -u A pip …`, `unset A; pip …`.
+    pub removed: Vec<String>,
+    /// The tool gets none of the caller's variables: `env -i`.
+    pub cleared: bool,
     /// The wrappers that were seen through, outermost first: `sudo`, `env`, `xargs`, `sh -c`.
     pub wrappers: Vec<String>,
 }
@@ -277,6 +281,8 @@ impl Invocation {
             global: false,
             dry_run: false,
             assignments: Vec::new(),
+            removed: Vec::new(),
+            cleared: false,
             wrappers: Vec::new(),
         }
     }

@@ -135,8 +135,25 @@ fn module(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> Un
             _ => other(context, program).into(),
         },
         "venv" | "virtualenv" => environment(context, program, rest),
-        _ => other(context, program).into(),
+        "easy_install" => {
+            unknown(context, Tool::Pip, program, opaque(0, "what easy_install brings in is not read")).into()
+        }
+        _ => through(context, program, name, rest),
     }
+}
+
+/// Modules that run another one: `-m cProfile -m pip install x`, `-m runpy pip …`, `-m coverage run -m pip …`.
+const RUNNERS: &[&str] =
+    &["runpy", "cProfile", "profile", "pdb", "trace", "tracemalloc", "coverage", "debugpy", "viztracer", "scalene"];
+
+fn through(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> Understood {
+    if RUNNERS.contains(&name)
+        && let Some(word) = rest.iter().find(|w| names_a_tool(&w.text))
+    {
+        let why = opaque(word.index, format!("`-m {name}` runs a package tool"));
+        return unknown(context, Tool::Pip, program, why).into();
+    }
+    other(context, program).into()
 }
 
 const VENV: &[Opt] = &[
@@ -180,6 +197,13 @@ fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]
             pip_itself(&mut understood.invocation, script.index);
         }
         return understood;
+    }
+    let verb = rest.iter().find(|w| !w.text.starts_with('-'));
+    if name == "setup"
+        && let Some(verb) = verb.filter(|v| matches!(v.text.as_str(), "install" | "develop" | "easy_install" | "test"))
+    {
+        let why = opaque(verb.index, "what setup.py brings in is known only to its code");
+        return unknown(context, Tool::Pip, program, why).into();
     }
     if is_python(&name) {
         return other(context, program).into();

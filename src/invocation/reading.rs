@@ -64,6 +64,8 @@ impl<'a> Context<'a> {
         invocation.tool = tool;
         program.clone_into(&mut invocation.program);
         invocation.assignments = self.assignments.iter().map(|(n, v, _)| (n.clone(), v.clone())).collect();
+        invocation.removed.clone_from(&self.removed);
+        invocation.cleared = self.cleared;
         invocation.wrappers.clone_from(&self.wrappers);
         invocation.directory.clone_from(&self.directory);
         invocation.opaque.clone_from(&self.opaque);
@@ -203,7 +205,7 @@ fn wrapper_name(invocation: &Invocation) -> String {
 }
 
 /// The reader of a package tool; `None` when the program is none.
-fn tool(context: &Context<'_>, name: &str, first: &Word, rest: &[Word]) -> Option<Understood> {
+pub(super) fn tool(context: &Context<'_>, name: &str, first: &Word, rest: &[Word]) -> Option<Understood> {
     let program = &first.text;
     Some(match name {
         "uv" => uv::uv(context, program, rest),

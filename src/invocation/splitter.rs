@@ -191,6 +191,14 @@ impl Splitter<'_> {
                         None => text.push('\\'),
                     }
                 }
+                '$' if self.rest().starts_with("$'") => {
+                    quoted = true;
+                    self.ansi_quoted(&mut text)?;
+                }
+                // A string to translate: its own text where there is no translation.
+                '$' if self.rest().starts_with("$\"") => {
+                    self.next();
+                }
                 '$' | '`' => {
                     expands |= self.dollar(&mut text)?;
                 }
@@ -221,6 +229,58 @@ impl Splitter<'_> {
         }
         self.command.words.push(Word { text, index: self.index, expands });
         Ok(())
+    }
+
+    /// `$'…'` with C's escapes (bash, ksh, zsh).
+    fn ansi_quoted(&mut self, text: &mut String) -> Stop {
+        self.eat("$'");
+        loop {
+            match self.next() {
+                None => return Err("a quote without its end"),
+                Some('\'') => return Ok(()),
+                Some('\\') => {}
+                Some(c) => {
+                    text.push(c);
+                    continue;
+                }
+            }
+            let Some(c) = self.next() else { return Err("a quote without its end") };
+            let code = match c {
+                'x' => self.digits(16, 2),
+                'u' => self.digits(16, 4),
+                'U' => self.digits(16, 8),
+                '0'..='7' => {
+                    self.at -= 1;
+                    self.digits(8, 3)
+                }
+                'c' => return Err("a control character in the script"),
+                _ => {
+                    text.push(match c {
+                        'n' => '\n',
+                        't' => '\t',
+                        'r' => '\r',
+                        'a' => '\u{7}',
+                        'b' => '\u{8}',
+                        'e' | 'E' => '\u{1b}',
+                        'f' => '\u{c}',
+                        'v' => '\u{b}',
+                        other => other,
+                    });
+                    continue;
+                }
+            };
+            match code.and_then(char::from_u32) {
+                Some(c) if c != '\0' => text.push(c),
+                _ => return Err("an escape in the script that is no character"),
+            }
+        }
+    }
+
+    /// Up to so many digits of a number.
+    fn digits(&mut self, radix: u32, most: usize) -> Option<u32> {
+        let digits: String = self.rest().chars().take(most).take_while(|c| c.is_digit(radix)).collect();
+        self.at += digits.len();
+        u32::from_str_radix(&digits, radix).ok()
     }
 
     /// The inside of `"…"`; whether something in it expands.

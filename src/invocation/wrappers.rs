@@ -120,6 +120,7 @@ const WRAPPERS: &[Wrapper] = &[
         &[value("--node, --npm, --pnpm, --yarn", Neutral), flag("--bundled-npm, --no-yarn, --no-pnpm", Neutral)],
         Then::Verb("run", 0),
     ),
+    wrapper("rustup", &[flag("--install", Neutral)], Then::Verb("run", 1)),
     wrapper("direnv", &[], Then::Verb("exec", 1)),
     wrapper("dotenv", &[value("-f --file, -e", Neutral), flag("-o, --override", Neutral)], Then::Command(0)),
     wrapper("cross-env cross-env-shell", &[], Then::Assignments),
@@ -208,7 +209,147 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         return see_through(context, name, found, rest, out);
     }
     if ELSEWHERE.contains(&name) {
-        blocked(context, name, first, rest, out);
+        return blocked(context, name, first, rest, out);
+    }
+    if name == "easy_install" || name.starts_with("easy_install-") {
+        let why = opaque(first.index, "what easy_install brings in is not read");
+        return out.push(unknown(context, Tool::Pip, &first.text, why));
+    }
+    if name == "deno" {
+        return deno(context, first, rest, out);
+    }
+    if !MENTIONS.contains(&name) {
+        strange(context, first, rest, out);
+    }
+}
+
+/// Deno takes packages from npm; how, is not read.
+fn deno(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let verb = rest.iter().find(|w| !w.text.starts_with('-'));
+    let fetches = verb.is_some_and(|w| matches!(w.text.as_str(), "add" | "install" | "i" | "cache" | "create" | "x"));
+    if let Some(word) = rest.iter().find(|w| w.text.contains("npm:")).or(verb.filter(|_| fetches)) {
+        let why = opaque(word.index, "what deno brings in is not read");
+        out.push(unknown(context, Tool::Other, &first.text, why));
+    }
+}
+
+/// Programs that name a package tool without running it here.
+const MENTIONS: &[&str] = &[
+    "echo",
+    "printf",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "ag",
+    "ack",
+    "man",
+    "info",
+    "which",
+    "where",
+    "whereis",
+    "type",
+    "hash",
+    "whatis",
+    "apropos",
+    "tldr",
+    "git",
+    "gh",
+    "hg",
+    "svn",
+    "ssh",
+    "mosh",
+    "docker",
+    "podman",
+    "nerdctl",
+    "kubectl",
+    "vagrant",
+    "apt",
+    "apt-get",
+    "aptitude",
+    "dnf",
+    "yum",
+    "apk",
+    "pacman",
+    "zypper",
+    "brew",
+    "port",
+    "snap",
+    "choco",
+    "winget",
+    "scoop",
+    "nix-env",
+    "pkg",
+    "emerge",
+    "cat",
+    "less",
+    "more",
+    "head",
+    "tail",
+    "ls",
+    "mkdir",
+    "touch",
+    "rm",
+    "cp",
+    "mv",
+    "cd",
+    "test",
+    "[",
+    "[[",
+    "sed",
+    "make",
+    "pgrep",
+    "pkill",
+    "killall",
+    "ps",
+    "logger",
+    "say",
+    "notify-send",
+    "tidewaiter",
+    "read",
+    "set",
+    "local",
+    "jq",
+    "yq",
+    "diff",
+    "wc",
+    "sort",
+    "chmod",
+    "chown",
+    "ln",
+    "tar",
+    "zip",
+    "code",
+    "vim",
+    "vi",
+    "nano",
+    "emacs",
+    "asdf",
+    "mise",
+    "pyenv",
+    "nvm",
+    "conda",
+    "mamba",
+    "micromamba",
+    "claude",
+    "codex",
+];
+
+/// A program that nobody knows, with a package command among its words: it may well run it.
+fn strange(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    for (at, word) in rest.iter().enumerate().take(64) {
+        let words = rest.get(at..).unwrap_or_default();
+        if words.len() < 2 || word.text.contains(char::is_whitespace) || !names_a_tool(&word.text) {
+            continue;
+        }
+        let (inner, name) = (context.inside(&first.text), program_name(&word.text));
+        let understood = reading::tool(&inner, &name, word, words.get(1..).unwrap_or_default());
+        if understood.is_some_and(|u| !matches!(u.invocation.effect, Effect::Nothing | Effect::Unknown)) {
+            let why =
+                opaque(word.index, format!("what `{}` does with a package command is not known", shown(&first.text)));
+            out.push(unknown(context, Tool::Other, &first.text, why));
+            return;
+        }
     }
 }
 
@@ -240,6 +381,12 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
     while operands > 0 && !words.is_empty() {
         words = words.get(1..).unwrap_or_default();
         operands -= 1;
+    }
+    if name == "flock"
+        && let Some((option, [code, ..])) = words.split_first()
+        && matches!(option.text.as_str(), "-c" | "--command")
+    {
+        return script(&inner, &code.text, code.index, out);
     }
     if name == "nice" {
         // The old form: `nice -10 command`, which the table cannot name.
@@ -477,14 +624,33 @@ pub(super) fn node(context: &Context<'_>, program: &str, rest: &[Word]) -> Optio
 /// Reads the commands of a script, in order; assignments and directories carry over.
 fn script(context: &Context<'_>, text: &str, index: usize, out: &mut Vec<Invocation>) {
     let mut state = context.clone();
-    let (commands, beyond) = split(text, index);
-    for command in commands.into_iter().take(MAX_COMMANDS) {
+    let (mut commands, beyond) = split(text, index);
+    let unread = commands.split_off(commands.len().min(MAX_COMMANDS));
+    for command in commands {
+        if command.apart && is_bare_shell(&command.words) && names_a_tool(text) {
+            let why = opaque(index, "a shell runs what a pipe gives it");
+            out.push(unknown(&state, Tool::Other, "sh", why));
+        }
         simple(&mut state, command, out);
+    }
+    if let Some(word) = unread.iter().flat_map(|c| &c.words).find(|w| names_a_tool(&w.text) || w.expands) {
+        let why = opaque(index, format!("more than {MAX_COMMANDS} commands: the rest is not read"));
+        out.push(unknown(&state, Tool::Other, &word.text, why));
     }
     if let Some((reason, rest)) = beyond.filter(|(_, rest)| names_a_tool(rest)) {
         let program = rest.split_whitespace().next().unwrap_or_default();
         out.push(unknown(&state, Tool::Other, program, opaque(index, reason)));
     }
+}
+
+/// `sh`, `bash -s`, `python3 -`: an interpreter that runs its standard input.
+fn is_bare_shell(words: &[Word]) -> bool {
+    let Some((first, rest)) = words.split_first() else { return false };
+    let name = program_name(&first.text);
+    let reads = SHELLS.contains(&name.as_str())
+        || reading::is_python(&name)
+        || matches!(name.as_str(), "node" | "perl" | "ruby");
+    reads && rest.first().is_none_or(|w| matches!(w.text.as_str(), "-" | "-s" | "-x" | "-e" | "-l" | "/dev/stdin"))
 }
 
 fn simple(state: &mut Context<'_>, command: Command, out: &mut Vec<Invocation>) {
@@ -501,6 +667,15 @@ fn simple(state: &mut Context<'_>, command: Command, out: &mut Vec<Invocation>) 
     let rest = words.get(1..).unwrap_or_default();
     match first.text.as_str() {
         "cd" | "pushd" | "chdir" => change_directory(state, rest, command.apart),
+        // What a name stands for, or what runs later, is text of a script as well.
+        "trap" => {
+            if let Some(code) = rest.iter().find(|w| w.text != "--") {
+                script(&state.inside("trap"), &code.text, code.index, out);
+            }
+        }
+        "alias" if rest.iter().any(|w| names_a_tool(&w.text)) => {
+            out.push(unknown(state, Tool::Other, "alias", opaque(first.index, "an alias for a package tool")));
+        }
         "popd" => state.opaque.push(opaque(first.index, "the directory is not known after `popd`")),
         "export" | "declare" | "typeset" | "readonly" | "local" => rest.iter().for_each(|w| assign(state, w)),
         "unset" => {

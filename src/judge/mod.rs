@@ -298,9 +298,15 @@ impl Judge<'_> {
         plan
     }
 
-    /// The environment with the variables that the command itself sets, in the directory in which its tool works.
+    /// The environment with the variables that the command itself sets and without those that it takes away, in the
+    /// directory in which its tool works.
     fn environment_of(&self, invocation: &Invocation) -> Environment {
         let mut environment = self.environment.clone();
+        if invocation.cleared {
+            // Where a program is looked for when nothing says where (POSIX `confstr`).
+            environment.variables = [("PATH".to_owned(), "/bin:/usr/bin".to_owned())].into();
+        }
+        environment.variables.retain(|name, _| !invocation.removed.contains(name));
         environment.variables.extend(invocation.assignments.iter().cloned());
         if let Some(directory) = &invocation.directory {
             environment.cwd = environment.absolute(Path::new(directory));

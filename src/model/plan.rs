@@ -189,6 +189,8 @@ pub enum UnresolvedCause {
     Conflict,
     /// The metadata exists only by running the package's code (sdist, git dependency).
     NeedsExecution,
+    /// The policy calls the name private, and only a public registry could be asked for it: it was not.
+    PrivateName,
     /// The registry did not answer, or not in time.
     Unreachable,
     /// The registry or a file answered with something that cannot be read.

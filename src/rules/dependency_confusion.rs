@@ -3,7 +3,7 @@
 
 use super::{Facts, Observation, Rule, fix, places, say};
 use crate::ecosystem::popular;
-use crate::model::{Category, Level, Location, Package, SettingLayer, Source};
+use crate::model::{Category, Level, Location, Package, SettingLayer, Source, Unresolved, UnresolvedCause};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -16,7 +16,21 @@ pub const RULE: Rule = Rule {
 };
 
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
-    facts.plan.packages.iter().filter_map(|p| observe(facts, p)).collect()
+    let unasked = facts.plan.unresolved.iter().filter(|u| u.cause == UnresolvedCause::PrivateName);
+    facts.plan.packages.iter().filter_map(|p| observe(facts, p)).chain(unasked.map(withheld)).collect()
+}
+
+/// A private name that only a public registry could have been asked for: the tool itself would ask it.
+fn withheld(unresolved: &Unresolved) -> Observation {
+    let name = unresolved.name.as_ref().map_or(unresolved.requirement.as_str(), |n| n.written());
+    let message = format!("`{}` would be asked for outside: {}", say::word(name), say::sentence(&unresolved.reason));
+    let text = "configure the index that has it, for this name or scope alone, in your own configuration";
+    let mut observation = Observation::new(message)
+        .fix(fix::advice(text))
+        .with("requirement", say::sentence(&unresolved.requirement))
+        .with("owner", "policy");
+    observation.location.clone_from(&unresolved.location);
+    observation
 }
 
 /// Who owns a name, and how sure that is.

@@ -36,7 +36,12 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
             .flat_map(|i| &i.opaque)
             .any(|o| u.location.as_ref() == Some(&o.location) && u.reason == o.reason)
     };
-    let open = facts.plan.unresolved.iter().filter(|u| u.cause != UnresolvedCause::UnknownPackage && !said(u));
+    let open = facts
+        .plan
+        .unresolved
+        .iter()
+        // Two causes have rules of their own.
+        .filter(|u| !matches!(u.cause, UnresolvedCause::UnknownPackage | UnresolvedCause::PrivateName) && !said(u));
     out.extend(open.map(|u| from_unresolved(facts, u)));
     out
 }
@@ -44,6 +49,7 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 fn from_unresolved(facts: &Facts<'_>, unresolved: &Unresolved) -> Observation {
     let (cause, advice) = match unresolved.cause {
         UnresolvedCause::UnknownPackage => ("unknown-package", ""),
+        UnresolvedCause::PrivateName => ("private-name", ""),
         UnresolvedCause::NoMatchingVersion => ("no-matching-version", "ask for a version that exists"),
         UnresolvedCause::Conflict => ("conflict", "loosen one of the requirements that contradict each other"),
         UnresolvedCause::NeedsExecution => {

@@ -55,7 +55,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output, root: &Path) -> Self {
+    pub fn of(output: Output, root: &Path) -> Self {
         let clean = |bytes: Vec<u8>| {
             String::from_utf8(bytes).unwrap().replace(&root.canonicalize().unwrap().display().to_string(), "[SANDBOX]")
         };

@@ -8,6 +8,7 @@
 mod advisories;
 mod cargo_formats;
 mod cli;
+mod end_to_end;
 mod invocation;
 mod layering;
 mod nothing_executed;

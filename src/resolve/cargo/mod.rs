@@ -92,9 +92,8 @@ fn unfetched(
         FetchError::Malformed { .. } => UnresolvedCause::Malformed,
         FetchError::TooLarge { .. } => UnresolvedCause::LimitExceeded,
         FetchError::NeedsExecution { .. } => UnresolvedCause::NeedsExecution,
-        FetchError::PrivateName { .. } | FetchError::Unsupported { .. } | FetchError::Configuration { .. } => {
-            UnresolvedCause::Unsupported
-        }
+        FetchError::PrivateName { .. } => UnresolvedCause::PrivateName,
+        FetchError::Unsupported { .. } | FetchError::Configuration { .. } => UnresolvedCause::Unsupported,
     };
     Unresolved {
         requirement: requirement.to_owned(),

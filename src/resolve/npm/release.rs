@@ -170,9 +170,8 @@ pub(super) fn cause(error: &FetchError) -> (UnresolvedCause, String) {
         FetchError::Malformed { .. } => UnresolvedCause::Malformed,
         FetchError::TooLarge { .. } => UnresolvedCause::LimitExceeded,
         FetchError::NeedsExecution { .. } => UnresolvedCause::NeedsExecution,
-        FetchError::PrivateName { .. } | FetchError::Unsupported { .. } | FetchError::Configuration { .. } => {
-            UnresolvedCause::Unsupported
-        }
+        FetchError::PrivateName { .. } => UnresolvedCause::PrivateName,
+        FetchError::Unsupported { .. } | FetchError::Configuration { .. } => UnresolvedCause::Unsupported,
         FetchError::Unreachable { .. } | FetchError::Unauthorized { .. } | FetchError::Offline { .. } => {
             UnresolvedCause::Unreachable
         }

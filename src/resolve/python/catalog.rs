@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::options::Options;
+use super::options::{Options, Upgrade};
 use super::pool::{Fit, From, Pool, python_fits};
 use super::ranges::Spec;
 use crate::ecosystem::python::requirement::{self, MarkerEnvironment, Requirement};
@@ -336,7 +336,9 @@ impl<'a> Catalog<'a> {
                 Err(error) => Pool::failed(error),
             }
         };
-        match installed {
+        // An upgrade looks for what is newer: not knowing whether there is anything is not "nothing to install".
+        let silent = pool.error.as_ref().is_some_and(|e| !matches!(e, FetchError::NotFound { .. }));
+        match installed.filter(|_| !(silent && self.options.upgrade != Upgrade::Never)) {
             Some(dist) => pool.with_installed(dist.version.clone()),
             None => pool,
         }

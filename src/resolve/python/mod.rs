@@ -436,10 +436,10 @@ fn cause_of(error: &FetchError) -> UnresolvedCause {
         FetchError::TooLarge { .. } => UnresolvedCause::LimitExceeded,
         FetchError::NeedsExecution { .. } => UnresolvedCause::NeedsExecution,
         FetchError::Unsupported { .. } | FetchError::Configuration { .. } => UnresolvedCause::Unsupported,
-        FetchError::Unreachable { .. }
-        | FetchError::Unauthorized { .. }
-        | FetchError::Offline { .. }
-        | FetchError::PrivateName { .. } => UnresolvedCause::Unreachable,
+        FetchError::PrivateName { .. } => UnresolvedCause::PrivateName,
+        FetchError::Unreachable { .. } | FetchError::Unauthorized { .. } | FetchError::Offline { .. } => {
+            UnresolvedCause::Unreachable
+        }
     }
 }
 
