@@ -3,7 +3,7 @@
 //! Records of one alias group are one [`Match`]: MAL, GHSA, PYSEC and RUSTSEC records of one incident are joined.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use super::affected::{self, Query, Reading};
 use super::entry::{Entry, EventKind};
@@ -175,6 +175,39 @@ impl Database {
             Some(t) => e.knowable.is_none_or(|k| k <= t) && e.withdrawn.is_none_or(|w| w > t),
         });
         all
+    }
+}
+
+/// A [`Database`] that is opened by the first question: a judgement that asks none opens no index.
+#[derive(Debug)]
+pub struct Lazy {
+    directory: PathBuf,
+    now: Timestamp,
+    database: OnceLock<Database>,
+}
+
+impl Lazy {
+    /// Touches nothing. See [`Database::open`].
+    pub fn new(directory: PathBuf, now: Timestamp) -> Self {
+        Self { directory, now, database: OnceLock::new() }
+    }
+
+    fn database(&self) -> &Database {
+        self.database.get_or_init(|| Database::open(&self.directory, self.now))
+    }
+}
+
+impl Advisories for Lazy {
+    fn find(&self, id: &PackageId, as_of: Option<Timestamp>) -> Vec<Match> {
+        self.database().find(id, as_of)
+    }
+
+    fn malicious_versions(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<(String, String)> {
+        self.database().malicious_versions(name, as_of)
+    }
+
+    fn coverage(&self) -> Coverage {
+        self.database().coverage()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::process::{self, Directories, Disk};
 use super::world::RealWorld;
 use super::{Failure, Format, Judging, complain, print, status};
-use crate::advisories::database::Database;
+use crate::advisories::database::Lazy;
 use crate::judge::{Judge, Judgement};
 use crate::model::{Diagnostic, Environment, printable};
 use crate::policy::{self, Loaded};
@@ -57,7 +57,7 @@ impl Session {
             self.environment.now = as_of;
         }
         let loaded = self.policy(options.policy.as_deref())?;
-        let advisories = Database::open(&self.advisories_directory(), self.environment.now);
+        let advisories = Lazy::new(self.advisories_directory(), self.environment.now);
         let world = RealWorld::new(self, &loaded.policy, options.offline);
         let judge_with = Judge {
             environment: &self.environment,
