@@ -50,47 +50,106 @@ impl WheelName {
     }
 }
 
+/// The parts of a wheel's file name, as they stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WheelParts<'f> {
+    /// The name (`_` for `-`).
+    pub name: &'f str,
+    /// The version, unread: see [`wheel_version`].
+    pub version: &'f str,
+    /// The build tag: its number and what follows it.
+    pub build: Option<(u64, &'f str)>,
+    /// `python-abi-platform`, each possibly several joined by `.`.
+    pub tags: &'f str,
+}
+
+impl<'f> WheelParts<'f> {
+    /// Splits `name-version[-build]-python-abi-platform.whl`. A project's page may list thousands: nothing is copied.
+    pub fn split(filename: &'f str) -> Option<Self> {
+        if filename.len() > MAX_FILENAME {
+            return None;
+        }
+        let stem = filename.strip_suffix(".whl")?;
+        let mut dashes = stem.match_indices('-').map(|(at, _)| at);
+        let (first, second) = (dashes.next()?, dashes.next()?);
+        let third = dashes.next()?;
+        let (build, tags) = match (dashes.next(), dashes.next(), dashes.next()) {
+            (Some(_), None, _) => (None, &stem[second + 1..]),
+            (Some(_), Some(_), None) => (Some(&stem[second + 1..third]), &stem[third + 1..]),
+            _ => return None,
+        };
+        let (name, version) = (&stem[..first], &stem[first + 1..second]);
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        if name.is_empty() || name.contains("__") || !name.chars().all(plain) {
+            return None;
+        }
+        let build = match build {
+            None => None,
+            Some(text) => {
+                let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+                let (number, rest) = text.split_at(digits);
+                Some((number.parse().ok()?, rest))
+            }
+        };
+        let parts = Self { name, version, build, tags };
+        let [python, abi, platform] = parts.compressed()?;
+        if [python, abi, platform].iter().any(|part| part.split('.').any(str::is_empty)) {
+            return None;
+        }
+        // `name-1.0-2.7.6-none-any`: a Python tag begins with the implementation's letters.
+        python.split('.').all(|t| t.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(parts)
+    }
+
+    /// The three parts of the tags.
+    fn compressed(&self) -> Option<[&'f str; 3]> {
+        let (python, rest) = self.tags.split_once('-')?;
+        let (abi, platform) = rest.split_once('-')?;
+        Some([python, abi, platform])
+    }
+
+    /// Calls `each` with every `python-abi-platform` tag, lower case; with none past a limit that no real wheel comes near.
+    pub fn each_tag(&self, mut each: impl FnMut(&str)) {
+        let Some([pythons, abis, platforms]) = self.compressed() else { return };
+        let count = |part: &str| part.split('.').count();
+        if count(pythons).saturating_mul(count(abis)).saturating_mul(count(platforms)) > MAX_TAGS {
+            return;
+        }
+        let mut tag = String::with_capacity(self.tags.len());
+        for python in pythons.split('.') {
+            for abi in abis.split('.') {
+                for platform in platforms.split('.') {
+                    tag.clear();
+                    for (n, part) in [python, abi, platform].into_iter().enumerate() {
+                        if n > 0 {
+                            tag.push('-');
+                        }
+                        tag.push_str(part);
+                    }
+                    tag.make_ascii_lowercase();
+                    each(&tag);
+                }
+            }
+        }
+    }
+}
+
+/// The version in a wheel's name. Old wheels escape `-` of a version as `_`.
+pub fn wheel_version(text: &str) -> Option<Version> {
+    parse_version(text).or_else(|| parse_version(&text.replace('_', "-")))
+}
+
 /// Reads `name-version[-build]-python-abi-platform.whl`.
 pub fn parse_wheel_filename(filename: &str) -> Option<WheelName> {
-    if filename.len() > MAX_FILENAME {
-        return None;
-    }
-    let stem = filename.strip_suffix(".whl")?;
-    let parts: Vec<&str> = stem.split('-').collect();
-    let (name, version, build, tags) = match parts.as_slice() {
-        [name, version, tags @ ..] if tags.len() == 3 => (*name, *version, None, tags),
-        [name, version, build, tags @ ..] if tags.len() == 3 => (*name, *version, Some(*build), tags),
-        _ => return None,
-    };
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    if name.is_empty() || name.contains("__") || !name.chars().all(plain) {
-        return None;
-    }
-    let build = match build {
-        None => None,
-        Some(text) => {
-            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-            let (number, rest) = text.split_at(digits);
-            Some((number.parse().ok()?, rest.to_owned()))
-        }
-    };
-    let split = |part: &str| -> Option<Vec<String>> {
-        let all: Vec<String> = part.split('.').map(str::to_ascii_lowercase).collect();
-        all.iter().all(|t| !t.is_empty()).then_some(all)
-    };
-    let [python, abi, platform] = tags else { return None };
-    // `name-1.0-2.7.6-none-any`: a Python tag begins with the implementation's letters.
-    if !python.split('.').all(|t| t.starts_with(|c: char| c.is_ascii_alphabetic())) {
-        return None;
-    }
+    let parts = WheelParts::split(filename)?;
+    let split = |part: &str| part.split('.').map(str::to_ascii_lowercase).collect();
+    let [python, abi, platform] = parts.compressed()?;
     Some(WheelName {
-        name: name.to_owned(),
-        // Old wheels escape `-` of a version as `_`.
-        version: parse_version(version).or_else(|| parse_version(&version.replace('_', "-")))?,
-        build,
-        pythons: split(python)?,
-        abis: split(abi)?,
-        platforms: split(platform)?,
+        name: parts.name.to_owned(),
+        version: wheel_version(parts.version)?,
+        build: parts.build.map(|(number, rest)| (number, rest.to_owned())),
+        pythons: split(python),
+        abis: split(abi),
+        platforms: split(platform),
     })
 }
 

@@ -12,8 +12,8 @@ use rustc_hash::FxHashMap;
 use super::options::Options;
 use super::ranges::Spec;
 use crate::ecosystem::python::version::{Version, specifiers};
-use crate::ecosystem::python::wheel::{WheelName, parse_wheel_filename, sdist_version};
-use crate::model::{Digest, PackageName, Timestamp};
+use crate::ecosystem::python::wheel::{WheelParts, sdist_version, wheel_version};
+use crate::model::{Digest, Ecosystem, PackageName, Timestamp, normalise_name};
 use crate::registry::FetchError;
 use crate::registry::python::{File, Project};
 use crate::resolve::Freshness;
@@ -95,19 +95,28 @@ pub(super) struct Fit<'a> {
 impl Pool {
     /// The pool of a project page.
     pub(super) fn from_index(name: &PackageName, project: Arc<Project>, fit: &Fit<'_>) -> Self {
-        let mut builder: FxHashMap<Version, Build> = FxHashMap::default();
+        let mut builder: FxHashMap<Version, Build<'_>> = FxHashMap::default();
         let mut python_ok: FxHashMap<&str, bool> = FxHashMap::default();
         let wheels = fit.options.wheels_allowed(name.canonical());
         let sdists = fit.options.sdists_allowed(name.canonical());
         let mut first_published: Option<Timestamp> = None;
+        // The files of a page repeat each other's names, versions and tags: each is read once.
+        let mut own_name: FxHashMap<&str, bool> = FxHashMap::default();
+        let mut versions: FxHashMap<&str, Option<Version>> = FxHashMap::default();
+        let mut ranks: FxHashMap<&str, Option<u32>> = FxHashMap::default();
         for (index, file) in project.files.iter().enumerate() {
             if !fit.freshness.exists(file.upload_time) {
                 continue;
             }
             first_published = earliest(first_published, file.upload_time);
-            let wheel = file.filename.ends_with(".whl").then(|| parse_wheel_filename(&file.filename)).flatten();
+            let read = |wheel: &WheelParts<'_>| wheel_version(wheel.version);
+            let wheel = WheelParts::split(&file.filename)
+                .filter(|wheel| versions.entry(wheel.version).or_insert_with(|| read(wheel)).is_some());
+            let is_own = |written: &str| normalise_name(Ecosystem::PyPI, written) == name.canonical();
             let version = match &wheel {
-                Some(wheel) if wheel.canonical() == name.canonical() => Some(wheel.version.clone()),
+                Some(wheel) if *own_name.entry(wheel.name).or_insert_with(|| is_own(wheel.name)) => {
+                    versions.get(wheel.version).cloned().flatten()
+                }
                 Some(_) => None,
                 None => sdist_version(&file.filename, name),
             };
@@ -119,7 +128,9 @@ impl Pool {
                 .as_deref()
                 .is_none_or(|text| *python_ok.entry(text).or_insert_with(|| python_fits(text, fit.python)));
             let rank = match &wheel {
-                Some(wheel) if wheels => best_tag(wheel, fit.tags).map(|rank| (0, rank)),
+                Some(wheel) if wheels => {
+                    ranks.entry(wheel.tags).or_insert_with(|| best_tag(wheel, fit.tags)).map(|rank| (0, rank))
+                }
                 None if sdists => Some((1, 0)),
                 _ => None,
             };
@@ -140,7 +151,7 @@ impl Pool {
                 continue;
             }
             build.files.sort_by(|a, b| {
-                let name = |r: &Ranked| project.files.get(r.file).map(|f| (&f.filename, &f.url));
+                let name = |r: &Ranked<'_>| project.files.get(r.file).map(|f| (&f.filename, &f.url));
                 a.key.cmp(&b.key).then_with(|| name(a).cmp(&name(b)))
             });
             let yanked = build.files.iter().all(|f| f.key.0);
@@ -255,16 +266,16 @@ impl Pool {
 }
 
 #[derive(Default)]
-struct Build {
+struct Build<'f> {
     published: Option<Timestamp>,
-    files: Vec<Ranked>,
+    files: Vec<Ranked<'f>>,
 }
 
-type Rank = (bool, u8, u32, std::cmp::Reverse<Option<(u64, String)>>);
+type Rank<'f> = (bool, u8, u32, std::cmp::Reverse<Option<(u64, &'f str)>>);
 
-struct Ranked {
+struct Ranked<'f> {
     /// Not yanked first, wheels first, best tag first, highest build number first.
-    key: Rank,
+    key: Rank<'f>,
     file: usize,
 }
 
@@ -284,8 +295,14 @@ pub(super) fn python_fits(requires: &str, python: Option<&Version>) -> bool {
 }
 
 /// The rank of the best of a wheel's tags; lower is better.
-fn best_tag(wheel: &WheelName, known: &FxHashMap<&str, u32>) -> Option<u32> {
-    wheel.tags().iter().filter_map(|tag| known.get(tag.as_str()).copied()).min()
+fn best_tag(wheel: &WheelParts<'_>, known: &FxHashMap<&str, u32>) -> Option<u32> {
+    let mut best: Option<u32> = None;
+    wheel.each_tag(|tag| {
+        if let Some(rank) = known.get(tag) {
+            best = Some(best.map_or(*rank, |b| b.min(*rank)));
+        }
+    });
+    best
 }
 
 /// Whether a file is one that these digests allow: one of them is its, or it has none of their kinds to compare.
