@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::PrivateNames;
 use super::cache::Cache;
 use super::crate_index::{CrateIndexes, CrateRegistries};
-use super::fetch::{Fetcher, Pool};
+use super::fetch::Fetcher;
 use super::http::{Client, Http, Profile};
 use super::index::{Indexes, SimpleIndexes};
 use super::npm_registry::{Packuments, Scopes};
+use super::pool::Pool;
 use crate::model::{Environment, Files};
 
-/// Threads that fetch ahead. They wait more than they work.
-const POOL_THREADS: usize = 24;
+/// Threads that fetch ahead. Against the network they wait more than they work.
+const POOL_THREADS: usize = 32;
 
 /// What all registries have in common.
 #[derive(Clone)]

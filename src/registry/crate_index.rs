@@ -11,8 +11,9 @@ use url::Url;
 use super::archive;
 use super::codec::{Reader, Stored, Writer};
 use super::crates::{Crate, Dependency, DependencyKind, IndexSource, Version};
-use super::fetch::{Fetcher, Memo, Pool};
+use super::fetch::{Fetcher, Memo};
 use super::http::{Authorization, Request, Secret};
+use super::pool::Pool;
 use super::{CRATES_DEFAULT, CRATES_SOURCE_ID, CrateIndex, FetchError, PrivateNames};
 use crate::model::{Digest, DigestAlgorithm, Ecosystem, Files, PackageName, SignalGap, redact_url};
 

@@ -1,7 +1,7 @@
-//! Client and cache together: an answer decoded once, kept reduced, revalidated when old; and a pool that fetches
-//! many at once while each asker waits only for its own.
+//! Client and cache together: an answer decoded once, kept reduced, revalidated when old; and values that are made
+//! ahead by a [`Pool`] while each asker waits only for its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use super::FetchError;
 use super::cache::{Cache, Key, Meta};
 use super::codec::{Reader, Stored, Writer};
 use super::http::{Client, Request, Response};
+use super::pool::{self, Pool};
 use crate::model::redact_url;
 
 /// How long metadata is used without asking, when the server says nothing, and at most when it says more: 10 minutes.
@@ -52,6 +53,17 @@ impl Fetcher {
         let mut out = Writer::default();
         value.encode(&mut out);
         self.cache.store(&Key::new(&[kind, address]), &meta, &out.0);
+    }
+
+    /// What [`Fetcher::cached`] kept no longer ago than `seconds` (any time ago when offline), whatever its lifetime:
+    /// for facts that do not change.
+    pub fn kept_within<T: Stored>(&self, kind: &str, request: &Request, seconds: u64) -> Option<T> {
+        let entry = self.cache.load(&self.key(kind, request))?;
+        let young = self.cache.is_fresh(&Meta { fresh_for: seconds, ..entry.meta.clone() });
+        if entry.meta.absent || !(young || self.offline) {
+            return None;
+        }
+        T::decode(&mut Reader(entry.body()))
     }
 
     fn key(&self, kind: &str, request: &Request) -> Key {
@@ -191,13 +203,18 @@ impl<K: Hash + Eq + Clone, V> Memo<K, V> {
         if !slot.claimed.swap(true, Ordering::AcqRel) {
             return slot.fill(work);
         }
-        let mut value = lock(&slot.value);
-        loop {
-            if let Some(value) = &*value {
-                return value.clone();
-            }
-            value = slot.ready.wait(value).unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = &*lock(&slot.value) {
+            return value.clone();
         }
+        pool::waiting(|| {
+            let mut value = lock(&slot.value);
+            loop {
+                if let Some(value) = &*value {
+                    return value.clone();
+                }
+                value = slot.ready.wait(value).unwrap_or_else(PoisonError::into_inner);
+            }
+        })
     }
 
     /// Lets the pool make the value, unless somebody has.
@@ -229,76 +246,6 @@ impl<V> Slot<V> {
         *lock(&self.value) = Some(made.clone());
         self.ready.notify_all();
         made
-    }
-}
-
-type Task = Box<dyn FnOnce() + Send>;
-
-/// Threads that fetch ahead; they start when there is work, and are idle otherwise.
-#[derive(Clone)]
-pub struct Pool {
-    shared: Arc<PoolShared>,
-}
-
-struct PoolShared {
-    state: Mutex<PoolState>,
-    wake: Condvar,
-    limit: usize,
-}
-
-#[derive(Default)]
-struct PoolState {
-    tasks: VecDeque<Task>,
-    threads: usize,
-    idle: usize,
-}
-
-impl std::fmt::Debug for Pool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("limit", &self.shared.limit).finish_non_exhaustive()
-    }
-}
-
-impl Pool {
-    /// At most `limit` threads. They mostly wait for the network, so there may be more of them than processors.
-    pub fn new(limit: usize) -> Self {
-        Self { shared: Arc::new(PoolShared { state: Mutex::default(), wake: Condvar::new(), limit }) }
-    }
-
-    /// Runs a task on some thread of the pool, soon.
-    fn run(&self, task: impl FnOnce() + Send + 'static) {
-        let mut state = lock(&self.shared.state);
-        state.tasks.push_back(Box::new(task));
-        if state.idle >= state.tasks.len() {
-            self.shared.wake.notify_one();
-        } else if state.threads < self.shared.limit {
-            let shared = Arc::downgrade(&self.shared);
-            // Without a thread the task stays queued; whoever asks for its value does the work.
-            if std::thread::Builder::new().name("fetch".to_owned()).spawn(move || work(&shared)).is_ok() {
-                state.threads += 1;
-            }
-        }
-    }
-}
-
-/// One thread's life: tasks until the pool is gone or nothing came for a while.
-fn work(pool: &std::sync::Weak<PoolShared>) {
-    let patience = std::time::Duration::from_millis(200);
-    while let Some(shared) = pool.upgrade() {
-        let mut state = lock(&shared.state);
-        if state.tasks.is_empty() {
-            state.idle += 1;
-            let waited = shared.wake.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
-            state = waited.0;
-            state.idle -= 1;
-        }
-        let Some(task) = state.tasks.pop_front() else {
-            state.threads -= 1;
-            return;
-        };
-        drop(state);
-        drop(shared);
-        task();
     }
 }
 

@@ -17,7 +17,7 @@ use reqwest::header::HeaderMap;
 pub use credentials::{Authorization, Credentials, Netrc, Secret, split_user_info};
 pub use profile::{ClientIdentity, Profile, ProxySettings, Roots};
 
-use super::FetchError;
+use super::{FetchError, pool};
 use crate::model::redact_url;
 
 /// Validators of an earlier answer, for a conditional request.
@@ -180,7 +180,7 @@ impl Client {
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         let job = driver::Job::Fetch { state: Arc::clone(&self.state), request: request.clone(), reply };
         self.http.driver()?.send(job).map_err(|_| lost())?;
-        answer.recv().map_err(|_| lost())?
+        pool::waiting(|| answer.recv()).map_err(|_| lost())?
     }
 
     /// Downloads `url` into `path` (created or truncated), at most `limit` bytes, following redirects and retrying.

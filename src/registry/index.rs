@@ -10,9 +10,10 @@ use url::Url;
 
 use super::archive;
 use super::codec::{Reader, Stored, Writer};
-use super::fetch::{Fetcher, Memo, Pool};
+use super::fetch::{Fetcher, Memo};
 use super::http::Request;
 use super::metadata;
+use super::pool::Pool;
 use super::python::{Advertised, CoreMetadata, File, Project};
 use super::remote::{RemoteFile, WHOLE_MAX};
 use super::simple::{self, Page};

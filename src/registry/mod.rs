@@ -19,12 +19,14 @@ pub mod npm;
 pub mod npm_config;
 pub mod npm_registry;
 pub mod packument;
+pub mod pool;
 pub mod python;
 pub mod python_config;
 pub mod remote;
 pub mod simple;
 pub mod vendored;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{PackageName, SignalGap};
@@ -142,6 +144,21 @@ pub trait NpmRegistry: Send + Sync {
     fn packument(&self, name: &PackageName) -> Result<Arc<npm::Packument>, FetchError>;
     /// These packuments will be asked for.
     fn prefetch(&self, names: &[PackageName]);
+    /// A packument to hold a lockfile's versions against. A registry never changes the digests and the time of a
+    /// release, so where it was asked within the last day and knew all of `versions`, that answer serves: an unchanged
+    /// lockfile costs no request. What was deprecated, removed or released since is not in it; nothing is picked
+    /// from it, and the advisories do not depend on it.
+    fn packument_for_lock(
+        &self,
+        name: &PackageName,
+        _versions: &BTreeSet<String>,
+    ) -> Result<Arc<npm::Packument>, FetchError> {
+        self.packument(name)
+    }
+    /// [`NpmRegistry::packument_for_lock`] will be asked for these.
+    fn prefetch_for_lock(&self, wanted: &BTreeMap<PackageName, BTreeSet<String>>) {
+        self.prefetch(&wanted.keys().cloned().collect::<Vec<_>>());
+    }
     /// Base URL of the registry that serves this name.
     fn registry_of(&self, name: &PackageName) -> String;
     /// What the registries did not tell, seen so far.

@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
 
-use super::fetch::{Fetcher, Memo, Pool};
+use super::fetch::{Fetcher, Memo};
 use super::http::Request;
 use super::npm::Packument;
+use super::pool::Pool;
 use super::{FetchError, NpmRegistry, PrivateNames, packument};
 use crate::model::{PackageName, SignalGap, redact_url};
 
 /// Packuments larger than this are refused: 256 MiB. The largest real ones are near 50.
 const PACKUMENT_MAX: u64 = 256 << 20;
+
+/// How long an answer serves to hold a lockfile against: 1 day.
+const LOCK_FRESH: u64 = 24 * 3600;
 
 /// Which registry serves which name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +64,8 @@ struct Shared {
     pool: Pool,
     private: PrivateNames,
     packuments: Memo<PackageName, Packument>,
+    /// For lockfiles only: these may be older.
+    for_lock: Memo<PackageName, Arc<Packument>>,
     seen: Mutex<BTreeMap<String, Seen>>,
 }
 
@@ -76,8 +82,8 @@ impl std::fmt::Debug for Packuments {
 impl Packuments {
     /// Asks nothing yet.
     pub fn new(scopes: Scopes, fetcher: Fetcher, pool: Pool, private: PrivateNames) -> Self {
-        let (packuments, seen) = (Memo::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { scopes, fetcher, pool, private, packuments, seen }) }
+        let (packuments, for_lock, seen) = (Memo::default(), Memo::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { scopes, fetcher, pool, private, packuments, for_lock, seen }) }
     }
 }
 
@@ -90,6 +96,22 @@ impl NpmRegistry for Packuments {
         for name in names {
             let (shared, own) = (Arc::clone(&self.shared), name.clone());
             self.shared.packuments.start(&self.shared.pool, name, move || shared.packument(&own));
+        }
+    }
+
+    fn packument_for_lock(
+        &self,
+        name: &PackageName,
+        versions: &BTreeSet<String>,
+    ) -> Result<Arc<Packument>, FetchError> {
+        let packument = self.shared.for_lock.get(name, || self.shared.for_lock(name, versions))?;
+        Ok(Arc::clone(&packument))
+    }
+
+    fn prefetch_for_lock(&self, wanted: &BTreeMap<PackageName, BTreeSet<String>>) {
+        for (name, versions) in wanted {
+            let (shared, own, versions) = (Arc::clone(&self.shared), name.clone(), versions.clone());
+            self.shared.for_lock.start(&self.shared.pool, name, move || shared.for_lock(&own, &versions));
         }
     }
 
@@ -114,7 +136,8 @@ impl NpmRegistry for Packuments {
 }
 
 impl Shared {
-    fn packument(&self, name: &PackageName) -> Result<Packument, FetchError> {
+    /// The request for a packument; an error for a name that must not be asked for.
+    fn request(&self, name: &PackageName) -> Result<Request, FetchError> {
         let base = self.scopes.of(name);
         let registry = redact_url(base.as_str());
         // A name that no registry would accept is not asked for: its text would become part of a URL.
@@ -125,17 +148,35 @@ impl Shared {
             return Err(FetchError::PrivateName { registry });
         }
         let url = format!("{}/{}", base.as_str().trim_end_matches('/'), name.written().replacen('/', "%2f", 1));
-        let request = Request::get(&url, "application/json", PACKUMENT_MAX);
-        let mut packument = self.fetcher.cached("packument", request, |response| {
+        Ok(Request::get(&url, "application/json", PACKUMENT_MAX))
+    }
+
+    fn for_lock(&self, name: &PackageName, versions: &BTreeSet<String>) -> Result<Arc<Packument>, FetchError> {
+        let kept = self.fetcher.kept_within::<Packument>("packument", &self.request(name)?, LOCK_FRESH);
+        if let Some(packument) = kept.filter(|p| versions.iter().all(|v| p.versions.contains_key(v))) {
+            return Ok(Arc::new(self.noted(name, packument)));
+        }
+        self.packuments.get(name, || self.packument(name))
+    }
+
+    fn packument(&self, name: &PackageName) -> Result<Packument, FetchError> {
+        let request = self.request(name)?;
+        let url = request.url.clone();
+        let packument = self.fetcher.cached("packument", request, |response| {
             packument::read(&response.body, name)
                 .map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
         })?;
-        packument.registry = registry;
+        Ok(self.noted(name, packument))
+    }
+
+    /// The packument with its registry, which signals are noted of.
+    fn noted(&self, name: &PackageName, mut packument: Packument) -> Packument {
+        packument.registry = redact_url(self.scopes.of(name).as_str());
         let mut all = lock(&self.seen);
         let seen = all.entry(packument.registry.clone()).or_default();
         seen.time |= !packument.time.is_empty();
         seen.attested |= packument.versions.values().any(|v| v.attested);
         seen.publisher |= packument.versions.values().any(|v| v.publisher.is_some());
-        Ok(packument)
+        packument
     }
 }

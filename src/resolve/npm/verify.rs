@@ -3,6 +3,7 @@
 //! In: a locked package and its registry's packument, where one can be had. Out: the package of the plan, and what
 //! does not agree. Where the registry is out of reach, that is a signal that is missing, not a clean bill.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -35,6 +36,8 @@ struct Known {
     /// Registries that did not answer: not asked again.
     silent: FxHashSet<String>,
     gaps: Vec<SignalGap>,
+    /// The versions that the lockfile names.
+    wanted: BTreeMap<PackageName, BTreeSet<String>>,
 }
 
 /// What a locked URL is, compared with what the registry gives.
@@ -59,12 +62,17 @@ impl<'a> Verifier<'a> {
         if !self.ask {
             return;
         }
-        let registry = |p: &&LockedPackage| matches!(p.source, LockedSource::Registry { .. });
-        let mut names: Vec<PackageName> = lock.packages.iter().filter(registry).map(name_of).collect();
-        names.sort();
-        names.dedup();
-        names.retain(PackageName::is_well_formed);
-        self.registry.prefetch(&names);
+        let mut wanted: BTreeMap<PackageName, BTreeSet<String>> = BTreeMap::new();
+        for package in &lock.packages {
+            let name = name_of(package);
+            if matches!(package.source, LockedSource::Registry { .. }) && name.is_well_formed() {
+                wanted.entry(name).or_default().extend(package.version.clone());
+            }
+        }
+        self.registry.prefetch_for_lock(&wanted);
+        if let Ok(mut known) = self.known.lock() {
+            known.wanted = wanted;
+        }
     }
 
     /// What was not verified.
@@ -81,7 +89,9 @@ impl<'a> Verifier<'a> {
         if !self.ask || known.silent.contains(&base) {
             return (None, false);
         }
-        let answer = match self.registry.packument(name) {
+        let none = BTreeSet::new();
+        let versions = known.wanted.get(name).unwrap_or(&none);
+        let answer = match self.registry.packument_for_lock(name, versions) {
             Ok(packument) => Some(packument),
             Err(FetchError::NotFound { .. }) => {
                 known.absent.insert(name.clone());
