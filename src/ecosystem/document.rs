@@ -23,16 +23,19 @@ pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
 pub(crate) struct Reader<'t> {
     place: Place,
     index: LineIndex<'t>,
-    /// What was not understood.
+    /// What was not understood, up to a number that a person may read.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// How often something was not understood.
+    pub(crate) problems: usize,
 }
 
 impl<'t> Reader<'t> {
     /// Parses a text. The table is empty when the text is not TOML, and a diagnostic says where.
     pub(crate) fn parse(path: &Path, text: &'t str) -> (DeTable<'t>, Self) {
         let place = Place::File(Arc::from(path));
-        let mut reader = Self { place, index: LineIndex::new(text), diagnostics: Vec::new() };
+        let mut reader = Self { place, index: LineIndex::new(text), diagnostics: Vec::new(), problems: 0 };
         if text.len() > MAX_BYTES {
+            reader.problems = 1;
             let message = format!("larger than {MAX_BYTES} bytes");
             reader.diagnostics.push(Diagnostic::new(Location::file(path), message));
             return (DeTable::new(), reader);
@@ -43,7 +46,9 @@ impl<'t> Reader<'t> {
                 let offset = error.span().map_or(0, |s| s.start);
                 let message = format!("not TOML: {}", error.message().lines().next().unwrap_or_default());
                 reader.complain(offset, message);
-                if let Some(first) = reader.diagnostics.last_mut().filter(|_| text.contains("\n<<<<<<< ")) {
+                if let Some(first) =
+                    reader.diagnostics.last_mut().filter(|_| text.lines().any(|l| l.starts_with("<<<<<<< ")))
+                {
                     first.hint = Some("resolve the merge conflict in this file".to_owned());
                 }
                 (DeTable::new(), reader)
@@ -53,15 +58,23 @@ impl<'t> Reader<'t> {
 
     /// The location of a byte offset.
     pub(crate) fn at(&self, offset: usize) -> Location {
-        let (line, column) = self.index.line_column(offset);
+        let (line, column) = self.line_column(offset);
         Location { place: self.place.clone(), line, column }
+    }
+
+    /// Line and column of a byte offset.
+    pub(crate) fn line_column(&self, offset: usize) -> (u32, u32) {
+        self.index.line_column(offset)
     }
 
     /// Records that a value is not understood.
     pub(crate) fn complain(&mut self, offset: usize, message: impl Into<String>) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        self.problems += 1;
+        if self.problems <= MAX_DIAGNOSTICS {
             let location = self.at(offset);
             self.diagnostics.push(Diagnostic::new(location, message));
+        } else if self.problems == MAX_DIAGNOSTICS + 1 {
+            self.diagnostics.push(Diagnostic::new(self.at(offset), "from here on, problems are not listed"));
         }
     }
 
@@ -76,6 +89,14 @@ impl<'t> Reader<'t> {
         match node.get_ref().as_str() {
             Some(text) => Some(text.to_owned()),
             None => self.wrong_type(node, key, "a string"),
+        }
+    }
+
+    /// A boolean.
+    pub(crate) fn boolean(&mut self, node: &Node<'_>, key: &str) -> Option<bool> {
+        match node.get_ref().as_bool() {
+            Some(flag) => Some(flag),
+            None => self.wrong_type(node, key, "a boolean"),
         }
     }
 
@@ -108,11 +129,7 @@ impl<'t> Reader<'t> {
 
     /// The boolean under a key; `false` when there is none.
     pub(crate) fn flag_of(&mut self, table: &DeTable<'_>, key: &str) -> bool {
-        let Some(node) = table.get(key) else { return false };
-        match node.get_ref().as_bool() {
-            Some(flag) => flag,
-            None => self.wrong_type(node, key, "a boolean").unwrap_or_default(),
-        }
+        table.get(key).and_then(|node| self.boolean(node, key)).unwrap_or_default()
     }
 
     /// The strings under a key; none when it is not there.

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::document::Reader;
 use super::manifest::{Manifest, Patch};
 use super::workspace::normalise;
+use crate::ecosystem::document::Reader;
 use crate::model::{
     Diagnostic, Environment, FileError, Files, Location, Setting, SettingKind, SettingLayer, redact_url,
 };

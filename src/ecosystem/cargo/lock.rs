@@ -11,8 +11,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use toml::de::DeTable;
 
-use super::document::{MAX_BYTES, Reader, lookup};
 use super::source::SourceId;
+use crate::ecosystem::document::{MAX_BYTES, Reader};
 use crate::model::{Diagnostic, Location};
 
 /// More packages than this are not read.
@@ -233,22 +233,22 @@ fn plain_string(text: &str) -> Option<&str> {
 fn tables<'t>(path: &'t Path, text: &'t str) -> (Raw<'t>, Vec<Diagnostic>) {
     let (root, mut reader) = Reader::parse(path, text);
     let mut raw = Raw::default();
-    if let Some(node) = lookup(&root, &["version"]) {
+    if let Some(node) = root.get("version") {
         let number = node.get_ref().as_integer().and_then(|i| u32::from_str_radix(i.as_str(), i.radix()).ok());
         if number.is_none() {
             reader.complain(node.span().start, "`version` is not a small whole number");
         }
         raw.version = number;
     }
-    if let Some(table) = reader.table_of(&root, &["root"]) {
+    if let Some(table) = reader.table_of(&root, "root") {
         let package = package(&mut reader, table, 0);
         raw.packages.push(package);
     }
     raw.packages.extend(packages(&mut reader, &root, "package"));
-    if let Some(patch) = reader.table_of(&root, &["patch"]) {
+    if let Some(patch) = reader.table_of(&root, "patch") {
         raw.unused = packages(&mut reader, patch, "unused");
     }
-    if let Some(metadata) = reader.table_of(&root, &["metadata"]) {
+    if let Some(metadata) = reader.table_of(&root, "metadata") {
         for (key, node) in metadata {
             if let Some(value) = node.get_ref().as_str() {
                 raw.owned_checksums.insert(key.get_ref().to_string(), value.to_owned());
@@ -259,9 +259,7 @@ fn tables<'t>(path: &'t Path, text: &'t str) -> (Raw<'t>, Vec<Diagnostic>) {
 }
 
 fn packages<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, key: &str) -> Vec<RawPackage<'t>> {
-    let Some(nodes) = lookup(table, &[key]).and_then(|n| reader.array(n, key)) else {
-        return Vec::new();
-    };
+    let nodes = reader.array_of(table, key);
     if nodes.len() > MAX_PACKAGES {
         reader.complain(0, format!("more than {MAX_PACKAGES} packages"));
         return Vec::new();
@@ -279,17 +277,12 @@ fn package<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, offset: usize) -> R
     let offset = table.iter().find(|(k, _)| k.get_ref() == "name").map_or(offset, |(k, _)| k.span().start);
     let (line, column) = reader.line_column(offset);
     RawPackage {
-        name: reader.string_of(table, &["name"]).map(Into::into),
-        version: reader.string_of(table, &["version"]).map(Into::into),
-        source: reader.string_of(table, &["source"]).map(Into::into),
-        checksum: reader.string_of(table, &["checksum"]).map(Into::into),
-        replace: reader.string_of(table, &["replace"]).map(Into::into),
-        dependencies: reader
-            .strings_of(table, &["dependencies"])
-            .unwrap_or_default()
-            .into_iter()
-            .map(Into::into)
-            .collect(),
+        name: reader.string_of(table, "name").map(Into::into),
+        version: reader.string_of(table, "version").map(Into::into),
+        source: reader.string_of(table, "source").map(Into::into),
+        checksum: reader.string_of(table, "checksum").map(Into::into),
+        replace: reader.string_of(table, "replace").map(Into::into),
+        dependencies: reader.strings_of(table, "dependencies").into_iter().map(Into::into).collect(),
         has_dependencies: true,
         line,
         column,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::document::{Node, Reader, lookup};
+use crate::ecosystem::document::{Node, Reader};
 use crate::model::{Diagnostic, Location};
 
 /// More dependencies than this in one manifest are not read.
@@ -239,10 +239,10 @@ impl Manifest {
         let (root, mut reader) = Reader::parse(path, text);
         let mut manifest = Self { path: path.to_owned(), ..Self::default() };
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
-        manifest.package = lookup(&root, &["package", "project"]).and_then(|n| package(&mut reader, n));
-        manifest.workspace = reader.table_of(&root, &["workspace"]).map(|t| workspace(&mut reader, t, &base));
+        manifest.package = root.get("package").or_else(|| root.get("project")).and_then(|n| package(&mut reader, n));
+        manifest.workspace = reader.table_of(&root, "workspace").map(|t| workspace(&mut reader, t, &base));
         manifest.dependencies = sections(&mut reader, &root, None, &base);
-        if let Some(targets) = reader.table_of(&root, &["target"]) {
+        if let Some(targets) = reader.table_of(&root, "target") {
             for (key, node) in sorted(targets) {
                 if let Some(table) = reader.table(node, key) {
                     manifest.dependencies.extend(sections(&mut reader, table, Some(key), &base));
@@ -331,6 +331,16 @@ fn sorted<'n, 't>(table: &'n DeTable<'t>) -> Vec<(&'n str, &'n Node<'t>)> {
     entries
 }
 
+/// The value of a key, which Cargo also reads when it is written with `_`.
+fn spelled<'n, 't>(table: &'n DeTable<'t>, key: &str) -> Option<&'n Node<'t>> {
+    table.get(key).or_else(|| table.get(key.replace('-', "_").as_str()))
+}
+
+/// A boolean under a key of either spelling.
+fn boolean<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, key: &str) -> Option<bool> {
+    spelled(table, key).and_then(|n| reader.boolean(n, key))
+}
+
 /// A string, or `{ workspace = true }`: `Ok(value)` or `Err(())` for inheritance.
 fn inheritable<'t>(
     reader: &mut Reader<'t>,
@@ -338,9 +348,9 @@ fn inheritable<'t>(
     key: &'static str,
     inherits: &mut Vec<&'static str>,
 ) -> Option<String> {
-    let node = lookup(table, &[key, key.replace('-', "_").as_str()])?;
+    let node = spelled(table, key)?;
     if let Some(inner) = node.get_ref().as_table() {
-        match lookup(inner, &["workspace"]).and_then(|n| n.get_ref().as_bool()) {
+        match inner.get("workspace").and_then(|n| n.get_ref().as_bool()) {
             Some(true) => inherits.push(key),
             _ => reader.complain(node.span().start, format!("`{key}` is neither a string nor `workspace = true`")),
         }
@@ -355,34 +365,34 @@ fn package<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<PackageTable>
     let version = inheritable(reader, table, "version", &mut inherits);
     let edition = inheritable(reader, table, "edition", &mut inherits);
     let rust_version = inheritable(reader, table, "rust-version", &mut inherits);
-    let name = reader.string_of(table, &["name"]);
+    let name = reader.string_of(table, "name");
     if name.is_none() {
         reader.complain(node.span().start, "`package` has no name");
     }
-    let location = reader.at(lookup(table, &["name"]).map_or(node.span().start, |n| n.span().start));
+    let location = reader.at(table.get("name").map_or(node.span().start, |n| n.span().start));
     Some(PackageTable {
         name: name?,
         version: version.unwrap_or_else(|| "0.0.0".to_owned()),
         edition: edition.unwrap_or_else(|| "2015".to_owned()),
         rust_version,
-        links: reader.string_of(table, &["links"]),
+        links: reader.string_of(table, "links"),
         build: build_script(reader, table),
-        workspace: reader.string_of(table, &["workspace"]),
-        resolver: reader.string_of(table, &["resolver"]),
+        workspace: reader.string_of(table, "workspace"),
+        resolver: reader.string_of(table, "resolver"),
         inherits,
         location,
     })
 }
 
 fn build_script<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>) -> BuildScript {
-    let Some(node) = lookup(table, &["build"]) else {
+    let Some(node) = table.get("build") else {
         return BuildScript::Auto;
     };
     match node.get_ref() {
         DeValue::Boolean(false) => BuildScript::Off,
         DeValue::Boolean(true) => BuildScript::On,
         DeValue::String(path) => BuildScript::Files(vec![path.as_ref().to_owned()]),
-        DeValue::Array(_) => BuildScript::Files(reader.strings(node, "build").unwrap_or_default()),
+        DeValue::Array(_) => BuildScript::Files(reader.strings(node, "build")),
         _ => {
             reader.complain(node.span().start, "`build` is neither a path nor a boolean");
             BuildScript::On
@@ -392,22 +402,22 @@ fn build_script<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>) -> BuildScript
 
 fn workspace<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, base: &Path) -> WorkspaceTable {
     let mut values = BTreeMap::new();
-    if let Some(package) = reader.table_of(table, &["package"]) {
+    if let Some(package) = reader.table_of(table, "package") {
         for (key, node) in sorted(package) {
             if let Some(text) = node.get_ref().as_str() {
                 values.insert(key.replace('_', "-"), text.to_owned());
             }
         }
     }
-    let dependencies = match reader.table_of(table, &["dependencies"]) {
+    let dependencies = match reader.table_of(table, "dependencies") {
         Some(inner) => dependency_table(reader, inner, Section::Normal, None, base),
         None => Vec::new(),
     };
     WorkspaceTable {
-        members: reader.strings_of(table, &["members"]).unwrap_or_default(),
-        exclude: reader.strings_of(table, &["exclude"]).unwrap_or_default(),
-        default_members: reader.strings_of(table, &["default-members"]),
-        resolver: reader.string_of(table, &["resolver"]),
+        members: reader.strings_of(table, "members"),
+        exclude: reader.strings_of(table, "exclude"),
+        default_members: table.get("default-members").map(|n| reader.strings(n, "default-members")),
+        resolver: reader.string_of(table, "resolver"),
         package: values,
         dependencies,
     }
@@ -415,13 +425,13 @@ fn workspace<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, base: &Path) -> W
 
 /// The three tables of dependencies in Cargo's order, which differs for a target: normal, build, dev.
 fn sections<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, target: Option<&str>, base: &Path) -> Vec<Dependency> {
-    const NORMAL: (&[&str], Section) = (&["dependencies"], Section::Normal);
-    const DEV: (&[&str], Section) = (&["dev-dependencies", "dev_dependencies"], Section::Dev);
-    const BUILD: (&[&str], Section) = (&["build-dependencies", "build_dependencies"], Section::Build);
+    const NORMAL: (&str, Section) = ("dependencies", Section::Normal);
+    const DEV: (&str, Section) = ("dev-dependencies", Section::Dev);
+    const BUILD: (&str, Section) = ("build-dependencies", Section::Build);
     let order = if target.is_some() { [NORMAL, BUILD, DEV] } else { [NORMAL, DEV, BUILD] };
     let mut out = Vec::new();
-    for (keys, section) in order {
-        if let Some(inner) = reader.table_of(table, keys) {
+    for (key, section) in order {
+        if let Some(inner) = spelled(table, key).and_then(|n| reader.table(n, key)) {
             out.extend(dependency_table(reader, inner, section, target, base));
         }
     }
@@ -485,24 +495,24 @@ fn dependency<'t>(
 
 /// Reads the table form. `false` when where the dependency comes from is not clear.
 fn detail<'t>(reader: &mut Reader<'t>, out: &mut Dependency, table: &DeTable<'t>, offset: usize, base: &Path) -> bool {
-    let before = reader.diagnostics.len();
-    out.inherits = reader.boolean_of(table, &["workspace"]).unwrap_or(false);
-    out.package = reader.string_of(table, &["package"]);
-    out.version = reader.string_of(table, &["version"]);
-    out.features = reader.strings_of(table, &["features"]).unwrap_or_default();
-    out.optional = reader.boolean_of(table, &["optional"]).unwrap_or(false);
-    out.default_features = reader.boolean_of(table, &["default-features", "default_features"]);
-    out.artifact = lookup(table, &["artifact"]).is_some();
-    let git = reader.string_of(table, &["git"]);
-    let path = reader.string_of(table, &["path"]);
-    let path_base = reader.string_of(table, &["base"]);
-    let registry = reader.string_of(table, &["registry"]);
-    let index = reader.string_of(table, &["registry-index"]);
+    let before = reader.problems;
+    out.inherits = reader.flag_of(table, "workspace");
+    out.package = reader.string_of(table, "package");
+    out.version = reader.string_of(table, "version");
+    out.features = reader.strings_of(table, "features");
+    out.optional = reader.flag_of(table, "optional");
+    out.default_features = boolean(reader, table, "default-features");
+    out.artifact = table.get("artifact").is_some();
+    let git = reader.string_of(table, "git");
+    let path = reader.string_of(table, "path");
+    let path_base = reader.string_of(table, "base");
+    let registry = reader.string_of(table, "registry");
+    let index = reader.string_of(table, "registry-index");
     let mut references: Vec<GitReference> = Vec::new();
-    references.extend(reader.string_of(table, &["branch"]).map(GitReference::Branch));
-    references.extend(reader.string_of(table, &["tag"]).map(GitReference::Tag));
-    references.extend(reader.string_of(table, &["rev"]).map(GitReference::Rev));
-    if reader.diagnostics.len() > before {
+    references.extend(reader.string_of(table, "branch").map(GitReference::Branch));
+    references.extend(reader.string_of(table, "tag").map(GitReference::Tag));
+    references.extend(reader.string_of(table, "rev").map(GitReference::Rev));
+    if reader.problems > before {
         return false;
     }
     let name = out.name.clone();
@@ -568,11 +578,9 @@ fn text_of(dependency: &Dependency) -> String {
 
 fn features<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>) -> BTreeMap<String, Vec<String>> {
     let mut out = BTreeMap::new();
-    if let Some(table) = reader.table_of(root, &["features"]) {
+    if let Some(table) = reader.table_of(root, "features") {
         for (key, node) in sorted(table) {
-            if let Some(values) = reader.strings(node, key) {
-                out.insert(key.to_owned(), values);
-            }
+            out.insert(key.to_owned(), reader.strings(node, key));
         }
     }
     out
@@ -580,7 +588,7 @@ fn features<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>) -> BTreeMap<String,
 
 fn patches<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>, base: &Path) -> Vec<Patch> {
     let mut out = Vec::new();
-    if let Some(sources) = reader.table_of(root, &["patch"]) {
+    if let Some(sources) = reader.table_of(root, "patch") {
         for (source, node) in sorted(sources) {
             if let Some(table) = reader.table(node, source) {
                 let dependencies = dependency_table(reader, table, Section::Normal, None, base);
@@ -592,7 +600,7 @@ fn patches<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>, base: &Path) -> Vec<
 }
 
 fn replacements<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>, base: &Path) -> Vec<Replacement> {
-    let Some(table) = reader.table_of(root, &["replace"]) else {
+    let Some(table) = reader.table_of(root, "replace") else {
         return Vec::new();
     };
     let dependencies = dependency_table(reader, table, Section::Normal, None, base);
@@ -601,10 +609,9 @@ fn replacements<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>, base: &Path) ->
 
 fn targets<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>) -> Targets {
     let mut out = Targets::default();
-    if let Some(lib) = reader.table_of(root, &["lib"]) {
-        let kinds = lookup(lib, &["crate-type", "crate_type"]).and_then(|n| reader.strings(n, "crate-type"));
-        out.proc_macro = reader.boolean_of(lib, &["proc-macro", "proc_macro"]).unwrap_or(false)
-            || kinds.is_some_and(|k| k.iter().any(|k| k == "proc-macro"));
+    if let Some(lib) = reader.table_of(root, "lib") {
+        let kinds = spelled(lib, "crate-type").map(|n| reader.strings(n, "crate-type")).unwrap_or_default();
+        out.proc_macro = boolean(reader, lib, "proc-macro") == Some(true) || kinds.iter().any(|k| k == "proc-macro");
     }
     out.bins = names(reader, root, "bin");
     out.examples = names(reader, root, "example");
@@ -612,10 +619,8 @@ fn targets<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>) -> Targets {
 }
 
 fn names<'t>(reader: &mut Reader<'t>, root: &DeTable<'t>, key: &str) -> Vec<String> {
-    let Some(nodes) = lookup(root, &[key]).and_then(|n| reader.array(n, key)) else {
-        return Vec::new();
-    };
-    nodes.into_iter().filter_map(|n| n.get_ref().as_table()).filter_map(|t| reader.string_of(t, &["name"])).collect()
+    let nodes = reader.array_of(root, key);
+    nodes.into_iter().filter_map(|n| n.get_ref().as_table()).filter_map(|t| reader.string_of(t, "name")).collect()
 }
 
 #[cfg(test)]

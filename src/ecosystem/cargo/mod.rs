@@ -2,7 +2,6 @@
 
 pub mod cfg;
 pub mod config;
-mod document;
 pub mod lock;
 pub mod manifest;
 pub mod source;
