@@ -5,6 +5,7 @@
 mod advisories;
 mod audit;
 mod check;
+mod guard;
 mod policy;
 pub mod process;
 mod session;
@@ -132,12 +133,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let done = match cli.command {
+    let done = guard::guarded(|| match cli.command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Advisories(arguments) => advisories::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
-    };
+    });
     done.unwrap_or_else(|failure| match failure {
         Failure::Usage(message) => {
             complain(&format!("tidewaiter: {message}"));
