@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 use super::requirement::{Marker, MarkerEnvironment};
 use crate::ecosystem::document::Reader;
 use crate::model::{Diagnostic, Digest, Ecosystem, Location, PackageName, Source, Timestamp};
@@ -427,4 +429,31 @@ pub(super) fn last_segment(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+}
+
+/// The packages of a lockfile under a key: each one's table, its offset, and the entry begun with its name and version.
+/// What cannot be an entry is reported, and so is a number that is not read to its end.
+pub(super) fn packages<'n, 't>(
+    r: &mut Reader<'_>,
+    root: &'n DeTable<'t>,
+    key: &str,
+) -> Vec<(&'n DeTable<'t>, usize, LockedPackage)> {
+    let nodes = r.array_of(root, key);
+    if nodes.len() > MAX_PACKAGES {
+        r.complain(0, format!("more than {MAX_PACKAGES} packages: the rest was not read"));
+    }
+    let mut out = Vec::new();
+    for node in nodes.into_iter().take(MAX_PACKAGES) {
+        let Some(table) = r.table(node, key) else { continue };
+        let offset = node.span().start;
+        let Some(name) = r.string_of(table, "name") else {
+            r.complain(offset, "a package without a name");
+            continue;
+        };
+        let named_at = table.get("name").map_or(offset, |n| n.span().start);
+        let mut package = LockedPackage::new(&name, r.at(named_at));
+        package.version = r.string_of(table, "version");
+        out.push((table, offset, package));
+    }
+    out
 }

@@ -7,9 +7,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::direct::{full_commit, normalise, without_credentials};
-use super::lock::{
-    self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
-};
+use super::lock::{self, Format, LockedArtifact, LockedDependency, Lockfile, last_segment};
 use super::requirement;
 use crate::ecosystem::document::{Node, Reader};
 use crate::model::{Diagnostic, Source};
@@ -27,16 +25,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             r.complain(0, format!("pdm.lock of version {}, not 4", out.version));
         }
     }
-    for node in r.array_of(&root, "package").into_iter().take(MAX_PACKAGES) {
-        let Some(table) = r.table(node, "package") else { continue };
-        let offset = node.span().start;
-        let Some(name) = r.string_of(table, "name") else {
-            r.complain(offset, "a package without a name");
-            continue;
-        };
-        let named_at = table.get("name").map_or(offset, |n| n.span().start);
-        let mut package = LockedPackage::new(&name, r.at(named_at));
-        package.version = r.string_of(table, "version");
+    for (table, offset, mut package) in lock::packages(&mut r, &root, "package") {
         package.requires_python = r.string_of(table, "requires_python").filter(|v| !v.is_empty());
         package.extras = r.strings_of(table, "extras");
         package.groups = r.strings_of(table, "groups");
@@ -46,7 +35,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
         package.source = read_source(&mut r, table, path);
         // Before version 4.4 the files stood together, under "name version".
         let version = package.version.as_deref().unwrap_or_default();
-        let elsewhere = files.and_then(|f| f.get(format!("{name} {version}").as_str()));
+        let elsewhere = files.and_then(|f| f.get(format!("{} {version}", package.name.written()).as_str()));
         for node in
             table.get("files").or(elsewhere).and_then(|n| n.get_ref().as_array()).into_iter().flat_map(|a| a.iter())
         {

@@ -2,14 +2,13 @@
 //!
 //! In: a path (for places) and a text. Out: [`Lockfile`] and what could not be taken as it stands.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::de::DeTable;
 
 use super::direct::{full_commit, normalise, without_credentials};
-use super::lock::{
-    self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
-};
+use super::lock::{self, Format, LockedArtifact, LockedDependency, Lockfile, last_segment};
 use super::requirement::Marker;
 use crate::ecosystem::document::{Node, Reader, members};
 use crate::model::{Diagnostic, Ecosystem, PackageName, Source};
@@ -20,8 +19,8 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
     let mut out = Lockfile::new(path, Format::Poetry);
     let metadata = r.table_of(&root, "metadata");
     // Poetry 1.0 to 1.4: every file by its project; before that, hashes alone.
-    let files = metadata.and_then(|m| r.table_of(m, "files"));
-    let hashes = metadata.and_then(|m| r.table_of(m, "hashes"));
+    let files = by_name(metadata.and_then(|m| r.table_of(m, "files")));
+    let hashes = by_name(metadata.and_then(|m| r.table_of(m, "hashes")));
     if let Some(metadata) = metadata {
         out.version = r.string_of(metadata, "lock-version").unwrap_or_default();
         out.requires_python = r.string_of(metadata, "python-versions");
@@ -30,16 +29,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             r.complain(0, format!("poetry.lock of version {}, not 1 or 2", out.version));
         }
     }
-    for node in r.array_of(&root, "package").into_iter().take(MAX_PACKAGES) {
-        let Some(table) = r.table(node, "package") else { continue };
-        let offset = node.span().start;
-        let Some(name) = r.string_of(table, "name") else {
-            r.complain(offset, "a package without a name");
-            continue;
-        };
-        let named_at = table.get("name").map_or(offset, |n| n.span().start);
-        let mut package = LockedPackage::new(&name, r.at(named_at));
-        package.version = r.string_of(table, "version");
+    for (table, offset, mut package) in lock::packages(&mut r, &root, "package") {
         package.requires_python = r.string_of(table, "python-versions").filter(|v| v != "*");
         package.optional = r.flag_of(table, "optional");
         package.editable = r.flag_of(table, "develop");
@@ -51,7 +41,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
         if let Some(source) = r.table_of(table, "source") {
             package.source = read_source(&mut r, source, path, offset);
         }
-        for node in own_files(table, files, hashes, &name) {
+        for node in own_files(table, &files, &hashes, &package.name) {
             package.artifacts.extend(artifact(&mut r, node));
         }
         if let Some(dependencies) = r.table_of(table, "dependencies") {
@@ -67,16 +57,23 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
 /// The `files` of the package itself, or those of `[metadata]` under its name.
 fn own_files<'n, 't>(
     table: &'n DeTable<'t>,
-    files: Option<&'n DeTable<'t>>,
-    hashes: Option<&'n DeTable<'t>>,
-    name: &str,
+    files: &ByName<'n, 't>,
+    hashes: &ByName<'n, 't>,
+    name: &PackageName,
 ) -> Vec<&'n Node<'t>> {
-    let named = |all: Option<&'n DeTable<'t>>| {
-        let wanted = PackageName::new(Ecosystem::PyPI, name);
-        all?.iter().find(|(key, _)| PackageName::new(Ecosystem::PyPI, key.get_ref()) == wanted).map(|(_, node)| node)
-    };
-    let node = table.get("files").or_else(|| named(files)).or_else(|| named(hashes));
+    let node = table.get("files").or_else(|| files.get(name).copied()).or_else(|| hashes.get(name).copied());
     node.and_then(|n| n.get_ref().as_array()).into_iter().flat_map(|a| a.iter()).collect()
+}
+
+/// The members of a table of `[metadata]`, by project.
+type ByName<'n, 't> = BTreeMap<PackageName, &'n Node<'t>>;
+
+fn by_name<'n, 't>(table: Option<&'n DeTable<'t>>) -> ByName<'n, 't> {
+    let mut out = BTreeMap::new();
+    for (key, _, node) in table.map(members).unwrap_or_default() {
+        out.entry(PackageName::new(Ecosystem::PyPI, key)).or_insert(node);
+    }
+    out
 }
 
 /// One marker, or one for each group. Several are joined by `or`, and a group without one makes it unconditional.

@@ -8,9 +8,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::direct::{full_commit, normalise, without_credentials};
-use super::lock::{
-    self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
-};
+use super::lock::{self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, last_segment};
 use crate::ecosystem::document::{Node, Reader, integer_of, members};
 use crate::model::{Diagnostic, Digest, DigestAlgorithm, Ecosystem, PackageName, Source, Timestamp};
 
@@ -32,16 +30,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
     out.requires_python = r.string_of(&root, "requires-python");
     out.environments = r.strings_of(&root, "environments");
     out.default_groups = r.strings_of(&root, "default-groups");
-    for node in r.array_of(&root, "packages").into_iter().take(MAX_PACKAGES) {
-        let Some(table) = r.table(node, "packages") else { continue };
-        let offset = node.span().start;
-        let Some(name) = r.string_of(table, "name") else {
-            r.complain(offset, "a package without a name");
-            continue;
-        };
-        let named_at = table.get("name").map_or(offset, |n| n.span().start);
-        let mut package = LockedPackage::new(&name, r.at(named_at));
-        package.version = r.string_of(table, "version");
+    for (table, offset, mut package) in lock::packages(&mut r, &root, "packages") {
         package.requires_python = r.string_of(table, "requires-python").filter(|v| !v.is_empty());
         let marker = r.string_of(table, "marker");
         package.marker = marker.and_then(|m| lock::marker(&mut r, &m, offset));

@@ -8,9 +8,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::direct::{full_commit, normalise, without_credentials};
-use super::lock::{
-    self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, MAX_PACKAGES, last_segment,
-};
+use super::lock::{self, Format, LockedArtifact, LockedDependency, LockedPackage, Lockfile, last_segment};
 use crate::ecosystem::document::{Node, Reader, integer_of, members};
 use crate::model::{Diagnostic, Ecosystem, PackageName, Source, Timestamp};
 
@@ -36,16 +34,7 @@ pub fn read(path: &Path, text: &str) -> (Lockfile, Vec<Diagnostic>) {
             out.root.insert(String::new(), requirements);
         }
     }
-    for node in r.array_of(&root, "package").into_iter().take(MAX_PACKAGES) {
-        let offset = node.span().start;
-        let Some(table) = r.table(node, "package") else { continue };
-        let Some(name) = r.string_of(table, "name") else {
-            r.complain(offset, "a package without a name");
-            continue;
-        };
-        let named_at = table.get("name").map_or(offset, |n| n.span().start);
-        let mut package = LockedPackage::new(&name, r.at(named_at));
-        package.version = r.string_of(table, "version");
+    for (table, _, mut package) in lock::packages(&mut r, &root, "package") {
         if let Some(source) = table.get("source") {
             read_source(&mut r, source, path, &mut package);
         }
