@@ -5,11 +5,10 @@
 
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
-use super::engine::{Act, Opt, Style, Word, flag, maybe, opaque, record, request, value};
+use super::engine::{Act, Opt, Style, Word, flag, maybe, opaque, record, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood};
-use super::{FileRole, Invocation, Request, RequestKind, Tool, npm};
-use crate::model::Location;
+use super::{FileRole, Invocation, RequestKind, Tool, npm};
 
 /// Options of the runtime, which may stand before a verb.
 const GENERAL: &[Opt] = &[
@@ -134,25 +133,13 @@ fn finish(parsed: &mut Parsed, at: usize) {
     let invocation = &mut parsed.invocation;
     match invocation.verb.as_str() {
         "x" => {
-            let packages = invocation.requests.iter().any(|r| r.kind == RequestKind::With);
-            match parsed.starts.first() {
-                Some(first) if !packages => request(invocation, std::slice::from_ref(first), RequestKind::Requirement),
-                None if !packages => invocation.effect = Nothing,
-                _ => {}
-            }
+            npm::fetched(invocation, &parsed.starts);
             if parsed.scan.has("--no-install") && invocation.opaque.is_empty() {
                 invocation.effect = Nothing;
             }
             parsed.starts = npm::started(&parsed.starts);
         }
-        "create" => {
-            if let Some(first) = parsed.starts.first() {
-                let location = Location::argv(first.index);
-                let text = npm::initializer(&first.text);
-                invocation.requests.push(Request { text, kind: RequestKind::Requirement, location });
-            }
-            parsed.starts.clear();
-        }
+        "create" => npm::create(invocation, &mut parsed.starts),
         "remove" if invocation.global => invocation.effect = Nothing,
         // `bun exec 'script'`: bun's own shell.
         "exec" => {

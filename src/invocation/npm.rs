@@ -307,14 +307,12 @@ fn init(invocation: &mut Invocation, operands: &[Word]) {
         return;
     };
     invocation.effect = Effect::RunsRemote;
-    let location = Location::argv(word.index);
-    let text = initializer(&word.text);
-    invocation.requests.push(Request { text, kind: RequestKind::Requirement, location });
+    create(invocation, &mut vec![word.clone()]);
 }
 
 /// The package that an initializer's name stands for: `foo@1` is `create-foo@1`, `@a` is `@a/create`,
 /// `@a/foo` is `@a/create-foo`; paths and URLs stand for themselves.
-pub(super) fn initializer(word: &str) -> String {
+fn initializer(word: &str) -> String {
     if word.starts_with(['.', '/', '~']) || word.contains("://") || word.contains(':') {
         return word.to_owned();
     }
@@ -356,6 +354,26 @@ fn exec(invocation: &mut Invocation, operands: &[Word], found: &Scan) -> Vec<Wor
         invocation.effect = Effect::RunsRemote;
     }
     starts
+}
+
+/// The package that `dlx PROGRAM…` fetches: the program's, unless options name packages.
+pub(super) fn fetched(invocation: &mut Invocation, starts: &[Word]) {
+    let packages = invocation.requests.iter().any(|r| r.kind == RequestKind::With);
+    match starts.first() {
+        Some(first) if !packages => request(invocation, std::slice::from_ref(first), RequestKind::Requirement),
+        None if !packages => invocation.effect = Effect::Nothing,
+        _ => {}
+    }
+}
+
+/// `create NAME…` fetches the initializer of that name and runs it.
+pub(super) fn create(invocation: &mut Invocation, starts: &mut Vec<Word>) {
+    if let Some(first) = starts.first() {
+        let location = Location::argv(first.index);
+        let text = initializer(&first.text);
+        invocation.requests.push(Request { text, kind: RequestKind::Requirement, location });
+    }
+    starts.clear();
 }
 
 /// The command that `npx npm@10 install x` runs: the package's name without scope and version, then its arguments.

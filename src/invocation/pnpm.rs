@@ -5,7 +5,7 @@
 
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
-use super::engine::{Act, Opt, Style, Word, find, flag, maybe, opaque, request, value};
+use super::engine::{Act, Opt, Style, Word, find, flag, maybe, opaque, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood};
 use super::{FileRole, Invocation, Request, RequestKind, Tool, npm};
@@ -237,14 +237,7 @@ fn finish(parsed: &mut Parsed, at: usize) {
         "remove" if invocation.global => invocation.effect = Nothing,
         "dedupe" => invocation.dry_run |= parsed.scan.has("--check"),
         "dlx" => dlx(parsed),
-        "create" => {
-            if let Some(first) = parsed.starts.first() {
-                let location = Location::argv(first.index);
-                let text = npm::initializer(&first.text);
-                invocation.requests.push(Request { text, kind: RequestKind::Requirement, location });
-            }
-            parsed.starts.clear();
-        }
+        "create" => npm::create(invocation, &mut parsed.starts),
         "exec" if parsed.scan.has("--shell-mode") => shell_mode(parsed),
         "run" | "test" | "start" | "stop" | "restart" => {
             "run".clone_into(&mut invocation.verb);
@@ -269,12 +262,7 @@ fn finish(parsed: &mut Parsed, at: usize) {
 /// `pnpm dlx [--package X…] PROGRAM…`.
 fn dlx(parsed: &mut Parsed) {
     let invocation = &mut parsed.invocation;
-    let packages = invocation.requests.iter().any(|r| r.kind == RequestKind::With);
-    match parsed.starts.first() {
-        Some(first) if !packages => request(invocation, std::slice::from_ref(first), RequestKind::Requirement),
-        None if !packages => invocation.effect = Nothing,
-        _ => {}
-    }
+    npm::fetched(invocation, &parsed.starts);
     if parsed.scan.has("--shell-mode") {
         shell_mode(parsed);
     } else {

@@ -6,7 +6,7 @@
 
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
-use super::engine::{Act, Opt, Style, Word, equals, flag, is_off, opaque, record, request, value};
+use super::engine::{Act, Opt, Style, Word, equals, flag, is_off, opaque, record, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood};
 use super::{FileRole, Invocation, Request, RequestKind, Tool, npm};
@@ -206,22 +206,10 @@ fn finish(parsed: &mut Parsed, at: usize) {
     let invocation = &mut parsed.invocation;
     match invocation.verb.as_str() {
         "dlx" => {
-            let packages = invocation.requests.iter().any(|r| r.kind == RequestKind::With);
-            match parsed.starts.first() {
-                Some(first) if !packages => request(invocation, std::slice::from_ref(first), RequestKind::Requirement),
-                None if !packages => invocation.effect = Nothing,
-                _ => {}
-            }
+            npm::fetched(invocation, &parsed.starts);
             parsed.starts = npm::started(&parsed.starts);
         }
-        "create" => {
-            if let Some(first) = parsed.starts.first() {
-                let location = Location::argv(first.index);
-                let text = npm::initializer(&first.text);
-                invocation.requests.push(Request { text, kind: RequestKind::Requirement, location });
-            }
-            parsed.starts.clear();
-        }
+        "create" => npm::create(invocation, &mut parsed.starts),
         // `yarn workspaces foreach -A add x`: a yarn command.
         "workspaces foreach" if !parsed.starts.is_empty() => parsed.starts.insert(0, Word::new("yarn", at)),
         "link" if parsed.scan.operands.is_empty() => invocation.effect = Nothing,
