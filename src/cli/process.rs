@@ -35,32 +35,22 @@ pub struct Directories {
     pub cache: PathBuf,
     /// `~/.local/share/tidewaiter`
     pub data: PathBuf,
-    /// `/etc/tidewaiter`
-    pub managed: PathBuf,
 }
 
 impl Directories {
     /// The directories of this user. Without a home directory: below the system's temporary directory, so that
     /// a judgement is still possible.
-    pub fn of(environment: &Environment) -> Self {
+    pub fn of_user() -> Self {
         use etcetera::BaseStrategy as _;
-        let managed = match environment.os {
-            "windows" => {
-                PathBuf::from(environment.variable("ProgramData").unwrap_or(r"C:\ProgramData")).join("tidewaiter")
-            }
-            "macos" => PathBuf::from("/Library/Application Support/tidewaiter"),
-            _ => PathBuf::from("/etc/tidewaiter"),
-        };
         match etcetera::choose_base_strategy() {
             Ok(base) => Self {
                 config: base.config_dir().join("tidewaiter"),
                 cache: base.cache_dir().join("tidewaiter"),
                 data: base.data_dir().join("tidewaiter"),
-                managed,
             },
             Err(_) => {
                 let base = std::env::temp_dir().join("tidewaiter");
-                Self { config: base.join("config"), cache: base.join("cache"), data: base.join("data"), managed }
+                Self { config: base.join("config"), cache: base.join("cache"), data: base.join("data") }
             }
         }
     }

@@ -26,7 +26,7 @@ impl Session {
     pub fn new() -> Result<Self, Failure> {
         let environment = process::environment()
             .map_err(|e| Failure::Internal(anyhow::anyhow!("cannot tell the working directory: {e}")))?;
-        let directories = Directories::of(&environment);
+        let directories = Directories::of_user();
         Ok(Self { environment, directories, disk: Arc::default() })
     }
 

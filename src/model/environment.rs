@@ -2,7 +2,7 @@
 //! everything that depends on it can be tested without touching the process.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::Timestamp;
@@ -25,25 +25,33 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// A variable's value; `None` when it is not set. Names are compared exactly.
+    /// A variable's value; `None` when it is not set. Names are compared exactly, on Windows without case (`Path`).
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        let exact = self.variables.get(name);
+        let other = || self.variables.iter().find(|(k, _)| self.os == "windows" && k.eq_ignore_ascii_case(name));
+        exact.or_else(|| other().map(|(_, value)| value)).map(String::as_str)
     }
 
     /// `path` made absolute against the working directory, with `.` and `..` removed lexically.
     pub fn absolute(&self, path: &Path) -> PathBuf {
-        let mut out = PathBuf::new();
-        for part in self.cwd.join(path).components() {
-            match part {
-                std::path::Component::CurDir => {}
-                std::path::Component::ParentDir => {
-                    out.pop();
-                }
-                other => out.push(other),
-            }
-        }
-        out
+        lexical(&self.cwd.join(path))
     }
+}
+
+/// A path without `.` and `..`, as far as its text allows: `..` at the start of a relative path stays.
+pub fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            Component::ParentDir if out.has_root() => {}
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// Why a file could not be read.
@@ -117,5 +125,33 @@ impl Files for MemoryFiles {
             .collect();
         out.dedup();
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_what_their_text_undoes() {
+        for (path, expected) in
+            [("/w/a/../b", "/w/b"), ("/../b", "/b"), ("a/./b/..", "a"), ("../b", "../b"), ("a/../..", "..")]
+        {
+            assert_eq!(lexical(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn windows_has_variables_without_case() {
+        let environment = |os| Environment {
+            variables: [("Path".to_owned(), "C:\\bin".to_owned())].into(),
+            cwd: PathBuf::from("/w"),
+            home: None,
+            now: Timestamp::UNIX_EPOCH,
+            os,
+            arch: "x86_64",
+        };
+        assert_eq!(environment("windows").variable("PATH"), Some("C:\\bin"));
+        assert_eq!(environment("linux").variable("PATH"), None);
     }
 }

@@ -13,7 +13,7 @@ mod text;
 mod verdict;
 
 pub use digest::{Digest, DigestAlgorithm, DigestError};
-pub use environment::{Environment, FileError, Files, MemoryFiles};
+pub use environment::{Environment, FileError, Files, MemoryFiles, lexical};
 pub use history::{PreviousRelease, ReleaseHistory};
 pub use name::{Ecosystem, PackageId, PackageName, normalise_name};
 pub use place::{Diagnostic, LineIndex, Location, Place};

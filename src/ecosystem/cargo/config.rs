@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::manifest::{Manifest, Patch};
-use super::workspace::normalise;
 use crate::ecosystem::document::Reader;
 use crate::model::{
-    Diagnostic, Environment, FileError, Files, Location, Setting, SettingKind, SettingLayer, redact_url,
+    Diagnostic, Environment, FileError, Files, Location, Setting, SettingKind, SettingLayer, lexical, redact_url,
 };
 
 /// Files included by files, at most so deep and so many.
@@ -243,7 +242,7 @@ impl Config {
             self.patches.extend(manifest.patches);
         }
         for include in includes(&table) {
-            let included = normalise(&path.parent().unwrap_or(Path::new("")).join(include));
+            let included = lexical(&path.parent().unwrap_or(Path::new("")).join(include));
             self.file(&included, layer, files, seen);
         }
     }

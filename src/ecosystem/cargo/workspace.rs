@@ -6,10 +6,10 @@
 //! the root is a member by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::manifest::{DependencySource, Manifest};
-use crate::model::{Diagnostic, FileError, Files, Location};
+use crate::model::{Diagnostic, FileError, Files, Location, lexical};
 
 /// More local packages than this are not read.
 const MAX_PACKAGES: usize = 5_000;
@@ -97,24 +97,9 @@ pub fn find_manifest(directory: &Path, files: &dyn Files) -> Option<PathBuf> {
     directory.ancestors().map(|dir| dir.join("Cargo.toml")).find(|path| files.is_file(path))
 }
 
-/// `.` and `..` removed without asking the file system.
-pub fn normalise(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 /// The manifest of a path dependency.
 pub fn manifest_of(base: &Path, path: &str) -> PathBuf {
-    normalise(&base.join(path).join("Cargo.toml"))
+    lexical(&base.join(path).join("Cargo.toml"))
 }
 
 struct Loader<'f> {
@@ -238,7 +223,7 @@ impl Loader<'_> {
 
     /// Adds a member, then the path dependencies below the root that it leads to.
     fn walk(&mut self, manifest: &Path, workspace: &mut Workspace, by_path: bool) {
-        let mut pending = vec![(normalise(manifest), by_path)];
+        let mut pending = vec![(lexical(manifest), by_path)];
         while let Some((manifest, by_path)) = pending.pop() {
             if workspace.is_member(&manifest) {
                 continue;
@@ -332,7 +317,7 @@ impl Loader<'_> {
 /// Whether the root's `exclude` covers a manifest that no entry of `members` names outright.
 fn is_excluded(root: &Manifest, manifest: &Path) -> bool {
     let Some(table) = &root.workspace else { return false };
-    let covers = |entry: &String| manifest.starts_with(normalise(&root.directory().join(entry)));
+    let covers = |entry: &String| manifest.starts_with(lexical(&root.directory().join(entry)));
     table.exclude.iter().any(covers) && !table.members.iter().any(covers)
 }
 
@@ -343,7 +328,7 @@ fn is_glob(pattern: &str) -> bool {
 /// The directories that an entry of `members` means, sorted; the entry itself when nothing matches.
 fn expand(directory: &Path, pattern: &str, files: &dyn Files, budget: &mut usize) -> Vec<PathBuf> {
     if !is_glob(pattern) {
-        return vec![normalise(&directory.join(pattern))];
+        return vec![lexical(&directory.join(pattern))];
     }
     let mut found = vec![directory.to_owned()];
     for part in pattern.split(['/', '\\']).filter(|p| !p.is_empty() && *p != ".") {
@@ -362,7 +347,7 @@ fn expand(directory: &Path, pattern: &str, files: &dyn Files, budget: &mut usize
                     }
                 }
             } else {
-                next.push(normalise(&dir.join(part)));
+                next.push(lexical(&dir.join(part)));
             }
         }
         found = next;

@@ -3,9 +3,10 @@
 //! In: a word of a command line (`react@^19`, `user/repo#semver:^1`) or a name and the text beside it in a manifest.
 //! Out: a [`Requirement`] with its [`Spec`]. Total: what npm itself refuses is [`Spec::Invalid`] with the reason.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::semver::{Options, Range, Version};
+use crate::model::lexical;
 
 /// The longest spec text that is read, in bytes.
 pub const MAX_SPEC_LENGTH: usize = 64 * 1024;
@@ -126,23 +127,8 @@ impl LocalPath {
             _ if self.home => directory.join("~").join(&self.path),
             _ => directory.join(&self.path),
         };
-        normalise(&joined)
+        lexical(&joined)
     }
-}
-
-/// Without `.` and `..`, lexically.
-pub fn normalise(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn first_segment(path: &str) -> &str {

@@ -4,11 +4,11 @@
 //! name, version, extras and digests that the text itself tells. Nothing is fetched.
 
 use std::borrow::Cow;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::requirement::{self, Marker};
 use super::wheel;
-use crate::model::{Digest, Ecosystem, PackageName, Source};
+use crate::model::{Digest, Ecosystem, PackageName, Source, lexical};
 
 /// VCS prefixes that pip knows, with the schemes that may follow.
 const VCS: [(&str, &[&str]); 4] = [
@@ -234,17 +234,7 @@ fn file_url_path(url: &str, base: &Path) -> PathBuf {
 
 /// Without `.` and `..` as far as the text allows; never empty.
 pub(super) fn normalise(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
-                out.pop();
-            }
-            Component::ParentDir if out.has_root() => {}
-            other => out.push(other),
-        }
-    }
+    let out = lexical(path);
     if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
 }
 

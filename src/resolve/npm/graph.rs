@@ -537,7 +537,7 @@ impl<'a> Graph<'a> {
             Spec::File(_) => matches!(package.source, LockedSource::File { .. }),
             Spec::Directory(path) => match &package.source {
                 LockedSource::Directory { path: locked, .. } => {
-                    let locked = spec::normalise(&self.project.root.join(locked));
+                    let locked = crate::model::lexical(&self.project.root.join(locked));
                     locked == path.resolve(directory, self.home)
                 }
                 // `install-links` packs the directory.
@@ -916,7 +916,7 @@ impl<'a> Graph<'a> {
             && self.member_at(path).is_none()
             && let Some(importer) = lock.importers.iter().find(|i| i.path == *path && !path.is_empty())
         {
-            let directory = spec::normalise(&self.project.root.join(path));
+            let directory = crate::model::lexical(&self.project.root.join(path));
             for dependency in importer.dependencies.iter().filter(|d| d.kind != DependencyKind::Development) {
                 let location = self.lock_location(dependency.offset);
                 push(dependency, From::Importer(path.clone()), directory.clone(), location);

@@ -155,7 +155,7 @@ impl<'a> Verifier<'a> {
             },
             LockedSource::Remote { url } => Source::Url { url: redact_url(url) },
             LockedSource::File { path } | LockedSource::Directory { path, .. } => {
-                Source::Path { path: crate::ecosystem::npm::spec::normalise(&shape.root.join(path)) }
+                Source::Path { path: crate::model::lexical(&shape.root.join(path)) }
             }
         }
     }
