@@ -13,8 +13,9 @@ use crate::ecosystem::python::lock::{self as python_lock, Selection};
 use crate::ecosystem::python::requirements_txt::{Entry, RequirementsFile, Target};
 use crate::ecosystem::python::wheel;
 use crate::model::{
-    Artifact, ArtifactKind, Diagnostic, Digest, DigestAlgorithm, Ecosystem, Execution, LineIndex, Location, LockState,
-    Origin, Package, PackageId, PackageName, Pinning, Plan, SignalGap, Source, Unresolved, UnresolvedCause, redact_url,
+    Artifact, ArtifactKind, Diagnostic, Digest, DigestAlgorithm, Ecosystem, Execution, LineIndex, Location, LockIssue,
+    LockIssueKind, LockState, Origin, Package, PackageId, PackageName, Pinning, Plan, SignalGap, Source, Unresolved,
+    UnresolvedCause, redact_url,
 };
 
 /// The version of a release whose version no file tells: a git or URL source.
@@ -205,6 +206,15 @@ pub fn npm(lock: &npm_lock::Lockfile, diagnostics: &[Diagnostic]) -> Plan {
             LockedSource::Registry { tarball } => tarball.as_deref().map(redact_url).unwrap_or_default(),
             _ => source.url(),
         };
+        if let Some(expected) = super::npm::verify::other_name(&url, &ids[at]) {
+            plan.lock_issues.push(LockIssue {
+                kind: LockIssueKind::NameMismatch,
+                package: Some(ids[at].clone()),
+                location: location.clone(),
+                expected,
+                found: url.clone(),
+            });
+        }
         let filename = format!("{base}-{}.tgz", ids[at].version);
         let artifact = Artifact {
             kind: ArtifactKind::Tgz,

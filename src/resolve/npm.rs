@@ -10,7 +10,7 @@ mod pick;
 mod project;
 mod release;
 mod settings;
-mod verify;
+pub(super) mod verify;
 
 use std::path::Path;
 use std::sync::Arc;

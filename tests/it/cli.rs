@@ -228,3 +228,29 @@ fn a_manifest_of_a_hundred_megabytes_is_refused_by_size() {
     let said = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("the file is larger than 67108864 bytes"), "{ran:?}");
 }
+
+#[test]
+fn a_locked_url_of_another_package_is_poison_and_a_foreign_host_asks() {
+    let lock = |url: &str| {
+        format!(
+            r#"{{"name":"x","version":"1.0.0","lockfileVersion":3,"packages":{{
+                "":{{"name":"x","version":"1.0.0","dependencies":{{"ms":"^2.0.0"}}}},
+                "node_modules/ms":{{"version":"2.1.3","resolved":"{url}","integrity":"sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA=="}}}}}}"#
+        )
+    };
+    for (url, status, rule) in [
+        ("https://registry.npmjs.org/ms/-/ms-2.1.3.tgz", 0, None),
+        ("https://registry.npmjs.org/left-pad/-/left-pad-1.3.0.tgz", 20, Some("lockfile-poisoned")),
+        ("https://files.evil.example/ms-2.1.3.tgz", 10, Some("untrusted-registry")),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("package-lock.json", lock(url));
+        let ran = sandbox.run(&["audit", "--offline", "--format", "json"]);
+        assert_eq!(ran.status, status, "{url}: {ran:?}");
+        if let Some(rule) = rule {
+            let document = ran.json();
+            let fired = [rules(&document, "deny"), rules(&document, "ask")].concat();
+            assert!(fired.contains(&rule.to_owned()), "{url}: {fired:?}");
+        }
+    }
+}

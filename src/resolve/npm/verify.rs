@@ -285,6 +285,13 @@ fn expected_url(base: &str, id: &PackageId) -> String {
     format!("{}/{}", base.trim_end_matches('/'), expected_path(id))
 }
 
+/// For a lockfile judged by itself: the URL that npm's own registry would give, when the one recorded there is of
+/// another package. Other registries' forms are theirs to confirm.
+pub(in crate::resolve) fn other_name(url: &str, id: &PackageId) -> Option<String> {
+    let registry = crate::registry::NPM_DEFAULT;
+    matches!(judge_url(url, id, registry, None), UrlVerdict::OtherName).then(|| expected_url(registry, id))
+}
+
 fn judge_url(url: &str, id: &PackageId, base: &str, gives: Option<&str>) -> UrlVerdict {
     if gives == Some(url) {
         return UrlVerdict::Fine;
