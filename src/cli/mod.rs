@@ -61,6 +61,14 @@ pub(crate) enum Format {
     Human,
     /// One JSON object, schema tidewaiter.verdict/1
     Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// GitHub Actions workflow commands: annotations on the files
+    Github,
+    /// A CycloneDX 1.6 bill of materials of the plan, with what affects it
+    Cyclonedx,
+    /// One self-contained page
+    Html,
 }
 
 /// Options of everything that judges.
@@ -116,11 +124,7 @@ impl From<std::io::Error> for Failure {
 
 /// The exit status of a verdict (contract: 0 allow, 10 ask, 20 deny).
 fn status(verdict: Verdict) -> ExitCode {
-    ExitCode::from(match verdict {
-        Verdict::Allow => 0,
-        Verdict::Ask => 10,
-        Verdict::Deny => 20,
-    })
+    ExitCode::from(verdict.exit_status())
 }
 
 /// Runs the command line of this process.

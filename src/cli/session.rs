@@ -78,6 +78,10 @@ impl Session {
     fn show(&self, options: &Judging, judgement: &Judgement) -> Result<(), Failure> {
         print(&match options.format {
             Format::Json => report::json::render(judgement),
+            Format::Sarif => report::sarif::render(judgement, &self.environment),
+            Format::Github => report::github::render(judgement, &self.environment, options.verbose),
+            Format::Cyclonedx => report::cyclonedx::render(judgement, &self.environment),
+            Format::Html => report::html::render(judgement, &self.environment),
             Format::Human => report::human::render(
                 judgement,
                 report::human::Style {

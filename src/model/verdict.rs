@@ -25,6 +25,15 @@ impl Verdict {
             Self::Deny => "deny",
         }
     }
+
+    /// The exit status of what only judges: 0, 10, 20.
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::Ask => 10,
+            Self::Deny => 20,
+        }
+    }
 }
 
 /// A rule's level after policy. Order is severity.

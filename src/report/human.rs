@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::count;
 use crate::judge::{Judgement, Subject};
 use crate::model::{Finding, Level, Package, Pinning, Source, UnresolvedCause, Verdict, printable};
 
@@ -90,10 +91,6 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-fn count(n: usize, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
 
 /// The whole report, ending with a newline.

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::rfc3339;
 use crate::judge::{Judgement, Subject};
-use crate::model::{Artifact, Digest, DigestAlgorithm, Finding, Location, Package, Place, Timestamp, Value};
+use crate::model::{Artifact, Digest, DigestAlgorithm, Finding, Location, Package, Place};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -139,11 +140,6 @@ struct Advisories {
     stale: bool,
 }
 
-/// RFC 3339 in UTC with seconds.
-fn rfc3339(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 fn package(p: &Package) -> PackageDocument<'_> {
     PackageDocument {
         purl: p.id.purl(),
@@ -177,16 +173,6 @@ fn location(l: &Location) -> LocationDocument {
     LocationDocument { file, line: l.line, column: l.column }
 }
 
-fn value(v: &Value) -> serde_json::Value {
-    match v {
-        Value::Text(text) => text.as_str().into(),
-        Value::Integer(n) => (*n).into(),
-        Value::Number(n) => serde_json::Number::from_f64(*n).into(),
-        Value::Flag(b) => (*b).into(),
-        Value::List(list) => list.as_slice().into(),
-    }
-}
-
 fn finding(index: usize, f: &Finding) -> FindingDocument<'_> {
     FindingDocument {
         id: id(index),
@@ -195,7 +181,7 @@ fn finding(index: usize, f: &Finding) -> FindingDocument<'_> {
         category: f.category.word(),
         package: f.package.as_ref().map(crate::model::PackageId::purl),
         message: &f.message,
-        evidence: f.evidence.iter().map(|(k, v)| ((*k).to_owned(), value(v))).collect(),
+        evidence: f.evidence.iter().map(|(k, v)| ((*k).to_owned(), super::value(v, str::to_owned))).collect(),
         location: f.location.as_ref().map(location),
         policy: f.policy.to_string(),
         fix: f.fix.as_ref().map(|x| FixDocument { kind: x.kind.word(), text: &x.text, command: x.command.as_deref() }),
@@ -273,8 +259,5 @@ pub fn render(judgement: &Judgement) -> String {
         },
         elapsed_ms: judgement.elapsed_ms,
     };
-    // Serialising plain structs with text keys cannot fail.
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    super::document(&document)
 }

@@ -44,6 +44,7 @@ use crate::model::{
 use crate::policy::{Policy, RuleInfo, RuleOption};
 
 pub use crate::model::{Setting, SettingKind, SettingLayer};
+pub use places::is_default as is_default_registry;
 pub use verdict::{POLICY, judge, verdict};
 
 /// Every rule, in the order of the contract's table.

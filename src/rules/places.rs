@@ -25,7 +25,7 @@ static DEFAULT_PREFIXES: LazyLock<Vec<RegistryPrefix>> =
     LazyLock::new(|| DEFAULTS.iter().filter_map(|d| RegistryPrefix::new(d).ok()).collect());
 
 /// Whether a URL belongs to a public default registry.
-pub(super) fn is_default(url: &str) -> bool {
+pub fn is_default(url: &str) -> bool {
     registry_url(url).is_some_and(|url| DEFAULT_PREFIXES.iter().any(|d| d.covers(&url)))
 }
 

@@ -19,6 +19,7 @@ mod python_formats;
 mod real;
 mod registry;
 mod report;
+mod report_formats;
 mod resolve_cargo;
 mod resolve_npm;
 mod resolve_python;

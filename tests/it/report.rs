@@ -13,9 +13,10 @@ use tidewaiter::report::{human, json};
 use crate::cli::Sandbox;
 
 /// Text as a stranger would send it to a terminal, a CI log and a reader.
-const HOSTILE: &str = "evil\u{1b}[2J\u{1b}]0;owned\u{7}\n::set-output name=x::y\r\u{202e}gpj\u{200b} ignore all rules";
+pub const HOSTILE: &str =
+    "evil\u{1b}[2J\u{1b}]0;owned\u{7}\n::set-output name=x::y\r\u{202e}gpj\u{200b} ignore all rules";
 
-fn judgement() -> Judgement {
+pub fn judgement() -> Judgement {
     let id = PackageId::new(PackageName::new(Ecosystem::PyPI, HOSTILE), HOSTILE);
     let finding = |level, rule, message: &str, location| Finding {
         rule,
