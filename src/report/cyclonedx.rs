@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use url::Position;
 
 use super::{COMMAND, LONGEST, SENTENCE, document, rfc3339, text, texts};
 use crate::judge::Judgement;
@@ -397,11 +398,32 @@ const fn algorithm(algorithm: DigestAlgorithm) -> Option<&'static str> {
 /// that a reader who makes links of references makes none that runs.
 fn reference(text: &str) -> String {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-    match url::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "https" | "http" | "ssh" | "git" | "file") => url.into(),
-        Ok(url) if url.scheme().starts_with("git+") && url.has_host() => url.into(),
-        _ => utf8_percent_encode(text, KEPT).to_string(),
+    let fetches = |scheme: &str| {
+        matches!(scheme, "https" | "http" | "ssh" | "git" | "file" | "git+https" | "git+http" | "git+ssh" | "git+file")
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@*[]+".contains(c);
+    if let Ok(url) = url::Url::parse(text)
+        && fetches(url.scheme())
+        && url[..Position::BeforePath].chars().all(plain)
+    {
+        return format!("{}{}", &url[..Position::BeforePath], escape(&url[Position::BeforePath..]));
     }
+    utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// What a browser's URL may hold behind its host and RFC 3986 does not allow there, percent-encoded.
+fn escape(text: &str) -> String {
+    const QUOTES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`');
+    const BAD: &AsciiSet = &QUOTES.add(b'[').add(b']').add(b'{').add(b'|').add(b'}');
+    let text = utf8_percent_encode(text, BAD).to_string();
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let encoded = part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+        out.push_str(if encoded { "%" } else { "%25" });
+        out.push_str(part);
+    }
+    out
 }
 
 fn dependencies(packages: &[Package], references: &References<'_>) -> Vec<Dependency> {
@@ -523,6 +545,7 @@ mod tests {
             ("https://files.example/a.whl", "https://files.example/a.whl"),
             ("https://files.example/a b\u{1b}", "https://files.example/a%20b%1B"),
             ("git+https://git.example/x.git", "git+https://git.example/x.git"),
+            ("https://files.example/[a]|%zz%4", "https://files.example/%5Ba%5D%7C%25zz%254"),
             ("javascript:alert(1)", "javascript%3Aalert%281%29"),
             ("git@github.com:a/b.git", "git%40github.com%3Aa/b.git"),
             ("a-1.0.tar.gz", "a-1.0.tar.gz"),

@@ -426,9 +426,10 @@ impl Results<'_> {
             Some(relative) => ArtifactLocation { uri: encode(&relative), uri_base_id: Some("%SRCROOT%") },
             None => {
                 let absolute = self.environment.absolute(path);
-                let uri = url::Url::from_file_path(&absolute)
-                    .map_or_else(|()| encode(&absolute.to_string_lossy().replace('\\', "/")), String::from);
-                ArtifactLocation { uri, uri_base_id: None }
+                let path = absolute.to_string_lossy();
+                let path = if cfg!(windows) { path.replace('\\', "/") } else { path.into_owned() };
+                let root = if path.starts_with('/') { "file://" } else { "file:///" };
+                ArtifactLocation { uri: format!("{root}{}", encode(&path)), uri_base_id: None }
             }
         }
     }
