@@ -113,22 +113,20 @@ fn unresolved(u: &Unresolved) -> Annotation<'_> {
 fn command(out: &mut String, annotation: &Annotation<'_>, environment: &Environment) {
     let mut properties = Vec::new();
     let mut message = annotation.message.clone();
-    match annotation.location {
-        Some(location) => match &location.place {
-            Place::File(path) => {
-                properties.push(format!("file={}", property(&file(path, environment))));
-                if location.line > 0 {
-                    properties.push(format!("line={}", location.line));
-                    if location.column > 0 {
-                        properties.push(format!("col={}", location.column));
-                    }
+    match annotation.location.map(|l| (&l.place, l)) {
+        None => {}
+        Some((Place::File(path), location)) => {
+            properties.push(format!("file={}", property(&file(path, environment))));
+            if location.line > 0 {
+                properties.push(format!("line={}", location.line));
+                if location.column > 0 {
+                    properties.push(format!("col={}", location.column));
                 }
             }
-            _ => {
-                let _ = write!(message, " ({})", printable(&location.to_string(), LONGEST));
-            }
-        },
-        None => {}
+        }
+        Some((_, location)) => {
+            let _ = write!(message, " ({})", printable(&location.to_string(), LONGEST));
+        }
     }
     properties.push(format!("title={}", property(&annotation.title)));
     let _ = writeln!(out, "::{} {}::{}", annotation.kind.command(), properties.join(","), data(&message));
