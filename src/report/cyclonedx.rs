@@ -543,7 +543,7 @@ mod tests {
     fn a_reference_fetches_or_does_nothing() {
         for (text, told) in [
             ("https://files.example/a.whl", "https://files.example/a.whl"),
-            ("https://files.example/a b\u{1b}", "https://files.example/a%20b%1B"),
+            ("https://files.example/a b\u{1b}c", "https://files.example/a%20b%1Bc"),
             ("git+https://git.example/x.git", "git+https://git.example/x.git"),
             ("https://files.example/[a]|%zz%4", "https://files.example/%5Ba%5D%7C%25zz%254"),
             ("javascript:alert(1)", "javascript%3Aalert%281%29"),
