@@ -470,6 +470,26 @@ fn assign(context: &mut Context<'_>, word: &Word) {
     if word.expands && concerns_a_tool(name) {
         context.opaque.push(opaque(word.index, format!("the value of `{}` is not known", shown(name))));
     }
+    if replaces_surroundings(name, value) {
+        let reason = format!("`{}` changes what the tool loads or which configuration it reads", shown(name));
+        context.opaque.push(opaque(word.index, reason));
+    }
+}
+
+/// Whether a variable puts other code into a tool, or another user's configuration in the place of this one's.
+fn replaces_surroundings(name: &str, value: &str) -> bool {
+    let loads = ["--require", "-r ", "--import", "--loader", "--experimental-loader", "-r="];
+    match name.to_ascii_uppercase().as_str() {
+        "HOME" | "USERPROFILE" | "APPDATA" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" | "CARGO_HOME" | "NETRC" => true,
+        "PIP_CONFIG_FILE" | "UV_CONFIG_FILE" | "NPM_CONFIG_USERCONFIG" | "NPM_CONFIG_GLOBALCONFIG" => {
+            value != "/dev/null"
+        }
+        "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PYTHONPATH" | "PYTHONHOME" => {
+            !value.is_empty()
+        }
+        "NODE_OPTIONS" => loads.iter().any(|l| value.contains(l)),
+        _ => false,
+    }
 }
 
 /// Whether a variable can change what a package tool does.

@@ -385,6 +385,22 @@ fn a_script_hides_no_install() {
     }
 }
 
+/// The dry words of a line that would be cleared, behind a variable that gives the tool other code or configuration.
+#[test]
+fn a_variable_that_changes_the_tool_is_asked_about() {
+    let server = Loopback::start();
+    serve(&server);
+    let sandbox = fresh(&TOOLS[0], &server);
+    let judged = |variable: &str| {
+        let script = format!("{variable} pip install tw-good");
+        sandbox.run(&["check", "--format", "json", "--shell", &script]).status
+    };
+    assert_eq!(judged("NODE_OPTIONS=--max-old-space-size=4096"), 0);
+    for variable in ["LD_PRELOAD=/x.so", "PYTHONPATH=/tmp/e", "NODE_OPTIONS=--require=/x.js"] {
+        assert_eq!(judged(variable), 10, "{variable}");
+    }
+}
+
 #[test]
 fn no_home_no_cache_and_no_terminal_are_no_reason_to_fail() {
     let server = Loopback::start();
