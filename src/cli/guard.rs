@@ -17,7 +17,9 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T,
     // With RUST_BACKTRACE someone is looking for the cause and wants the standard report as well.
     let standard = std::env::var_os("RUST_BACKTRACE").map(|_| panic::take_hook());
     panic::set_hook(Box::new(move |info| {
-        let words = info.payload_as_str().unwrap_or("no reason given");
+        let payload = info.payload();
+        let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
+        let words = words.unwrap_or("no reason given");
         let place = info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
         *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{place}", printable(words, 300)));
         if let Some(standard) = &standard {

@@ -56,10 +56,13 @@ impl Directories {
     }
 }
 
+/// A file's bytes, or why there are none.
+type Content = Result<Arc<[u8]>, FileError>;
+
 /// The disk. Reads a file once: what was judged is one state of it, however often it is asked for.
 #[derive(Debug, Default)]
 pub struct Disk {
-    read: Mutex<BTreeMap<PathBuf, Result<Arc<[u8]>, FileError>>>,
+    read: Mutex<BTreeMap<PathBuf, Content>>,
 }
 
 impl Files for Disk {

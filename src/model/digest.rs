@@ -33,7 +33,7 @@ impl DigestAlgorithm {
     }
 
     /// Length of the raw digest in bytes.
-    pub const fn len(self) -> usize {
+    pub const fn size(self) -> usize {
         match self {
             Self::Md5 => 16,
             Self::Sha1 => 20,
@@ -78,7 +78,7 @@ pub enum DigestError {
 impl Digest {
     /// A digest from raw bytes; an error unless they have the algorithm's length.
     pub fn from_bytes(algorithm: DigestAlgorithm, bytes: &[u8]) -> Result<Self, DigestError> {
-        if bytes.len() == algorithm.len() {
+        if bytes.len() == algorithm.size() {
             Ok(Self { algorithm, bytes: bytes.into() })
         } else {
             Err(DigestError::Malformed(algorithm.name()))
@@ -89,7 +89,7 @@ impl Digest {
     pub fn from_hex(algorithm: DigestAlgorithm, hex: &str) -> Result<Self, DigestError> {
         let malformed = || DigestError::Malformed(algorithm.name());
         let hex = hex.as_bytes();
-        if hex.len() != algorithm.len() * 2 {
+        if hex.len() != algorithm.size() * 2 {
             return Err(malformed());
         }
         let nibble = |c: u8| (c as char).to_digit(16).ok_or_else(malformed);

@@ -150,7 +150,7 @@ impl<'b> Reader<'b> {
     /// A digest.
     pub fn digest(&mut self) -> Option<Digest> {
         let algorithm = *ALGORITHMS.get(usize::try_from(self.number()?).ok()?)?;
-        Digest::from_bytes(algorithm, self.take(algorithm.len())?).ok()
+        Digest::from_bytes(algorithm, self.take(algorithm.size())?).ok()
     }
 }
 

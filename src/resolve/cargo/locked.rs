@@ -169,7 +169,7 @@ pub(super) fn adopt(
             universe.preferences.keep.insert(key.clone());
         }
         let registry = matches!(universe.sources.get(key.2), Some(SourceEntry::Registry { .. }));
-        if !avoid.contains(at) && !(loose && registry) {
+        if !(avoid.contains(at) || loose && registry) {
             universe.preferences.lockable.entry((key.0, key.2)).or_default().push(*package);
         }
     }
