@@ -4,5 +4,6 @@
 mod hostile;
 mod lockfiles;
 mod manifests;
+mod other_reader;
 mod packaging;
 mod pip;

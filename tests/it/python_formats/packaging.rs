@@ -9,7 +9,7 @@ use tidewaiter::model::{Ecosystem, normalise_name};
 
 use crate::support::shared_data;
 
-fn table(name: &str) -> Option<Value> {
+pub(super) fn table(name: &str) -> Option<Value> {
     let path = shared_data(&format!("suites/{name}"))?;
     Some(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
 }
