@@ -3,8 +3,8 @@
 //! Data flows one way, each step a plain value:
 //!
 //! ```text
-//! argv
-//!   │ invocation                      total: never fails, what is not understood becomes Opaque
+//! argv, shell text
+//!   │ shell invocation                total: never fails, what is not understood becomes Opaque
 //!   ▼ Invocation
 //!   │ ecosystem registry resolve      no package's code runs
 //!   ▼ Plan
@@ -21,6 +21,9 @@ pub mod model;
 
 /// Formats and version order, pure: python, npm, cargo.
 pub mod ecosystem;
+
+/// A command line's text → simple commands with words and Opaque parts; capped in size, depth and steps.
+pub mod shell;
 
 /// argv → Invocation, by tables.
 pub mod invocation;

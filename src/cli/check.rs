@@ -23,12 +23,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut session = Session::new()?;
-    let (argv, via) = match &arguments.shell {
-        Some(text) => (vec!["sh".to_owned(), "-c".to_owned(), text.clone()], Via::Shell),
-        None => (arguments.command.clone(), Via::Argv),
-    };
     let aliases = super::world::cargo_aliases(&session);
-    let invocations = invocation::parse_with_aliases(&argv, &session.environment, &aliases);
+    let environment = &session.environment;
+    let (argv, via, invocations) = match &arguments.shell {
+        Some(text) => {
+            let argv = vec!["sh".to_owned(), "-c".to_owned(), text.clone()];
+            (argv, Via::Shell, invocation::parse_shell(text, environment, &aliases))
+        }
+        None => {
+            let argv = arguments.command.clone();
+            let invocations = invocation::parse_with_aliases(&argv, environment, &aliases);
+            (argv, Via::Argv, invocations)
+        }
+    };
     drop(aliases);
     session.judge(&arguments.judging, |judge| judge.command(&argv, &invocations, via))
 }

@@ -16,6 +16,10 @@ pub(super) struct Word {
     pub index: usize,
     /// A shell would put something else in its place: a variable, a pattern of file names.
     pub expands: bool,
+    /// Of a word that expands: what certainly ends it.
+    pub tail: String,
+    /// Of a word that expands: shell text in which `${NAME}` stands for what is not known, unless that may be code.
+    pub template: Option<String>,
 }
 
 impl Word {
@@ -24,7 +28,7 @@ impl Word {
     }
 
     pub fn new(text: &str, index: usize) -> Self {
-        Self { text: text.to_owned(), index, expands: false }
+        Self { text: text.to_owned(), index, expands: false, tail: String::new(), template: None }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod bun;
 mod cargo;
+mod code;
 mod corepack;
 mod engine;
 mod grammar;
@@ -17,7 +18,7 @@ mod pnpm;
 mod poetry;
 mod python;
 mod reading;
-mod splitter;
+mod script;
 mod uv;
 mod wrappers;
 mod yarn;
@@ -40,6 +41,15 @@ pub fn parse_with_aliases(
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Vec<Invocation> {
     reading::parse(argv, environment, aliases)
+}
+
+/// Understands a command line's text as a shell would read it, as the argument vector `sh -c TEXT`. Never empty.
+pub fn parse_shell(
+    text: &str,
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Vec<Invocation> {
+    reading::parse_shell(text, environment, aliases)
 }
 
 /// A program whose command lines are understood.

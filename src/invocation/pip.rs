@@ -288,8 +288,8 @@ pub(super) fn inner_arguments(invocation: &mut Invocation, options: &[&str]) {
         .collect();
     for (text, location) in given {
         let index = usize::try_from(location.column).unwrap_or(usize::MAX);
-        let words = super::wrappers::simple_words(&text, index).filter(|words| !words.iter().any(|w| w.expands));
-        let Some(words) = words else {
+        let words = crate::shell::plain_words(&text);
+        let Some(words) = words.map(|all| all.iter().map(|w| Word::new(w, index)).collect::<Vec<_>>()) else {
             let reason = "options for pip inside a word that is no plain list of words".to_owned();
             invocation.opaque.push(super::Opaque { reason, location });
             continue;

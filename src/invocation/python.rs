@@ -4,6 +4,7 @@
 //! that names a package tool. Anything else that an interpreter runs is no package command.
 
 use super::FlagEffect::{self, Configures, Neutral};
+use super::code::{self, names_a_tool};
 use super::engine::{Act, Opt, Style, Word, flag, opaque, scan, value};
 use super::reading::{Context, Understood, is_python, program_name, unknown};
 use super::{Effect, Invocation, Request, RequestKind, Tool};
@@ -37,12 +38,19 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word], launche
     let mut understood = match ends {
         _ if found.help => other(context, program).into(),
         Ends::Module(name) => module(context, program, &name, rest),
-        Ends::Code(code) if names_a_tool(&code.text) => {
-            let why = opaque(code.index, "runs code that names a package tool");
-            unknown(context, Tool::Pip, program, why).into()
+        Ends::Code(given) => {
+            code::given(context, Tool::Pip, program, &given).unwrap_or_else(|| other(context, program)).into()
         }
-        Ends::Code(_) | Ends::Nothing => other(context, program).into(),
-        Ends::Script(script) => run_script(context, program, &script, rest),
+        Ends::Nothing => {
+            code::read_from_input(context, Tool::Pip, program, words).unwrap_or_else(|| other(context, program)).into()
+        }
+        Ends::Script(script) if matches!(script.text.as_str(), "-" | "/dev/stdin") => {
+            code::read_from_input(context, Tool::Pip, program, words).unwrap_or_else(|| other(context, program)).into()
+        }
+        Ends::Script(script) => match code::in_written_file(context, Tool::Pip, program, &script) {
+            Some(invocation) => invocation.into(),
+            None => run_script(context, program, &script, rest),
+        },
         Ends::Unknown(word) => {
             let mut invocation = other(context, program);
             // Only worth a question where a package tool's name follows.
@@ -215,30 +223,4 @@ fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]
         }
     }
     module(context, program, &name, rest)
-}
-
-const TOOLS: &[&str] = &[
-    "ensurepip",
-    "npm",
-    "npx",
-    "pnpm",
-    "pnpx",
-    "yarn",
-    "bun",
-    "bunx",
-    "corepack",
-    "cargo",
-    "uv",
-    "uvx",
-    "pipx",
-    "poetry",
-    "pdm",
-    "pipenv",
-];
-
-/// Whether code or a word names a package tool as a word of its own.
-pub(super) fn names_a_tool(text: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| {
-        TOOLS.contains(&word) || word.strip_prefix("pip").is_some_and(|v| v.chars().all(|c| c.is_ascii_digit()))
-    })
 }

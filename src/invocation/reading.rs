@@ -5,13 +5,16 @@
 
 use super::engine::{self, MAX_WORDS, Opt, Tables, Word, find, opaque, shown};
 use super::{Effect, FileRef, Invocation, Opaque, Tool};
-use super::{bun, cargo, corepack, npm, pdm, pip, pipenv, pipx, pnpm, poetry, python, uv, wrappers, yarn};
+use super::{bun, cargo, corepack, npm, pdm, pip, pipenv, pipx, pnpm, poetry, python, script, uv, wrappers, yarn};
 use crate::model::{Environment, Location};
+use crate::shell::{MAX_STEPS, Stream, Written};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// Commands within commands deeper than this are not followed.
 const MAX_DEPTH: usize = 12;
 /// More invocations than this are not listed one by one.
-const MAX_INVOCATIONS: usize = 256;
+pub(super) const MAX_INVOCATIONS: usize = 256;
 
 /// What surrounds a command.
 #[derive(Clone)]
@@ -30,6 +33,14 @@ pub(super) struct Context<'a> {
     /// Doubts about what surrounds the command; they hold for every package command inside.
     pub opaque: Vec<Opaque>,
     pub depth: usize,
+    /// What the command reads.
+    pub input: Stream,
+    /// Files that earlier commands of the same text write.
+    pub written: Rc<Written>,
+    /// Further words may follow those that are known: `xargs`.
+    pub open: bool,
+    /// What reading shell text may still cost, all texts within each other together.
+    pub steps: &'a Cell<u32>,
 }
 
 /// A variable as the tool would see it.
@@ -100,6 +111,32 @@ pub(super) fn parse(
     environment: &Environment,
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Vec<Invocation> {
+    within(argv, environment, aliases, |context, out| {
+        if argv.len() > MAX_WORDS {
+            out.push(unknown(context, Tool::Other, "", opaque(MAX_WORDS, format!("more than {MAX_WORDS} words"))));
+        } else {
+            read(context, &Word::all(argv), out);
+        }
+    })
+}
+
+/// See [`super::parse_shell`].
+pub(super) fn parse_shell(
+    text: &str,
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Vec<Invocation> {
+    let argv = ["sh", "-c", text].map(str::to_owned);
+    within(&argv, environment, aliases, |context, out| script::read(context, text, None, 2, out))
+}
+
+fn within(
+    argv: &[String],
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    read: impl FnOnce(&Context<'_>, &mut Vec<Invocation>),
+) -> Vec<Invocation> {
+    let steps = Cell::new(MAX_STEPS);
     let context = Context {
         argv,
         environment,
@@ -111,13 +148,13 @@ pub(super) fn parse(
         directory: None,
         opaque: Vec::new(),
         depth: 0,
+        input: Stream::Inherited,
+        written: Rc::default(),
+        open: false,
+        steps: &steps,
     };
     let mut out = Vec::new();
-    if argv.len() > MAX_WORDS {
-        out.push(unknown(&context, Tool::Other, "", opaque(MAX_WORDS, format!("more than {MAX_WORDS} words"))));
-    } else {
-        read(&context, &Word::all(argv), &mut out);
-    }
+    read(&context, &mut out);
     if out.is_empty() {
         out.push(Invocation::other(argv));
     }
@@ -144,7 +181,10 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         ));
         return;
     }
-    let name = program_name(&first.text);
+    let Some(name) = named(first) else {
+        let why = opaque(first.index, format!("runs `{}`", shown(&first.text)));
+        return out.push(unknown(context, Tool::Other, &first.text, why));
+    };
     if let Some(mut understood) = tool(context, &name, first, rest) {
         expansions(&mut understood, first, rest);
         let wrapper = wrapper_name(&understood.invocation);
@@ -154,21 +194,37 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         if understood.invocation.tool != Tool::Other || understood.invocation.effect != Effect::Nothing {
             out.push(understood.invocation);
         }
-        if understood.starts.first().is_some_and(|w| !w.expands) {
+        if !understood.starts.is_empty() {
             read(&Context { directory, ..surrounds }, &understood.starts, out);
         }
         return;
     }
-    if first.expands {
-        out.push(unknown(
-            context,
-            Tool::Other,
-            &first.text,
-            opaque(first.index, format!("runs `{}`", shown(&first.text))),
-        ));
-        return;
-    }
     wrappers::read(context, &name, first, rest, out);
+}
+
+/// The name of the program that a word starts; `None` when only the shell can know it.
+fn named(first: &Word) -> Option<String> {
+    /// Variables of the caller's that name a program of that kind by long custom.
+    const CUSTOMARY: &[(&str, &str)] = &[
+        ("${CC}", "cc"),
+        ("${CXX}", "c++"),
+        ("${MAKE}", "make"),
+        ("${EDITOR}", "editor"),
+        ("${VISUAL}", "editor"),
+        ("${PAGER}", "pager"),
+        ("${BROWSER}", "browser"),
+        ("${SHELL}", "sh"),
+    ];
+    if !first.expands {
+        return Some(program_name(&first.text));
+    }
+    let template = first.template.as_deref()?;
+    if let Some((_, name)) = CUSTOMARY.iter().find(|(variable, _)| *variable == template) {
+        return Some((*name).to_owned());
+    }
+    // `"$HOME"/bin/tool`: the place is not known, the program's name is.
+    let (_, name) = first.tail.rsplit_once('/')?;
+    (!name.is_empty()).then(|| program_name(name))
 }
 
 /// A command that installs nothing stays clear of doubts about its surroundings; with doubts of its own it may install.

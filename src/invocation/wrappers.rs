@@ -2,17 +2,16 @@
 //!
 //! In: the words after the wrapper. Out: the invocations of what it runs, each with the wrapper's name and what the
 //! wrapper changes (variables, directory). A wrapper that cannot be seen through, around words that name a package
-//! tool, is opaque. Shell text is split into simple commands by [`super::splitter`].
+//! tool, is opaque. Shell text goes to [`super::script`].
 
 use super::FlagEffect::Neutral;
+use super::code::{self, names_a_tool};
 use super::engine::{Opt, Scan, Style, Word, equals, flag, joined, opaque, scan, shown, value};
-use super::python::names_a_tool;
 use super::reading::{self, Context, Understood, program_name, unknown};
-use super::splitter::{Command, split};
+use super::script;
 use super::{Effect, Invocation, Tool};
-
-/// Commands of one script beyond this are not read.
-const MAX_COMMANDS: usize = 200;
+use crate::shell::{Content, Directory, Stream, place, plain_words};
+use std::rc::Rc;
 
 /// What stands between a wrapper's options and the command.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -149,15 +148,45 @@ const ELSEWHERE: &[&str] = &[
     "pkexec",
     "gosu",
     "su-exec",
-    "parallel",
     "watch",
+    "hyperfine",
+    "nix-shell",
+    "nix",
+    "valgrind",
+    "perf",
+    "rlwrap",
+    "sg",
+    "doppler",
+    "dotenvx",
+    "aws-vault",
+    "tini",
+    "dumb-init",
+    "prlimit",
+    "cpulimit",
+    "numactl",
+    "eatmydata",
+    "nodemon",
+    "watchexec",
+    "chokidar",
+    "at",
+    "batch",
+    "crontab",
+    "unbuffer",
+    "socat",
+    "coproc",
+    "crun",
+    "runcon",
+    "pueue",
+    "tsp",
+    "byobu",
+    "zellij",
+    "dtach",
+    "abduco",
     "entr",
     "script",
     "strace",
     "ltrace",
     "gdb",
-    "find",
-    "fd",
     "ssh-agent",
     "dbus-run-session",
     "xvfb-run",
@@ -174,15 +203,8 @@ const ELSEWHERE: &[&str] = &[
     "expect",
     "tmux",
     "screen",
-    "at",
-    "batch",
     "npm-run-all",
     "concurrently",
-    "perl",
-    "ruby",
-    "osascript",
-    "awk",
-    "gawk",
     "setpriv",
     "capsh",
     "daemonize",
@@ -193,20 +215,43 @@ const ELSEWHERE: &[&str] = &[
 
 const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh", "rbash", "fish", "yash", "posh", "rc"];
 
+/// Interpreters of other languages that take code as an option: `perl -e`, `awk 'program'`.
+const INTERPRETERS: &[&str] =
+    &["perl", "ruby", "php", "lua", "osascript", "awk", "gawk", "mawk", "nawk", "tclsh", "Rscript", "rscript"];
+
 /// Reads a command that is no package tool's: through its wrappers, or not at all.
 pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
     if SHELLS.contains(&name) {
-        return shell(context, name, rest, out);
+        return shell(context, name, first, rest, out);
     }
     if name == "eval" {
-        let text: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
-        return script(&context.inside("eval"), &text.join(" "), first.index, out);
+        return eval(context, first, rest, out);
     }
     if name == "cmd" {
         return windows_shell(context, first, rest, out);
     }
     if let Some(found) = WRAPPERS.iter().find(|w| w.names.split_ascii_whitespace().any(|n| n == name)) {
         return see_through(context, name, found, rest, out);
+    }
+    match name {
+        "find" | "gfind" | "fd" | "fdfind" => return found_files(context, name, rest, out),
+        "parallel" | "sem" => return parallel(context, name, first, rest, out),
+        "at" | "batch" => {
+            let inner = context.inside(name);
+            return from_input(&inner, first, out);
+        }
+        "crontab" if rest.iter().any(|w| w.text == "-") || rest.is_empty() => {
+            return match &context.input {
+                Stream::Text(text) if !names_a_tool(text) => {}
+                Stream::Inherited | Stream::File => {}
+                _ => {
+                    let why = opaque(first.index, "what `crontab` runs later is not read");
+                    out.push(unknown(&context.inside(name), Tool::Other, &first.text, why));
+                }
+            };
+        }
+        _ if INTERPRETERS.contains(&name) => return interpreter(context, name, first, rest, out),
+        _ => {}
     }
     if ELSEWHERE.contains(&name) {
         return blocked(context, name, first, rest, out);
@@ -216,7 +261,11 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         return out.push(unknown(context, Tool::Pip, &first.text, why));
     }
     if name == "deno" {
+        interpreter(context, name, first, rest, out);
         return deno(context, first, rest, out);
+    }
+    if first.text.contains('/') {
+        run_file(context, first, out);
     }
     if !MENTIONS.contains(&name) {
         strange(context, first, rest, out);
@@ -353,11 +402,171 @@ fn strange(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Inv
     }
 }
 
-/// A wrapper that is not seen through: opaque if a package tool is named anywhere in its words.
+/// A wrapper that is not seen through: opaque if a package tool is named anywhere in its words, or its words are text
+/// that would install something.
 fn blocked(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
-    if let Some(word) = rest.iter().find(|w| names_a_tool(&w.text)) {
+    let installs = |word: &&Word| {
+        let quotes = word.text.contains(['\'', '"', '\\', '$', '`']);
+        names_a_tool(&word.text) || (quotes && script::may_install(context, &word.text))
+    };
+    if let Some(word) = rest.iter().find(installs) {
         let why = opaque(word.index, format!("what `{}` runs is not read", shown(&first.text)));
         out.push(unknown(&context.inside(name), Tool::Other, &first.text, why));
+    }
+}
+
+/// `eval words`, where the words are known; a shell's own `eval` was followed by [`crate::shell`] unless they are not.
+fn eval(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    /// Programs that print settings for the shell that asks for them.
+    const SETTINGS: &[&str] = &[
+        "ssh-agent",
+        "pyenv",
+        "rbenv",
+        "nodenv",
+        "direnv",
+        "brew",
+        "/opt/homebrew/bin/brew",
+        "fnm",
+        "dircolors",
+        "mise",
+        "conda",
+        "mamba",
+        "micromamba",
+        "docker-machine",
+        "minikube",
+        "opam",
+        "luarocks",
+        "starship",
+        "zoxide",
+        "starship",
+        "keychain",
+        "gnome-keyring-daemon",
+        "register-python-argcomplete",
+        "goenv",
+        "jenv",
+        "asdf",
+        "rtx",
+        "thefuck",
+        "resize",
+        "lesspipe",
+        "getopt",
+    ];
+    if let Some(word) = rest.iter().find(|w| w.expands) {
+        let inner = word.text.trim_start_matches("$(").trim_start_matches('`').trim_start();
+        let program = inner.split([' ', ')', '`']).next().unwrap_or_default();
+        let plain = !inner.contains([';', '|', '&', '\n']) && inner.matches('(').count() == 0;
+        if rest.len() == 1 && plain && word.text.starts_with(['$', '`']) && SETTINGS.contains(&program) {
+            return;
+        }
+        let why = opaque(word.index, format!("evaluates `{}`", shown(&word.text)));
+        return out.push(unknown(&context.inside("eval"), Tool::Other, &first.text, why));
+    }
+    let text: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
+    script::read(&context.inside("eval"), &text.join(" "), None, first.index, out);
+}
+
+/// `find … -exec CMD ;`, `fd … -x CMD`: each command that is run on what is found.
+fn found_files(context: &Context<'_>, name: &str, rest: &[Word], out: &mut Vec<Invocation>) {
+    let starts: &[&str] = if name.ends_with("find") && !name.starts_with("fd") {
+        &["-exec", "-execdir", "-ok", "-okdir"]
+    } else {
+        &["-x", "--exec", "-X", "--exec-batch"]
+    };
+    let mut words = rest;
+    while let Some(at) = words.iter().position(|w| starts.contains(&w.text.as_str())) {
+        let option = words.get(at).map_or("", |w| w.text.as_str());
+        let after = words.get(at + 1..).unwrap_or_default();
+        let end = after.iter().position(|w| w.text == ";" || w.text == "+").unwrap_or(after.len());
+        let mut inner = context.inside(&format!("{name} {option}"));
+        if option.ends_with("dir") {
+            inner.opaque.push(opaque(after.first().map_or(0, |w| w.index), "runs wherever a file is found"));
+        }
+        let replaced = |w: &Word| {
+            let expands = w.expands || w.text.contains("{}");
+            let template = if w.text == "{}" { Some("${_}".to_owned()) } else { w.template.clone() };
+            Word { expands, template, ..w.clone() }
+        };
+        let command: Vec<Word> = after.get(..end).unwrap_or_default().iter().map(replaced).collect();
+        inner.open = true;
+        reading::read(&inner, &command, out);
+        words = after.get(end..).unwrap_or_default();
+    }
+}
+
+/// `parallel CMD ::: a b`: not seen through; without a command its input is the commands.
+fn parallel(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let before = rest.len();
+    if rest.iter().all(|w| w.text.starts_with('-') && w.text != ":::") && !matches!(context.input, Stream::Inherited) {
+        return from_input(&context.inside(name), first, out);
+    }
+    let known = out.len();
+    blocked(context, name, first, rest, out);
+    let text: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
+    if out.len() == known && before > 0 && script::may_install(context, &text.join(" ")) {
+        let why = opaque(first.index, format!("what `{}` runs is not read", shown(&first.text)));
+        out.push(unknown(&context.inside(name), Tool::Other, &first.text, why));
+    }
+}
+
+/// A program that runs what it reads as shell text.
+fn from_input(inner: &Context<'_>, first: &Word, out: &mut Vec<Invocation>) {
+    match inner.input.clone() {
+        Stream::Text(text) => {
+            let silent = Context { input: Stream::Text(Rc::from("")), ..inner.clone() };
+            script::read(&silent, &text, Some(Vec::new()), first.index, out);
+        }
+        Stream::Unknown(who) => {
+            let why = opaque(first.index, format!("runs what comes from {}", source(&who)));
+            out.push(unknown(inner, Tool::Other, &first.text, why));
+        }
+        // A file is judged when it runs, like the script that a shell is given by name.
+        Stream::Inherited | Stream::File => {}
+    }
+}
+
+fn source(who: &str) -> String {
+    if who.contains(' ') && who.starts_with("a ") { who.to_owned() } else { format!("`{}`", shown(who)) }
+}
+
+/// `perl -e 'code'`, `awk 'program'`, `… | ruby`.
+fn interpreter(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let mut doubt = |index: usize, reason: String| {
+        out.push(unknown(&context.inside(name), Tool::Other, &first.text, opaque(index, reason)));
+    };
+    if let Some(word) = rest.iter().find(|w| code::may_install(&w.text)) {
+        return doubt(word.index, "runs code that starts a package tool or hides what it starts".to_owned());
+    }
+    let reads_program =
+        rest.iter().all(|w| w.text.starts_with('-') && !w.text.starts_with("-e")) && !name.ends_with("awk");
+    match &context.input {
+        Stream::Unknown(who) if reads_program => doubt(first.index, format!("runs what comes from {}", source(who))),
+        Stream::Text(text) if reads_program && code::may_install(text) => {
+            doubt(first.index, "runs code that starts a package tool or hides what it starts".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// A file run by its path, or given to a shell: followed when an earlier command of the text wrote it.
+fn run_file(context: &Context<'_>, file: &Word, out: &mut Vec<Invocation>) {
+    let directory = Directory::Known(context.directory.clone().unwrap_or_default());
+    match context.written.get(&place(&directory, &file.text)) {
+        Some(Content::Text(text)) => {
+            let other = text.strip_prefix("#!").and_then(|t| t.lines().next()).is_some_and(|l| !l.contains("sh"));
+            let text = Rc::clone(text);
+            if !other {
+                return script::read(&context.inside(&file.text), &text, None, file.index, out);
+            }
+            if code::may_install(&text) {
+                let why = opaque(file.index, "runs code that starts a package tool or hides what it starts");
+                out.push(unknown(context, Tool::Other, &file.text, why));
+            }
+        }
+        Some(Content::Made) => {
+            let why = opaque(file.index, format!("runs `{}`, which an earlier command writes", shown(&file.text)));
+            out.push(unknown(context, Tool::Other, &file.text, why));
+        }
+        Some(Content::Changed) | None => {}
     }
 }
 
@@ -381,12 +590,6 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
     while operands > 0 && !words.is_empty() {
         words = words.get(1..).unwrap_or_default();
         operands -= 1;
-    }
-    if name == "flock"
-        && let Some((option, [code, ..])) = words.split_first()
-        && matches!(option.text.as_str(), "-c" | "--command")
-    {
-        return script(&inner, &code.text, code.index, out);
     }
     if name == "nice" {
         // The old form: `nice -10 command`, which the table cannot name.
@@ -412,7 +615,13 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
         return blocked(context, name, words.first().unwrap_or(&Word::new(name, 0)), words, out);
     };
     if name.ends_with("xargs") {
-        return arguments_from_input(&inner, &words, out);
+        return arguments_from_input(&inner, &scanned, words, out);
+    }
+    // `flock FILE -c 'script'`.
+    if name == "flock" && words.first().is_some_and(|w| w.text == "-c" || w.text == "--command") {
+        if let Some(code) = words.get(1) {
+            return script_word(&inner, name, code, None, out);
+        }
     }
     reading::read(&inner, &words, out);
 }
@@ -435,8 +644,11 @@ fn surroundings(inner: &mut Context<'_>, name: &str, scanned: &Scan, words: &[Wo
                 inner.assignments.retain(|(n, _, _)| *n != value);
                 inner.removed.push(value);
             }
-            ("env", "-S") => match simple_words(&value, given.value_index) {
-                Some(split) => words = split.into_iter().chain(words).collect(),
+            ("env", "-S") => match plain_words(&value) {
+                Some(split) => {
+                    let split = split.iter().map(|w| Word::new(w, given.value_index));
+                    words = split.chain(words).collect();
+                }
                 None => return None,
             },
             _ => {}
@@ -456,14 +668,14 @@ fn surroundings(inner: &mut Context<'_>, name: &str, scanned: &Scan, words: &[Wo
 }
 
 /// `NAME=value`, as `env` and a shell read it.
-fn assignment(word: &str) -> Option<(&str, &str)> {
+pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     let good = name.chars().all(|c| c.is_ascii_alphanumeric() || "_@:./-".contains(c))
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     good.then_some((name, value))
 }
 
-fn assign(context: &mut Context<'_>, word: &Word) {
+pub(super) fn assign(context: &mut Context<'_>, word: &Word) {
     let Some((name, value)) = assignment(&word.text) else { return };
     context.removed.retain(|n| n != name);
     context.assignments.push((name.to_owned(), value.to_owned(), word.index));
@@ -493,7 +705,7 @@ fn replaces_surroundings(name: &str, value: &str) -> bool {
 }
 
 /// Whether a variable can change what a package tool does.
-fn concerns_a_tool(name: &str) -> bool {
+pub(super) fn concerns_a_tool(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     [
         "PIP_",
@@ -517,11 +729,40 @@ fn concerns_a_tool(name: &str) -> bool {
 const SETTLED: &[&str] =
     &["uninstall", "list", "ls", "ll", "view", "show", "run", "outdated", "freeze", "check", "search", "info"];
 
-/// `xargs pip install`: the words that follow are not there yet.
-fn arguments_from_input(inner: &Context<'_>, words: &[Word], out: &mut Vec<Invocation>) {
-    let mut found = Vec::new();
-    reading::read(inner, words, &mut found);
+/// `xargs pip install`: the words that follow are not there yet, unless what `xargs` reads is known.
+fn arguments_from_input(inner: &Context<'_>, scanned: &Scan, mut words: Vec<Word>, out: &mut Vec<Invocation>) {
     let at = words.last().map_or(0, |w| w.index);
+    let splits = ["-0", "-d", "-a", "-E"].iter().any(|o| scanned.has(o));
+    if let (Stream::Text(text), false) = (&inner.input, splits) {
+        if !text.contains(['\'', '"', '\\']) && text.len() < 16 * 1024 {
+            let given: Vec<Word> = text.split_ascii_whitespace().map(|w| Word::new(w, at)).collect();
+            match scanned.value("-I").or_else(|| scanned.has("--replace").then_some("{}")) {
+                None => words.extend(given),
+                Some(mark) => {
+                    let whole: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+                    for line in whole.iter().take(64) {
+                        let put = |w: &Word| Word { text: w.text.replace(mark, line), ..w.clone() };
+                        let words: Vec<Word> = words.iter().map(put).collect();
+                        reading::read(&Context { input: Stream::Text(Rc::from("")), ..inner.clone() }, &words, out);
+                    }
+                    if whole.len() <= 64 {
+                        return;
+                    }
+                }
+            }
+            if words.len() < super::engine::MAX_WORDS && scanned.value("-I").is_none() {
+                return reading::read(&Context { input: Stream::Text(Rc::from("")), ..inner.clone() }, &words, out);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    // What `xargs` reads, the command does not.
+    let inner = Context { open: true, input: Stream::Inherited, ..inner.clone() };
+    if words.first().is_some_and(|w| SHELLS.contains(&program_name(&w.text).as_str())) && words.len() == 1 {
+        let why = opaque(at, "further words come from standard input");
+        out.push(unknown(&inner, Tool::Other, "xargs", why));
+    }
+    reading::read(&inner, &words, &mut found);
     for mut invocation in found {
         let settled = invocation.effect == Effect::Nothing && SETTLED.contains(&invocation.verb.as_str());
         if invocation.tool != Tool::Other && !settled {
@@ -532,9 +773,9 @@ fn arguments_from_input(inner: &Context<'_>, words: &[Word], out: &mut Vec<Invoc
     }
 }
 
-/// `sh -c 'script' …`, `bash -lc 'script'`.
-fn shell(context: &Context<'_>, name: &str, rest: &[Word], out: &mut Vec<Invocation>) {
-    let mut reads_command = false;
+/// `sh -c 'script' …`, `bash -lc 'script'`, `sh FILE`, `… | sh`.
+fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let (mut reads_command, mut reads_input) = (false, false);
     let mut at = 0;
     while let Some(word) = rest.get(at).filter(|w| w.text.len() > 1 && w.text.starts_with(['-', '+'])) {
         at += 1;
@@ -547,31 +788,64 @@ fn shell(context: &Context<'_>, name: &str, rest: &[Word], out: &mut Vec<Invocat
             }
             _ if text.starts_with("--") => {
                 if let Some(code) = text.strip_prefix("--command=") {
-                    return script(&context.inside(&format!("{name} -c")), code, word.index, out);
+                    let code = Word { text: code.to_owned(), ..word.clone() };
+                    return script_word(&context.inside(&format!("{name} -c")), name, &code, None, out);
                 }
             }
             _ => {
                 reads_command |= text.starts_with('-') && text.contains('c');
+                reads_input |= text.starts_with('-') && text.contains('s');
                 at += usize::from(text.ends_with(['o', 'O']));
             }
         }
     }
-    if !reads_command {
-        // A script's file, or standard input: what they run is judged when it runs.
+    let operand = rest.get(at);
+    if reads_command {
+        let inner = context.inside(&format!("{name} -c"));
+        if let Some(code) = operand {
+            // `$0` comes first.
+            let words = rest.get(at + 2..).unwrap_or_default();
+            let known = !context.open && words.iter().all(|w| !w.expands);
+            let positional = known.then(|| words.iter().map(|w| w.text.clone()).collect());
+            script_word(&inner, name, code, positional, out);
+        } else if context.open {
+            let why = opaque(first.index, "the script comes from standard input");
+            out.push(unknown(&inner, Tool::Other, name, why));
+        }
         return;
     }
-    if let Some(code) = rest.get(at) {
-        let inner = context.inside(&format!("{name} -c"));
-        if code.expands && names_a_tool(&code.text) {
-            out.push(unknown(
-                &inner,
-                Tool::Other,
-                name,
-                opaque(code.index, "a script with expansions inside a script"),
-            ));
-            return;
+    match operand {
+        Some(file)
+            if !reads_input && !matches!(file.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0") =>
+        {
+            // A script's file is judged when it runs, unless the text itself makes it.
+            if file.expands && !file.tail.contains('/') && !context.open {
+                let why = opaque(file.index, format!("runs `{}`", shown(&file.text)));
+                out.push(unknown(&context.inside(name), Tool::Other, name, why));
+            } else {
+                run_file(&context.inside(name), file, out);
+            }
         }
-        script(&inner, &code.text, code.index, out);
+        _ => from_input(&context.inside(name), first, out),
+    }
+}
+
+/// A word that is a script.
+fn script_word(
+    inner: &Context<'_>,
+    name: &str,
+    code: &Word,
+    positional: Option<Vec<String>>,
+    out: &mut Vec<Invocation>,
+) {
+    match (code.expands, &code.template) {
+        (false, _) => script::read(inner, &code.text, positional, code.index, out),
+        // What is not known stands as a variable in it, so that it makes doubtful what it would make doubtful.
+        (true, Some(template)) => script::read(inner, template, positional, code.index, out),
+        (true, None) => {
+            let why = opaque(code.index, format!("runs `{}` as a script", shown(&code.text)));
+            out.push(unknown(inner, Tool::Other, name, why));
+        }
     }
 }
 
@@ -616,14 +890,19 @@ pub(super) fn node(context: &Context<'_>, program: &str, rest: &[Word]) -> Optio
         match word.text.as_str() {
             "--" => break,
             "-e" | "--eval" | "-p" | "--print" | "-pe" => {
-                let code = rest.get(at)?;
-                let why = opaque(code.index, "runs code that names a package tool");
-                return names_a_tool(&code.text).then(|| unknown(context, Tool::Npm, program, why).into());
+                let given = rest.get(at)?;
+                return code::given(context, Tool::Npm, program, given).map(Into::into);
             }
             option => at += usize::from(takes_value(option)),
         }
     }
-    let script = rest.get(at)?;
+    let Some(script) = rest.get(at).filter(|w| w.text != "-") else {
+        let help = rest.iter().any(|w| matches!(w.text.as_str(), "-v" | "--version" | "-h" | "--help"));
+        return if help { None } else { code::read_from_input(context, Tool::Npm, program, rest).map(Into::into) };
+    };
+    if let Some(found) = code::in_written_file(context, Tool::Npm, program, script) {
+        return Some(found.into());
+    }
     let words = rest.get(at + 1..).unwrap_or_default();
     let name = program_name(&script.text);
     let tool = match name.as_str() {
@@ -639,97 +918,4 @@ pub(super) fn node(context: &Context<'_>, program: &str, rest: &[Word]) -> Optio
     let mut understood = tool(context, &script.text, words);
     program.clone_into(&mut understood.invocation.program);
     Some(understood)
-}
-
-/// Reads the commands of a script, in order; assignments and directories carry over.
-fn script(context: &Context<'_>, text: &str, index: usize, out: &mut Vec<Invocation>) {
-    let mut state = context.clone();
-    let (mut commands, beyond) = split(text, index);
-    let unread = commands.split_off(commands.len().min(MAX_COMMANDS));
-    for command in commands {
-        if command.apart && is_bare_shell(&command.words) && names_a_tool(text) {
-            let why = opaque(index, "a shell runs what a pipe gives it");
-            out.push(unknown(&state, Tool::Other, "sh", why));
-        }
-        simple(&mut state, command, out);
-    }
-    if let Some(word) = unread.iter().flat_map(|c| &c.words).find(|w| names_a_tool(&w.text) || w.expands) {
-        let why = opaque(index, format!("more than {MAX_COMMANDS} commands: the rest is not read"));
-        out.push(unknown(&state, Tool::Other, &word.text, why));
-    }
-    if let Some((reason, rest)) = beyond.filter(|(_, rest)| names_a_tool(rest)) {
-        let program = rest.split_whitespace().next().unwrap_or_default();
-        out.push(unknown(&state, Tool::Other, program, opaque(index, reason)));
-    }
-}
-
-/// `sh`, `bash -s`, `python3 -`: an interpreter that runs its standard input.
-fn is_bare_shell(words: &[Word]) -> bool {
-    let Some((first, rest)) = words.split_first() else { return false };
-    let name = program_name(&first.text);
-    let reads = SHELLS.contains(&name.as_str())
-        || reading::is_python(&name)
-        || matches!(name.as_str(), "node" | "perl" | "ruby");
-    reads && rest.first().is_none_or(|w| matches!(w.text.as_str(), "-" | "-s" | "-x" | "-e" | "-l" | "/dev/stdin"))
-}
-
-fn simple(state: &mut Context<'_>, command: Command, out: &mut Vec<Invocation>) {
-    let mut words = command.words;
-    while words.first().is_some_and(|w| w.text == "!" && !w.expands) {
-        words.remove(0);
-    }
-    let end = words.iter().position(|w| assignment(&w.text).is_none()).unwrap_or(words.len());
-    let set: Vec<Word> = words.drain(..end).collect();
-    let Some(first) = words.first() else {
-        set.iter().for_each(|w| assign(state, w));
-        return;
-    };
-    let rest = words.get(1..).unwrap_or_default();
-    match first.text.as_str() {
-        "cd" | "pushd" | "chdir" => change_directory(state, rest, command.apart),
-        // What a name stands for, or what runs later, is text of a script as well.
-        "trap" => {
-            if let Some(code) = rest.iter().find(|w| w.text != "--") {
-                script(&state.inside("trap"), &code.text, code.index, out);
-            }
-        }
-        "alias" if rest.iter().any(|w| names_a_tool(&w.text)) => {
-            out.push(unknown(state, Tool::Other, "alias", opaque(first.index, "an alias for a package tool")));
-        }
-        "popd" => state.opaque.push(opaque(first.index, "the directory is not known after `popd`")),
-        "export" | "declare" | "typeset" | "readonly" | "local" => rest.iter().for_each(|w| assign(state, w)),
-        "unset" => {
-            for word in rest {
-                state.assignments.retain(|(n, _, _)| *n != word.text);
-                state.removed.push(word.text.clone());
-            }
-        }
-        _ => {
-            let mut inner = state.clone();
-            set.iter().for_each(|w| assign(&mut inner, w));
-            reading::read(&inner, &words, out);
-        }
-    }
-}
-
-fn change_directory(state: &mut Context<'_>, rest: &[Word], apart: bool) {
-    let operand = rest.iter().find(|w| !matches!(w.text.as_str(), "--" | "-P" | "-L" | "-q"));
-    match operand {
-        Some(word) if word.expands || word.text == "-" || apart => {
-            let reason = format!("the directory is not known after `cd {}`", shown(&word.text));
-            state.opaque.push(opaque(word.index, reason));
-        }
-        Some(word) => state.directory = Some(joined(state.directory.as_deref(), &word.text)),
-        None => state.directory = Some("~".to_owned()),
-    }
-}
-
-/// The words of one simple command, or `None` when the text is more than that.
-pub(super) fn simple_words(text: &str, index: usize) -> Option<Vec<Word>> {
-    let (mut commands, beyond) = split(text, index);
-    match (beyond, commands.len()) {
-        (None, 0) => Some(Vec::new()),
-        (None, 1) => commands.pop().map(|c| c.words),
-        _ => None,
-    }
 }

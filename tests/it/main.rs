@@ -24,5 +24,6 @@ mod resolve_cargo;
 mod resolve_npm;
 mod resolve_python;
 mod rules;
+mod shell;
 mod support;
 mod typosquat;

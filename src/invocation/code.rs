@@ -1,0 +1,172 @@
+//! Code of other languages on a command line: whether it may start a package tool. Nothing here parses a language: text
+//! in, a suspicion out.
+
+use super::engine::{Word, opaque, shown};
+use super::reading::{Context, unknown};
+use super::{Invocation, Tool};
+use crate::shell::{Content, Directory, Stream, place};
+
+const TOOLS: &[&str] = &[
+    "ensurepip",
+    "npm",
+    "npx",
+    "pnpm",
+    "pnpx",
+    "yarn",
+    "bun",
+    "bunx",
+    "corepack",
+    "cargo",
+    "uv",
+    "uvx",
+    "pipx",
+    "poetry",
+    "pdm",
+    "pipenv",
+];
+
+/// Whether code or a word names a package tool as a word of its own.
+pub(super) fn names_a_tool(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| {
+        TOOLS.contains(&word) || word.strip_prefix("pip").is_some_and(|v| v.chars().all(|c| c.is_ascii_digit()))
+    })
+}
+
+/// What code calls to start a program, or to run text as code.
+const STARTS: &[&str] = &[
+    "subprocess",
+    "system",
+    "popen",
+    "Popen",
+    "exec",
+    "eval",
+    "spawn",
+    "child_process",
+    "import pip",
+    "from pip",
+    "pip.main",
+    "_internal",
+    "runpy",
+    "run_module",
+    "__import__",
+    "import_module",
+    "getattr",
+    "pty",
+    "qx",
+    "%x",
+    "`",
+    "Open3",
+    "open(\"|",
+    "open('|",
+    "open(F,",
+    "shell_exec",
+    "passthru",
+    "proc_open",
+    "Bun.$",
+    "Deno.Command",
+    "do shell script",
+    "getline",
+    "| \"",
+    "|\"",
+    "ensurepip",
+    "Function(",
+    "os.fork",
+    "ctypes",
+];
+
+/// Ways to write a name so that it cannot be read.
+const HIDES: &[&str] = &[
+    "base64",
+    "b64",
+    "fromCharCode",
+    "chr(",
+    "fromhex",
+    "codecs",
+    "rot13",
+    "rot_13",
+    "[::-1]",
+    "reversed",
+    "urlopen",
+    "requests.get",
+    "fetch(",
+    "http://",
+    "https://",
+    "atob",
+    "\\x",
+    "\\u00",
+    "pack(",
+    "unhexlify",
+    "zlib",
+    "marshal",
+    "''.join",
+    "\"\".join",
+    ".join('')",
+    ".join(\"\")",
+    "bytes(",
+    "sys.argv",
+    "sys.stdin",
+    "input(",
+    "globals(",
+    "getattr(",
+];
+
+/// Whether code may install something: it starts programs, and names a package tool or hides what it starts.
+pub(super) fn may_install(code: &str) -> bool {
+    if !STARTS.iter().any(|s| code.contains(s)) {
+        return false;
+    }
+    // `'p' + 'ip'` is `pip`.
+    let joined: String = code.chars().filter(|c| !matches!(c, '\'' | '"' | '+' | ' ' | '\\')).collect();
+    names_a_tool(code)
+        || HIDES.iter().any(|h| code.contains(h))
+        || ["pipinstall", "npminstall", "npmi", "yarnadd", "cargoinstall", "npx"].iter().any(|i| joined.contains(i))
+}
+
+fn doubt(context: &Context<'_>, tool: Tool, program: &str, index: usize, reason: String) -> Invocation {
+    unknown(context, tool, program, opaque(index, reason))
+}
+
+const REASON: &str = "runs code that starts a package tool or hides what it starts";
+
+/// `python -c CODE`, `node -e CODE`.
+pub(super) fn given(context: &Context<'_>, tool: Tool, program: &str, code: &Word) -> Option<Invocation> {
+    let text = code.template.as_deref().unwrap_or(&code.text);
+    if code.expands && code.template.is_none() {
+        return Some(doubt(context, tool, program, code.index, format!("runs `{}` as code", shown(&code.text))));
+    }
+    may_install(text).then(|| doubt(context, tool, program, code.index, REASON.to_owned()))
+}
+
+/// An interpreter that reads its program.
+pub(super) fn read_from_input(context: &Context<'_>, tool: Tool, program: &str, words: &[Word]) -> Option<Invocation> {
+    let index = words.first().map_or(0, |w| w.index);
+    match &context.input {
+        Stream::Text(text) => may_install(text).then(|| doubt(context, tool, program, index, REASON.to_owned())),
+        Stream::Unknown(who) => {
+            Some(doubt(context, tool, program, index, format!("runs what comes from `{}`", shown(who))))
+        }
+        Stream::Inherited | Stream::File => None,
+    }
+}
+
+/// A program's file that an earlier command of the same text writes.
+pub(super) fn in_written_file(context: &Context<'_>, tool: Tool, program: &str, file: &Word) -> Option<Invocation> {
+    if file.text.starts_with("<(") {
+        return Some(doubt(context, tool, program, file.index, format!("runs `{}`", shown(&file.text))));
+    }
+    let directory = Directory::Known(context.directory.clone().unwrap_or_default());
+    match context.written.get(&place(&directory, &file.text))? {
+        Content::Text(text) => may_install(text).then(|| doubt(context, tool, program, file.index, REASON.to_owned())),
+        Content::Made if program_of_a_tool(&file.text) => None,
+        Content::Made => {
+            let reason = format!("runs `{}`, which an earlier command writes", shown(&file.text));
+            Some(doubt(context, tool, program, file.index, reason))
+        }
+        Content::Changed => None,
+    }
+}
+
+/// `get-pip.py` is judged as what it installs.
+fn program_of_a_tool(path: &str) -> bool {
+    path.rsplit('/').next() == Some("get-pip.py")
+}

@@ -1,0 +1,159 @@
+//! Shell text → the invocations in it: [`crate::shell`] lists its simple commands, each of which is read like an argument
+//! vector of its own, with its directory, its variables and what it reads.
+
+use std::rc::Rc;
+
+use super::engine::{Word, joined, opaque, shown};
+use super::reading::{self, Context, MAX_INVOCATIONS, unknown};
+use super::wrappers::{assign, assignment, concerns_a_tool};
+use super::{Effect, Invocation, Tool};
+use crate::shell::{self, Directory, SimpleCommand, Surroundings, place};
+
+/// Reads a script that stands at `index` of argv. `positional`: its `$1`, `$2`, …, when they are known.
+pub(super) fn read(
+    context: &Context<'_>,
+    text: &str,
+    positional: Option<Vec<String>>,
+    index: usize,
+    out: &mut Vec<Invocation>,
+) {
+    // Values in which a shell's signs are left are not known values.
+    let known = context.assignments.iter().filter(|(_, value, _)| !value.contains(['$', '`']));
+    let around = Surroundings {
+        positional,
+        variables: known.map(|(name, value, _)| (name.clone(), value.clone())).collect(),
+        input: Some(context.input.clone()),
+        written: Rc::clone(&context.written),
+    };
+    let script = shell::read(text, &around, context.steps);
+    for command in &script.commands {
+        if out.len() >= MAX_INVOCATIONS {
+            let why = opaque(index, "too many package commands to list");
+            return out.push(unknown(context, Tool::Other, "sh", why));
+        }
+        let before = out.len();
+        simple(context, command, index, out);
+        out.iter_mut().skip(before).for_each(|invocation| rewritten(invocation, command, index));
+    }
+    for stretch in script.opaque {
+        let rest = text.get(stretch.span.start..stretch.span.end).unwrap_or(text).trim_start();
+        let program = rest.split_whitespace().next().unwrap_or_default();
+        out.push(unknown(context, Tool::Other, program, opaque(index, stretch.reason)));
+    }
+}
+
+/// Whether a text, read as a script, would bring anything in or leave a doubt.
+pub(super) fn may_install(context: &Context<'_>, text: &str) -> bool {
+    let mut found = Vec::new();
+    read(&context.inside("sh"), text, None, 0, &mut found);
+    found.iter().any(|i| i.effect != Effect::Nothing)
+}
+
+fn word(word: &shell::Word, index: usize) -> Word {
+    match &word.text {
+        Some(text) => Word::new(text, index),
+        None => {
+            let raw = word.raw.as_str();
+            let inner = raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')).filter(|r| !r.contains('"'));
+            Word {
+                expands: true,
+                tail: word.tail.clone(),
+                template: word.template.clone(),
+                ..Word::new(inner.unwrap_or(raw), index)
+            }
+        }
+    }
+}
+
+fn simple(context: &Context<'_>, command: &SimpleCommand, index: usize, out: &mut Vec<Invocation>) {
+    let mut inner = context.clone();
+    for (name, variable) in &*command.variables {
+        if variable.removed {
+            inner.assignments.retain(|(n, _, _)| **n != **name);
+            inner.removed.push(name.to_string());
+            continue;
+        }
+        let inherited = context.environment.variables.contains_key(&**name);
+        if !(variable.exported || inherited || concerns_a_tool(name)) {
+            continue;
+        }
+        let given =
+            context.assignments.iter().any(|(n, v, _)| **n == **name && Some(v.as_str()) == variable.text.as_deref());
+        match &variable.text {
+            _ if given => {}
+            Some(value) => assign(&mut inner, &Word::new(&format!("{name}={value}"), index)),
+            None if concerns_a_tool(name) => {
+                let why = opaque(index, format!("the value of `{}` is not known", shown(name)));
+                inner.opaque.push(why);
+            }
+            None => {}
+        }
+    }
+    for set in &command.assignments {
+        let value = word(&set.value, index);
+        let pair = Word { text: format!("{}={}", set.name, value.text), ..value };
+        if assignment(&pair.text).is_some() {
+            assign(&mut inner, &pair);
+        }
+    }
+    match &command.directory {
+        Directory::Known(directory) if directory.is_empty() => {}
+        Directory::Known(directory) => inner.directory = Some(joined(inner.directory.as_deref(), directory)),
+        Directory::Unknown(why) => {
+            inner.opaque.push(opaque(index, format!("the directory is not known after {}", shown(why))));
+        }
+    }
+    inner.opaque.extend(command.doubts.iter().map(|d| opaque(index, d.reason.clone())));
+    inner.input = command.input.clone();
+    inner.written = Rc::clone(&command.written);
+    let words: Vec<Word> = command.words.iter().map(|w| word(w, index)).collect();
+    reading::read(&inner, &words, out);
+}
+
+/// Files by which a project says what it needs and where from.
+const MANIFESTS: &[&str] = &[
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    "pnpm-workspace.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "bunfig.toml",
+    ".npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "uv.lock",
+    "uv.toml",
+    "poetry.lock",
+    "pdm.lock",
+    "pylock.toml",
+    "Pipfile",
+    "Pipfile.lock",
+    "pip.conf",
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo/config.toml",
+];
+
+/// A command that reads a file which an earlier command of the same text writes: what the file will hold then is not
+/// what it holds now.
+fn rewritten(invocation: &mut Invocation, command: &SimpleCommand, index: usize) {
+    if command.written.is_empty() || matches!(invocation.effect, Effect::Nothing | Effect::Unknown) {
+        return;
+    }
+    let directory = Directory::Known(invocation.directory.clone().unwrap_or_default());
+    let named = invocation.files.iter().map(|f| place(&directory, &f.path)).find(|p| command.written.contains_key(p));
+    let local = |text: &str| text.starts_with(['.', '/']) || text.starts_with("file:");
+    let reads_project = !matches!(invocation.effect, Effect::Requests | Effect::RunsRemote)
+        || invocation.requests.iter().any(|r| local(&r.text));
+    let manifest = |path: &&String| MANIFESTS.iter().any(|m| **path == **m || path.ends_with(&format!("/{m}")));
+    let found = named.or_else(|| reads_project.then(|| command.written.keys().find(manifest).cloned()).flatten());
+    if let Some(path) = found {
+        let reason = format!("an earlier command writes `{}`, so what it will hold is not known", shown(&path));
+        invocation.opaque.push(opaque(index, reason));
+    }
+}

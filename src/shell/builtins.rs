@@ -1,0 +1,388 @@
+//! The shell's own commands that change what later ones mean: `cd`, `export`, `eval`, `source`, `read` and their like,
+//! and the files that common programs write.
+
+use std::rc::Rc;
+
+use super::state::{Content, State, Variable, joined, place};
+use super::walk::{Walker, shown};
+use super::{Directory, Opaque, SimpleCommand, Stream, Word};
+
+fn nothing() -> Stream {
+    Stream::Text(Rc::from(""))
+}
+
+/// Programs whose output is data: names, numbers, dates.
+pub(super) fn prints_data(name: &str, verb: &str) -> bool {
+    const DATA: &[&str] = &[
+        "pwd",
+        "date",
+        "whoami",
+        "hostname",
+        "id",
+        "nproc",
+        "git",
+        "basename",
+        "dirname",
+        "uname",
+        "mktemp",
+        "ls",
+        "find",
+        "fd",
+        "which",
+        "command",
+        "type",
+        "realpath",
+        "readlink",
+        "wc",
+        "seq",
+        "expr",
+        "arch",
+        "getconf",
+        "tty",
+        "groups",
+        "stat",
+        "du",
+        "df",
+        "sort",
+        "head",
+        "tail",
+        "cut",
+        "tr",
+        "grep",
+        "uniq",
+        "xdg-user-dir",
+        "sha256sum",
+        "md5sum",
+        "shasum",
+        "lsof",
+        "pgrep",
+        "jq",
+        "node",
+        "rustc",
+        "sysctl",
+    ];
+    DATA.contains(&name) || (matches!(name, "npm" | "yarn" | "pnpm") && matches!(verb, "bin" | "root" | "prefix"))
+}
+
+/// Files of shell text that set up a tool and are known to define no package command anew.
+fn sets_up_a_tool(path: &str) -> bool {
+    const ENDINGS: &[&str] = &[
+        "/activate",
+        "/activate.sh",
+        "/activate.fish",
+        "/activate.zsh",
+        "/.cargo/env",
+        "/nvm.sh",
+        "/conda.sh",
+        "/mamba.sh",
+        "/.bashrc",
+        "/.bash_profile",
+        "/.zshrc",
+        "/.profile",
+        "/etc/profile",
+        "/etc/os-release",
+        "/.ghcup/env",
+        "/sdkman-init.sh",
+        "/asdf.sh",
+        "/.asdf/asdf.sh",
+        "/cargo/env",
+        "/bash_completion",
+        "/oneapi/setvars.sh",
+        "/emsdk_env.sh",
+    ];
+    let path = format!("/{path}");
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
+}
+
+impl Walker<'_> {
+    /// What a builtin prints, once it has changed the state; `None` for any other command.
+    pub fn builtin(&mut self, name: &str, rest: &[Word], command: &SimpleCommand, state: &mut State) -> Option<Stream> {
+        let span = command.span;
+        match name {
+            "cd" | "chdir" | "pushd" => self.change_directory(name, rest, state),
+            "popd" => {
+                let mut stack = state.stack.to_vec();
+                let back = stack.pop().unwrap_or_else(|| Directory::Unknown("`popd`".to_owned()));
+                state.stack = Rc::new(stack);
+                state.previous = std::mem::replace(&mut state.directory, back);
+            }
+            "export" | "declare" | "typeset" | "readonly" | "local" => self.declare(name, rest, state),
+            "unset" => {
+                for name in rest.iter().filter_map(|w| w.text.as_deref()).filter(|n| !n.starts_with('-')) {
+                    let gone = Variable { text: Some(Rc::from("")), removed: true, ..Variable::default() };
+                    if !name.contains('[') {
+                        state.set(name, gone);
+                    }
+                    if state.functions.contains_key(name) {
+                        Rc::make_mut(&mut state.functions).remove(name);
+                    }
+                }
+            }
+            "read" | "mapfile" | "readarray" | "getopts" | "let" | "wait" => {
+                for word in rest {
+                    match &word.text {
+                        Some(text) if name == "let" => self.counted(text, state),
+                        Some(text) => state.forget(text),
+                        None => state.forget_all(|_| true),
+                    }
+                }
+                let fallback = if name == "read" { "REPLY" } else { "MAPFILE" };
+                state.forget(fallback);
+                self.emit(command.clone());
+            }
+            "printf" if rest.first().is_some_and(|w| w.text.as_deref() == Some("-v")) => {
+                match rest.get(1).and_then(|w| w.text.as_deref()) {
+                    Some(variable) => state.forget(variable),
+                    None => state.forget_all(|_| true),
+                }
+                self.emit(command.clone());
+            }
+            "set" => Self::positional(rest, state),
+            "shift" => {
+                let count = rest.first().map_or(Some(1), |w| w.text.as_deref().and_then(|t| t.parse::<usize>().ok()));
+                state.positional = match (state.positional.take(), count) {
+                    (Some(list), Some(count)) => Some(Rc::new(list.iter().skip(count).cloned().collect())),
+                    _ => None,
+                };
+            }
+            "alias" => {
+                for word in rest {
+                    match word.text.as_deref().map(|t| t.split_once('=')) {
+                        Some(Some((name, text))) if state.aliases.len() < 256 => {
+                            Rc::make_mut(&mut state.aliases).insert(name.to_owned(), text.to_owned());
+                        }
+                        Some(None) => {}
+                        _ => state.doubt(Opaque { reason: format!("the alias `{}`", shown(word)), span: word.span }),
+                    }
+                }
+            }
+            "unalias" => {}
+            "eval" => {
+                let rest = match rest.split_first() {
+                    Some((first, after)) if first.text.as_deref() == Some("--") => after,
+                    _ => rest,
+                };
+                let pieces: Option<Vec<&str>> =
+                    rest.iter().map(|w| w.text.as_deref().or(w.template.as_deref())).collect();
+                match pieces {
+                    Some(pieces) => return Some(self.text(&pieces.join(" "), span, state)),
+                    None => self.emit(command.clone()),
+                }
+            }
+            "source" | "." => self.source(rest, command, state),
+            "trap" => {
+                let action = rest.iter().find(|w| !matches!(w.text.as_deref(), Some("--" | "-p" | "-l")));
+                match action.map(|w| (w, w.text.as_deref().or(w.template.as_deref()))) {
+                    Some((_, Some(text))) if rest.len() > 1 && text != "-" => {
+                        let mut later = state.clone();
+                        later.origin.conditional = true;
+                        self.text(text, span, &mut later);
+                    }
+                    Some((word, None)) => self.opaque(format!("a trap that runs `{}`", shown(word)), word.span),
+                    _ => {}
+                }
+            }
+            "exit" | "return" | "break" | "continue" | "logout" => state.ended = true,
+            "exec" if rest.is_empty() => {}
+            "exec" => {
+                self.emit(command.clone());
+                state.ended = true;
+            }
+            _ => return None,
+        }
+        Some(nothing())
+    }
+
+    fn change_directory(&mut self, name: &str, rest: &[Word], state: &mut State) {
+        let is_option = |w: &&Word| w.text.as_deref().is_some_and(|t| t.len() > 1 && t.starts_with('-'));
+        let operand = rest.iter().find(|w| !is_option(w));
+        let line = |operand: &Word| Directory::Unknown(format!("`{name} {}`", shown(operand)));
+        let searched = state.variables.contains_key("CDPATH");
+        let new = match operand {
+            None if name == "pushd" => Directory::Unknown("`pushd`".to_owned()),
+            None => Directory::Known("~".to_owned()),
+            Some(word) => match (word.text.as_deref(), &state.directory) {
+                (Some("-"), _) => state.previous.clone(),
+                (Some(""), same) => same.clone(),
+                (Some(path), _) if path.starts_with('/') => Directory::Known(path.to_owned()),
+                (Some(path), _) if path.starts_with('~') => {
+                    // `~user` and `~+` are places that only the shell knows.
+                    if path == "~" || path.starts_with("~/") { Directory::Known(path.to_owned()) } else { line(word) }
+                }
+                (Some(path), _) if path.starts_with('+') && name == "pushd" => line(word),
+                (Some(_), Directory::Unknown(why)) => Directory::Unknown(why.clone()),
+                (Some(path), Directory::Known(_)) if searched && !path.starts_with('.') => line(word),
+                (Some(path), Directory::Known(before)) => Directory::Known(joined(before, path)),
+                (None, _) => line(word),
+            },
+        };
+        if name == "pushd" {
+            let mut stack = state.stack.to_vec();
+            if stack.len() < 64 {
+                stack.push(state.directory.clone());
+            }
+            state.stack = Rc::new(stack);
+        }
+        let long = matches!(&new, Directory::Known(d) if d.len() > 4096);
+        let new = if long { Directory::Unknown("a path too long to follow".to_owned()) } else { new };
+        state.previous = std::mem::replace(&mut state.directory, new);
+    }
+
+    fn declare(&mut self, name: &str, rest: &[Word], state: &mut State) {
+        let letters: String =
+            rest.iter().filter_map(|w| w.text.as_deref()?.strip_prefix('-')).collect::<Vec<_>>().concat();
+        if letters.contains('f') || letters.contains('F') || letters.contains('p') {
+            return;
+        }
+        let exported = name == "export" || letters.contains('x');
+        for word in rest {
+            self.spend(state.copying() as usize);
+            let raw = shown(word);
+            let (target, value) = match raw.split_once('=') {
+                Some((target, value)) => (target, Some(value)),
+                None => (raw.as_str(), None),
+            };
+            let append = target.ends_with('+');
+            let target = target.trim_end_matches('+');
+            let good = !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !good {
+                if word.text.is_none() {
+                    // A name that is not known: any variable may have changed.
+                    state.forget_all(|_| true);
+                }
+                continue;
+            }
+            let variable = match (value, state.variables.get(target)) {
+                (None, Some(same)) => Variable { exported: same.exported || exported, ..same.clone() },
+                (None, None) => continue,
+                (Some(value), _) => {
+                    let known = word.text.is_some() && !append && !letters.contains(['n', 'i', 'u', 'l', 'a', 'A']);
+                    let plain = word.text.is_none() && word.template.is_some();
+                    Variable { text: known.then(|| Rc::from(value)), exported, plain, ..Variable::default() }
+                }
+            };
+            state.set(target, variable);
+        }
+    }
+
+    /// `set -- a b`; `set -e` changes nothing here.
+    fn positional(rest: &[Word], state: &mut State) {
+        let at = rest.iter().position(|w| w.text.as_deref() == Some("--"));
+        let start = match at {
+            Some(at) => Some(at + 1),
+            None => rest.iter().position(|w| w.text.as_deref().is_none_or(|t| !t.starts_with(['-', '+']))),
+        };
+        if let Some(words) = start.and_then(|s| rest.get(s..)) {
+            if at.is_none() && words.first().is_some_and(|w| w.text.as_deref() == Some("pipefail")) {
+                return;
+            }
+            let list: Option<Vec<String>> = words.iter().map(|w| w.text.clone()).collect();
+            state.positional = list.map(Rc::new);
+        }
+    }
+
+    /// `source FILE`: a file that the text wrote is followed; another may change what later commands mean.
+    fn source(&mut self, rest: &[Word], command: &SimpleCommand, state: &mut State) {
+        let Some(file) = rest.first() else { return };
+        let at = file.text.as_ref().map(|path| place(&state.directory, path));
+        match at.and_then(|at| state.written.get(&at).cloned()) {
+            Some(Content::Text(text)) => {
+                self.text(&text, command.span, state);
+                return;
+            }
+            Some(Content::Made) => {
+                self.opaque(format!("`source {}`, which an earlier command writes", shown(file)), command.span);
+                return;
+            }
+            Some(Content::Changed) | None => {}
+        }
+        let ending = file.text.as_deref().unwrap_or(&file.tail);
+        if file.raw.starts_with("<(") || ending.starts_with("/dev/") {
+            match (&command.input, ending) {
+                (Stream::Text(text), "/dev/stdin") => {
+                    let text = Rc::clone(text);
+                    self.text(&text, command.span, state);
+                }
+                _ => self.opaque("`source` of what a command prints", command.span),
+            }
+            return;
+        }
+        self.emit(command.clone());
+        if !sets_up_a_tool(ending) {
+            let reason = format!("what `source {}` changes is not known", shown(file));
+            state.doubt(Opaque { reason, span: command.span });
+            state.forget_all(|name| name != "IFS");
+        }
+    }
+}
+
+/// Notes the files that a program writes: copies, downloads, edits in place.
+pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State) {
+    let options_with = |names: &[&str]| -> Option<String> {
+        let at = rest.iter().position(|w| w.text.as_deref().is_some_and(|t| names.contains(&t)))?;
+        rest.get(at + 1)?.text.clone()
+    };
+    let operands = || rest.iter().filter_map(|w| w.text.as_deref()).filter(|t| !t.starts_with('-') || *t == "-");
+    let last_of_url = |url: &str| {
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        path.rsplit('/').next().filter(|n| !n.is_empty()).map(str::to_owned)
+    };
+    match name {
+        "curl" => {
+            if let Some(path) = options_with(&["-o", "--output"]) {
+                state.write(&path, Content::Made);
+            }
+            let clusters = |w: &Word| w.text.as_deref().is_some_and(|t| t.starts_with('-') && !t.starts_with("--"));
+            for (at, word) in rest.iter().enumerate().filter(|(_, w)| clusters(w)) {
+                let text = word.text.as_deref().unwrap_or_default();
+                if text.len() > 2 && text.ends_with('o') {
+                    if let Some(path) = rest.get(at + 1).and_then(|w| w.text.as_deref()) {
+                        state.write(path, Content::Made);
+                    }
+                }
+                if text.contains('O') {
+                    let names: Vec<String> = operands().filter_map(last_of_url).collect();
+                    names.iter().for_each(|n| state.write(n, Content::Made));
+                }
+            }
+        }
+        "wget" => {
+            let path = options_with(&["-O", "--output-document", "-qO"]);
+            let names: Vec<String> = match path {
+                Some(path) if path != "-" => vec![path],
+                Some(_) => Vec::new(),
+                None => operands().filter_map(last_of_url).collect(),
+            };
+            names.iter().for_each(|n| state.write(n, Content::Made));
+        }
+        "tee" => {
+            let all: Vec<String> = operands().map(str::to_owned).collect();
+            for target in all {
+                let content = match input {
+                    Stream::Text(text) if rest.len() == 1 => Content::Text(Rc::clone(text)),
+                    Stream::File => Content::Changed,
+                    _ => Content::Made,
+                };
+                state.write(&target, content);
+            }
+        }
+        "cp" | "mv" | "install" | "ln" | "rsync" => {
+            let all: Vec<String> = operands().map(str::to_owned).collect();
+            if let Some((target, sources)) = all.split_last() {
+                for source in sources {
+                    // A copy holds what the text put into the original; into a directory, under the same name.
+                    let content = state.written.get(&place(&state.directory, source)).cloned();
+                    let content = content.unwrap_or(Content::Changed);
+                    let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                    state.write(target, content.clone());
+                    state.write(&format!("{}/{name}", target.trim_end_matches('/')), content);
+                }
+            }
+        }
+        "sed" | "perl" if rest.iter().any(|w| w.text.as_deref().is_some_and(|t| t.starts_with("-i") || t == "-pi")) => {
+            let all: Vec<String> = operands().map(str::to_owned).collect();
+            all.iter().for_each(|t| state.write(t, Content::Changed));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,188 @@
+//! A command line's text → simple commands with words, each with its directory, variables and input.
+//!
+//! In: text as a POSIX shell or bash would read it. Out: every simple command that it could run, wherever it stands
+//! (lists, pipelines, loops, functions, substitutions), and where and why the reading stopped. A word that only the
+//! shell can know has no text. Total, pure, and capped in size, depth and steps; nothing is run, no file is read.
+//! The grammar is that of POSIX.1-2024 "Shell Command Language" with bash's additions.
+
+mod builtins;
+mod expand;
+mod output;
+mod parse;
+mod state;
+mod syntax;
+mod walk;
+mod words;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+pub use state::{Content, Variable, Variables, Written, joined, place};
+
+/// Longer texts are not read: one [`Opaque`].
+pub const MAX_TEXT: usize = 1024 * 1024;
+/// Constructs within constructs deeper than this are not read.
+pub const MAX_DEPTH: usize = 64;
+/// Steps that one reading may take: commands, words, copies. The deadline, counted instead of timed.
+pub const MAX_STEPS: u32 = 400_000;
+
+/// A stretch of the text: byte offsets. Commands that come out of `eval`, an alias or backquotes have the span of the
+/// word that held them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// What a text holds.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// Simple commands in the order in which they were met. A loop over a short list has its commands once a turn.
+    pub commands: Vec<SimpleCommand>,
+    /// What could not be read. Not empty → the text may do more than [`Script::commands`] say.
+    pub opaque: Vec<Opaque>,
+}
+
+/// A stretch that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opaque {
+    /// Why, for people: a lower-case fragment.
+    pub reason: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// A word after all expansions that can be done ahead.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Word {
+    /// What it is, when that is known before it runs. `~` stands as it is written.
+    pub text: Option<String>,
+    /// As it is written; the text itself when it came out of an expansion.
+    pub raw: String,
+    /// Of a word without text: what certainly ends it (`/bin/tool` of `"$HOME"/bin/tool`).
+    pub tail: String,
+    /// Of a word without text: the word as shell text in which what is not known stands as `${NAME}`. Absent when what
+    /// is not known could be anything, code included (`$(curl …)`).
+    pub template: Option<String>,
+    /// Where.
+    pub span: Span,
+}
+
+/// A redirection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirection {
+    /// `>`, `>>`, `<`, `<<`, …
+    pub operator: &'static str,
+    /// The word after it; of a here-document, its body.
+    pub target: Word,
+}
+
+/// A variable set in front of a command: `A=b cmd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Word,
+}
+
+/// Where a command works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Directory {
+    /// As `cd` was given it, relative to where the text starts, which is the empty string.
+    Known(String),
+    /// Not known ahead, and why.
+    Unknown(String),
+}
+
+/// What a command reads on its standard input, or writes on its output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stream {
+    /// That of the shell itself.
+    Inherited,
+    /// This text.
+    Text(Rc<str>),
+    /// A file of the disk.
+    File,
+    /// What cannot be known ahead: the program or construct that writes it.
+    Unknown(String),
+}
+
+/// Where in the text's structure a command stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Its place in a pipeline of several, from 0.
+    pub pipeline: Option<u32>,
+    /// In `( … )`, `$( … )` or the background: what it sets is gone afterwards.
+    pub subshell: bool,
+    /// It may not run, or run more than once.
+    pub conditional: bool,
+    /// In a function's body.
+    pub function: bool,
+}
+
+/// A simple command.
+#[derive(Debug, Clone)]
+pub struct SimpleCommand {
+    /// Program and arguments; not empty.
+    pub words: Vec<Word>,
+    /// Variables set for it alone.
+    pub assignments: Vec<Assignment>,
+    /// Variables set earlier in the text.
+    pub variables: Rc<Variables>,
+    /// Where it works.
+    pub directory: Directory,
+    /// Its redirections, in order.
+    pub redirections: Vec<Redirection>,
+    /// What it reads.
+    pub input: Stream,
+    /// Files that the text wrote before.
+    pub written: Rc<Written>,
+    /// What was done before that may change what it means: `source FILE`.
+    pub doubts: Rc<Vec<Opaque>>,
+    /// Where it stands.
+    pub origin: Origin,
+    /// Where.
+    pub span: Span,
+}
+
+/// What surrounds a text.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// `$1`, `$2`, …, when they are known.
+    pub positional: Option<Vec<String>>,
+    /// Variables with known values.
+    pub variables: Vec<(String, String)>,
+    /// What the text's commands read.
+    pub input: Option<Stream>,
+    /// Files that were written before.
+    pub written: Rc<Written>,
+}
+
+/// Reads a text. `steps` is what may still be spent, and is less afterwards: nested texts share it.
+pub fn read(text: &str, around: &Surroundings, steps: &Cell<u32>) -> Script {
+    if text.len() > MAX_TEXT {
+        let span = Span { start: 0, end: text.len() };
+        let opaque = vec![Opaque { reason: "the script is too long to read".to_owned(), span }];
+        return Script { commands: Vec::new(), opaque };
+    }
+    walk::run(text, around, steps)
+}
+
+/// The words of a text that is one simple command without anything that only a shell can know; `None` when it is more.
+pub fn plain_words(text: &str) -> Option<Vec<String>> {
+    let mut script = read(text, &Surroundings::default(), &Cell::new(MAX_STEPS));
+    if !script.opaque.is_empty() || script.commands.len() > 1 {
+        return None;
+    }
+    let Some(command) = script.commands.pop() else { return Some(Vec::new()) };
+    if !command.assignments.is_empty() || !command.redirections.is_empty() {
+        return None;
+    }
+    command.words.into_iter().map(|w| w.text).collect()
+}
+
+#[cfg(test)]
+mod tests;
