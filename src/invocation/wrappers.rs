@@ -618,10 +618,11 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
         return arguments_from_input(&inner, &scanned, words, out);
     }
     // `flock FILE -c 'script'`.
-    if name == "flock" && words.first().is_some_and(|w| w.text == "-c" || w.text == "--command") {
-        if let Some(code) = words.get(1) {
-            return script_word(&inner, name, code, None, out);
-        }
+    if name == "flock"
+        && let [option, code, ..] = words.as_slice()
+        && matches!(option.text.as_str(), "-c" | "--command")
+    {
+        return script_word(&inner, name, code, None, out);
     }
     reading::read(&inner, &words, out);
 }
@@ -733,26 +734,23 @@ const SETTLED: &[&str] =
 fn arguments_from_input(inner: &Context<'_>, scanned: &Scan, mut words: Vec<Word>, out: &mut Vec<Invocation>) {
     let at = words.last().map_or(0, |w| w.index);
     let splits = ["-0", "-d", "-a", "-E"].iter().any(|o| scanned.has(o));
-    if let (Stream::Text(text), false) = (&inner.input, splits) {
-        if !text.contains(['\'', '"', '\\']) && text.len() < 16 * 1024 {
-            let given: Vec<Word> = text.split_ascii_whitespace().map(|w| Word::new(w, at)).collect();
-            match scanned.value("-I").or_else(|| scanned.has("--replace").then_some("{}")) {
-                None => words.extend(given),
-                Some(mark) => {
-                    let whole: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-                    for line in whole.iter().take(64) {
-                        let put = |w: &Word| Word { text: w.text.replace(mark, line), ..w.clone() };
-                        let words: Vec<Word> = words.iter().map(put).collect();
-                        reading::read(&Context { input: Stream::Text(Rc::from("")), ..inner.clone() }, &words, out);
-                    }
-                    if whole.len() <= 64 {
-                        return;
-                    }
-                }
+    if let Stream::Text(text) = &inner.input
+        && !splits
+        && !text.contains(['\'', '"', '\\'])
+        && text.len() < 16 * 1024
+    {
+        let silent = Context { input: Stream::Text(Rc::from("")), ..inner.clone() };
+        let Some(mark) = scanned.value("-I").or_else(|| scanned.has("--replace").then_some("{}")) else {
+            words.extend(text.split_ascii_whitespace().map(|w| Word::new(w, at)));
+            return reading::read(&silent, &words, out);
+        };
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        if lines.len() <= 64 {
+            for line in lines {
+                let put = |w: &Word| Word { text: w.text.replace(mark, line), ..w.clone() };
+                reading::read(&silent, &words.iter().map(put).collect::<Vec<_>>(), out);
             }
-            if words.len() < super::engine::MAX_WORDS && scanned.value("-I").is_none() {
-                return reading::read(&Context { input: Stream::Text(Rc::from("")), ..inner.clone() }, &words, out);
-            }
+            return;
         }
     }
     let mut found = Vec::new();

@@ -335,10 +335,9 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
             let clusters = |w: &Word| w.text.as_deref().is_some_and(|t| t.starts_with('-') && !t.starts_with("--"));
             for (at, word) in rest.iter().enumerate().filter(|(_, w)| clusters(w)) {
                 let text = word.text.as_deref().unwrap_or_default();
-                if text.len() > 2 && text.ends_with('o') {
-                    if let Some(path) = rest.get(at + 1).and_then(|w| w.text.as_deref()) {
-                        state.write(path, Content::Made);
-                    }
+                let target = rest.get(at + 1).and_then(|w| w.text.as_deref());
+                if let Some(path) = target.filter(|_| text.len() > 2 && text.ends_with('o')) {
+                    state.write(path, Content::Made);
                 }
                 if text.contains('O') {
                     let names: Vec<String> = operands().filter_map(last_of_url).collect();

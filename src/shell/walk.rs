@@ -626,11 +626,9 @@ impl Walker<'_> {
         let plain =
             |n: &WordNode| n.parts.iter().all(|p| matches!(p, Part::Literal(_) | Part::Brace(_) | Part::Bracket));
         let unquoted = nodes.first().is_some_and(plain);
-        if skip == 0 && unquoted {
-            if let Some(text) = state.aliases.get(&name).cloned() {
-                // Most shells that run scripts leave aliases alone, so both are listed.
-                self.aliased(&text, command, state);
-            }
+        if let Some(text) = state.aliases.get(&name).cloned().filter(|_| skip == 0 && unquoted) {
+            // Most shells that run scripts leave aliases alone, so both are listed.
+            self.aliased(&text, command, state);
         }
         if let Some(function) = state.functions.get(&name).cloned().filter(|_| skip == 0) {
             let printed = self.call(&name, &function.body, command, state);

@@ -288,11 +288,8 @@ impl Parser<'_> {
         while let Some(byte) = bytes.get(at) {
             match (byte, quote) {
                 (b'\\', q) if q != Some(b'\'') => at += 1,
-                (b, Some(q)) => {
-                    if *b == q {
-                        quote = None;
-                    }
-                }
+                (b, Some(q)) if *b == q => quote = None,
+                (_, Some(_)) => {}
                 (b'\'' | b'"', None) => quote = Some(*byte),
                 (b'(', None) => depth += 1,
                 (b')', None) if depth == 0 => return bytes.get(at + 1) == Some(&b')'),
