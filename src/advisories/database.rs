@@ -2,8 +2,9 @@
 //!
 //! Records of one alias group are one [`Match`]: MAL, GHSA, PYSEC and RUSTSEC records of one incident are joined.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::affected::{self, Query, Reading};
 use super::entry::{Entry, EventKind};
@@ -184,12 +185,17 @@ pub struct Lazy {
     directory: PathBuf,
     now: Timestamp,
     database: OnceLock<Database>,
+    /// Answers given already: several rules ask the same of every release of a plan.
+    given: Mutex<HashMap<Asked, Vec<Match>>>,
 }
+
+/// A release, and the moment at which it is asked about.
+type Asked = (PackageId, Option<Timestamp>);
 
 impl Lazy {
     /// Touches nothing. See [`Database::open`].
     pub fn new(directory: PathBuf, now: Timestamp) -> Self {
-        Self { directory, now, database: OnceLock::new() }
+        Self { directory, now, database: OnceLock::new(), given: Mutex::default() }
     }
 
     fn database(&self) -> &Database {
@@ -199,7 +205,14 @@ impl Lazy {
 
 impl Advisories for Lazy {
     fn find(&self, id: &PackageId, as_of: Option<Timestamp>) -> Vec<Match> {
-        self.database().find(id, as_of)
+        let asked = (id.clone(), as_of);
+        let given = || self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = given().get(&asked) {
+            return known.clone();
+        }
+        let found = self.database().find(id, as_of);
+        given().insert(asked, found.clone());
+        found
     }
 
     fn malicious_versions(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<(String, String)> {

@@ -140,11 +140,9 @@ impl Digest {
 
     /// Lower-case hexadecimal, without the algorithm's name.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
-        self.bytes.iter().fold(String::with_capacity(self.bytes.len() * 2), |mut out, b| {
-            let _ = write!(out, "{b:02x}");
-            out
-        })
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+        self.bytes.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
     }
 
     /// The subresource-integrity form, `sha512-BASE64`.

@@ -238,6 +238,9 @@ pub(crate) fn purl_without_version(name: &PackageName) -> String {
 }
 
 fn encode(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':')) {
+        return text.to_owned();
+    }
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const PURL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
     utf8_percent_encode(text, PURL).to_string()

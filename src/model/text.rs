@@ -8,6 +8,11 @@
 /// invisible characters and unusual spaces become `\u{…}`; `\n`, `\r` and `\t` their usual escapes. A workflow
 /// command is broken: `::` at the start (GitHub reads it after white space) and `##` anywhere (`##[…]`, `##vso[…]`).
 pub fn printable(text: &str, max: usize) -> String {
+    // Nearly all text is harmless as it stands.
+    let harmless = |b: u8| matches!(b, b' '..=b'~') && b != b'#';
+    if text.len() <= max && text.bytes().all(harmless) && !text.trim_start().starts_with(':') {
+        return text.to_owned();
+    }
     let mut out = String::new();
     let mut length = 0;
     let mut at_start = true;

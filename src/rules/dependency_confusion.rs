@@ -47,12 +47,13 @@ enum Owner {
 
 fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
     let Source::Registry { url } = &package.source else { return None };
+    // Who owns the name costs no parsing of a URL: asked first, since for nearly every package nobody does.
+    let owner = owner(facts, package)?;
     if !places::is_default(url) {
         return None;
     }
     let name = say::word(package.id.name.written());
     let from = say::url(url);
-    let owner = owner(facts, package)?;
     let (who, message) = match &owner {
         Owner::Policy(place) => {
             (format!("policy {place}"), format!("{name} is a private name ({place}), and would come from {from}"))
