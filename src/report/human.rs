@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::count;
-use crate::judge::{Judgement, Subject};
+use crate::judge::{Judgement, Subject, Via};
 use crate::model::{Finding, Level, Package, Pinning, Source, UnresolvedCause, Verdict, printable};
 
 /// How to draw.
@@ -111,6 +111,8 @@ fn headline(page: &mut Page, judgement: &Judgement) {
         Verdict::Deny => (Ink::Red, "DENY"),
     };
     let what = match &judgement.subject {
+        // The text as it was given, without the shell that would read it.
+        Subject::Command { argv, via: Via::Shell, .. } if argv.len() == 3 => printable(&argv[2], LONGEST),
         Subject::Command { argv, .. } => printable(&crate::model::shell_line(argv), LONGEST),
         Subject::Audit { files } if files.is_empty() => "no manifest or lockfile found".to_owned(),
         Subject::Audit { files } if files.len() <= 3 => {
@@ -131,8 +133,11 @@ fn label(level: Level) -> (Ink, &'static str) {
 }
 
 fn findings(page: &mut Page, judgement: &Judgement) {
-    let shown: Vec<&Finding> =
-        judgement.findings.iter().filter(|f| page.style.verbose || f.level >= Level::Warn).collect();
+    let shown: Vec<&Finding> = judgement
+        .findings
+        .iter()
+        .filter(|f| page.style.verbose || (f.level >= Level::Warn && !said_better(judgement, f)))
+        .collect();
     if shown.is_empty() {
         return;
     }
@@ -151,6 +156,12 @@ fn findings(page: &mut Page, judgement: &Judgement) {
         }
         start = end;
     }
+}
+
+/// A range that admits malware is not pinned either, and pinning it is the way out of both: said once.
+fn said_better(judgement: &Judgement, f: &Finding) -> bool {
+    let same = |o: &Finding| o.rule == "range-admits-bad" && o.package == f.package && o.location == f.location;
+    f.rule == "unpinned" && f.package.is_some() && judgement.findings.iter().any(same)
 }
 
 fn finding(page: &mut Page, f: &Finding) {
@@ -207,7 +218,14 @@ fn packages(page: &mut Page, judgement: &Judgement) {
     page.blank();
     let direct = coming.iter().filter(|p| p.direct).count();
     let verb = if matches!(judgement.subject, Subject::Audit { .. }) { "Judged" } else { "Would bring in" };
-    let mut head = format!("{verb} {}, {direct} of them asked for by name", count(coming.len(), "package", "packages"));
+    let mut head = format!("{verb} {}", count(coming.len(), "package", "packages"));
+    match direct {
+        0 => {}
+        _ if direct == coming.len() => head.push_str(", asked for by name"),
+        _ => {
+            let _ = write!(head, ", {direct} of them asked for by name");
+        }
+    }
     if !plan.complete() {
         head.push_str("; the plan is incomplete");
     }
@@ -298,7 +316,7 @@ fn footer(page: &mut Page, judgement: &Judgement) {
         }
     }
     let _ = write!(advisories, " · {} ms", judgement.elapsed_ms);
-    page.hanging(0, Ink::Dim, "judged against", &advisories);
+    page.hanging(0, Ink::Plain, "", &format!("judged against {advisories}"));
 }
 
 #[cfg(test)]

@@ -447,9 +447,18 @@ impl<'a> Reader<'a> {
             let expanded = expand(&line.text, self.environment);
             let written = matches!(expanded, Cow::Owned(_)).then(|| split_options(&line.text).0);
             if let Err(message) = self.line(&expanded, written, path, constraint, &location) {
+                let message = if self.is_foreign() { "the line is no requirement".to_owned() } else { message };
                 self.complain(location, message);
             }
         }
+    }
+
+    /// Whether the file being read is one that a project's file reaches outside the project, by name or by link: its
+    /// lines may be secrets, and are not quoted.
+    fn is_foreign(&self) -> bool {
+        let Some(file) = self.stack.last() else { return false };
+        let included = self.stack.len() > 1 && !file.starts_with(&self.environment.cwd);
+        included || self.files.is_link(file)
     }
 
     /// One logical line. The error is what pip would refuse it for. `written`: the requirement before variables were
