@@ -1,7 +1,6 @@
 //! Whether a name looks like a much better known one. A name in; the name it looks like, and how, out. This is about
 //! spelling alone: thousands of honest packages are one letter from a famous one, so the rule that asks weighs age too.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::popular;
@@ -217,12 +216,23 @@ fn skeleton(squeezed: &str) -> String {
         .chars()
         .map(|c| LOOK_ALIKES.iter().find(|(like, _)| like.contains(c)).map_or(c, |(_, letter)| *letter))
         .collect();
-    PAIRS.iter().fold(single, |text, (pair, letter)| text.replace(pair, letter))
+    PAIRS
+        .iter()
+        .fold(single, |text, (pair, letter)| if text.contains(pair) { text.replace(pair, letter) } else { text })
 }
 
-static KNOWN: LazyLock<HashMap<Ecosystem, Vec<Parts<'static>>>> = LazyLock::new(|| {
-    Ecosystem::ALL.into_iter().map(|e| (e, popular::well_known(e).map(Parts::new).collect())).collect()
-});
+/// The well-known names of one ecosystem, taken apart on the first question about it.
+fn known(ecosystem: Ecosystem) -> &'static [Parts<'static>] {
+    type Known = LazyLock<Vec<Parts<'static>>>;
+    static PYPI: Known = LazyLock::new(|| popular::well_known(Ecosystem::PyPI).map(Parts::new).collect());
+    static NPM: Known = LazyLock::new(|| popular::well_known(Ecosystem::Npm).map(Parts::new).collect());
+    static CRATES: Known = LazyLock::new(|| popular::well_known(Ecosystem::CratesIo).map(Parts::new).collect());
+    match ecosystem {
+        Ecosystem::PyPI => &PYPI,
+        Ecosystem::Npm => &NPM,
+        Ecosystem::CratesIo => &CRATES,
+    }
+}
 
 /// The well-known name that `name` imitates; `None` when it is itself well known, or like none.
 pub fn imitates(name: &PackageName) -> Option<Imitation> {
@@ -231,7 +241,7 @@ pub fn imitates(name: &PackageName) -> Option<Imitation> {
         return None;
     }
     let own = Parts::new(name.canonical());
-    let all = KNOWN.get(&ecosystem)?;
+    let all = known(ecosystem);
     // A scope belongs to one owner: what is in a known one is no stranger's.
     if !own.scope.is_empty() && all.iter().any(|known| known.scope == own.scope) {
         return None;
