@@ -178,6 +178,7 @@ fn programs_that_a_project_names_are_findings() {
         (&["cargo", "build"], "rust-toolchain"),
         (&["npm", "install"], "script-shell"),
         (&["npm", "install"], "node-options"),
+        (&["pnpm", "install"], "pnpmfile"),
     ] {
         let ran = sandbox.run(&[&["check", "--offline", "--format", "json", "--"], words].concat());
         let document = ran.json();

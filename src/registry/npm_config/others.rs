@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser};
 use toml::Value;
 
 use super::{Given, NpmConfig, Sources, project_roots};
-use crate::model::{Diagnostic, FileError, Location, SettingLayer};
+use crate::model::{Diagnostic, FileError, Location, Setting, SettingKind, SettingLayer};
 use crate::registry::ini;
 
 /// Documents with more values than this are not read further.
@@ -104,6 +104,19 @@ fn yaml(sources: Sources<'_>, out: &mut NpmConfig, path: &Path) -> Vec<(Vec<Stri
 /// pnpm: `pnpm-workspace.yaml` holds settings of the project in camelCase.
 pub(super) fn pnpm(sources: Sources<'_>, out: &mut NpmConfig, all: &mut Vec<Given>) {
     for root in project_roots(sources) {
+        // A program of the project's that pnpm runs while it resolves, and that may change what it resolves to.
+        for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
+            let path = root.join(name);
+            if sources.files.is_file(&path) {
+                out.settings.push(Setting {
+                    kind: SettingKind::Program,
+                    key: "pnpmfile".to_owned(),
+                    value: name.to_owned(),
+                    layer: SettingLayer::Project,
+                    location: Location::file(path),
+                });
+            }
+        }
         for (keys, value, location) in yaml(sources, out, &root.join("pnpm-workspace.yaml")) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let key = match keys.as_slice() {
