@@ -21,6 +21,8 @@ use crate::model::{Diagnostic, Level, LineIndex, Location, Timestamp};
 pub(super) const VERSION: u32 = 1;
 /// Larger files are refused.
 pub(super) const MAX_BYTES: usize = 1 << 20;
+/// More patterns in one list, or more exceptions, are refused: each is compiled, and compared with the others.
+const MAX_ENTRIES: usize = 1000;
 /// The days that an option may ask for.
 const MAX_DAYS: u32 = 3650;
 
@@ -204,6 +206,9 @@ impl Reader<'_> {
             self.error_hint(value.span(), what, "write each exception as `[[allow]]`");
             return;
         };
+        if entries.len() > MAX_ENTRIES {
+            return self.error(value.span(), format!("`allow` has more than {MAX_ENTRIES} entries"));
+        }
         for entry in entries.iter() {
             let exception = self.exception(entry);
             file.allow.extend(exception);
@@ -465,7 +470,12 @@ impl Reader<'_> {
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<Valued<T>> {
         let mut out = Vec::new();
-        for (text, span) in self.strings(value, name) {
+        let texts = self.strings(value, name);
+        if texts.len() > MAX_ENTRIES {
+            self.error(value.span(), format!("`{name}` has more than {MAX_ENTRIES} entries"));
+            return out;
+        }
+        for (text, span) in texts {
             match read(&text) {
                 Ok(pattern) => out.push(Valued { value: pattern, location: self.at(span) }),
                 Err(why) => self.error(span, format!("{}: {why}", quoted(&text))),

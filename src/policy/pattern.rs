@@ -11,19 +11,38 @@ use crate::model::{Ecosystem, PackageId, PackageName, normalise_name};
 /// Longer patterns are refused: a glob is compiled to a regular expression of about its size.
 const MAX_PATTERN: usize = 512;
 
+/// A text to compare with, or a glob: most patterns have no glob syntax and need no regular expression.
+#[derive(Debug, Clone)]
+enum Matcher {
+    Text(String),
+    Glob(GlobMatcher),
+}
+
+impl Matcher {
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Text(own) => own == text,
+            Self::Glob(glob) => glob.is_match(text),
+        }
+    }
+}
+
 /// Compiles a glob in which `*` does not cross `/`.
-fn glob(pattern: &str) -> Result<GlobMatcher, String> {
+fn glob(pattern: &str) -> Result<Matcher, String> {
     if pattern.is_empty() {
         return Err("an empty pattern matches nothing".to_owned());
     }
     if pattern.len() > MAX_PATTERN {
         return Err(format!("the pattern is longer than {MAX_PATTERN} bytes"));
     }
+    if !has_glob(pattern) && !pattern.contains([']', '}']) {
+        return Ok(Matcher::Text(pattern.to_owned()));
+    }
     GlobBuilder::new(pattern)
         .literal_separator(true)
         .backslash_escape(true)
         .build()
-        .map(|g| g.compile_matcher())
+        .map(|g| Matcher::Glob(g.compile_matcher()))
         .map_err(|e| format!("not a glob: {}", e.kind()))
 }
 
@@ -36,7 +55,7 @@ fn has_glob(text: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct NamePattern {
     text: String,
-    matchers: Vec<(Ecosystem, GlobMatcher)>,
+    matchers: Vec<(Ecosystem, Matcher)>,
 }
 
 impl PartialEq for NamePattern {
@@ -72,8 +91,8 @@ impl NamePattern {
 pub struct PackagePattern {
     text: String,
     ecosystem: Ecosystem,
-    name: GlobMatcher,
-    version: Option<GlobMatcher>,
+    name: Matcher,
+    version: Option<Matcher>,
     exact: bool,
 }
 
@@ -127,7 +146,7 @@ impl PackagePattern {
 
     /// Whether it covers a release.
     pub fn matches(&self, id: &PackageId) -> bool {
-        self.matches_name(&id.name) && self.version.as_ref().is_none_or(|v| v.is_match(&*id.version))
+        self.matches_name(&id.name) && self.version.as_ref().is_none_or(|v| v.is_match(&id.version))
     }
 
     /// Whether it covers releases of a package.
@@ -204,7 +223,7 @@ impl RegistryPrefix {
 #[derive(Debug, Clone)]
 pub struct RemotePattern {
     text: String,
-    matcher: GlobMatcher,
+    matcher: Matcher,
 }
 
 impl PartialEq for RemotePattern {
@@ -235,7 +254,7 @@ impl RemotePattern {
 
     /// Whether it matches a clone URL. Only https and ssh can be trusted.
     pub fn matches(&self, url: &str) -> bool {
-        remote(url).is_some_and(|r| self.matcher.is_match(r))
+        remote(url).is_some_and(|r| self.matcher.is_match(&r))
     }
 }
 

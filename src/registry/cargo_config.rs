@@ -7,17 +7,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use super::CRATES_SOURCE_ID;
 use super::crate_index::{CrateRegistries, CrateRegistry, CrateSource, is_crates_io};
 use super::http::{Profile, ProxySettings, Secret};
+use crate::ecosystem::document::{Node, Reader, members};
 use crate::invocation::Invocation;
 use crate::model::{
     Diagnostic, Environment, FileError, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url,
 };
 
+/// Files read, those that files include among them.
+const FILES_MAX: usize = 64;
+/// Files included by files, at most so deep.
+const DEPTH_MAX: usize = 8;
 /// Replacements followed for one source.
 const CHAIN_MAX: usize = 16;
 
@@ -247,9 +253,12 @@ fn tokens(sources: Sources<'_>, out: &mut CargoConfig) -> BTreeMap<String, Secre
     let home = cargo_home(sources.environment);
     let files = home.iter().flat_map(|h| [h.join("credentials"), h.join("credentials.toml")]);
     for path in files {
-        let Some(table) = toml_file(sources, out, &path) else { continue };
-        let token = |t: &Value| t.get("token").and_then(Value::as_str).map(Secret::new);
-        for (name, entry) in table.get("registries").and_then(Value::as_table).into_iter().flatten() {
+        let Some(text) = text_of(sources, out, &path) else { continue };
+        let (table, mut reader) = Reader::parse(&path, &text);
+        out.diagnostics.append(&mut reader.diagnostics);
+        let token = |t: &Node<'_>| t.get_ref().get("token").and_then(|t| t.get_ref().as_str()).map(Secret::new);
+        let registries = table.get("registries").and_then(|r| r.get_ref().as_table());
+        for (name, _, entry) in registries.map(members).unwrap_or_default() {
             tokens.extend(token(entry).map(|t| (token_key(name), t)));
         }
         tokens.extend(table.get("registry").and_then(token).map(|t| (token_key("crates-io"), t)));
@@ -292,6 +301,7 @@ fn cargo_home(environment: &Environment) -> Option<PathBuf> {
 /// All configuration, merged.
 fn values(sources: Sources<'_>, out: &mut CargoConfig) -> Values {
     let mut values = Values::new();
+    let mut read = 0;
     let environment = sources.environment;
     let home = cargo_home(environment);
     let mut directories: Vec<(SettingLayer, PathBuf)> = environment
@@ -308,27 +318,27 @@ fn values(sources: Sources<'_>, out: &mut CargoConfig) -> Values {
         let path =
             [directory.join("config"), directory.join("config.toml")].into_iter().find(|p| sources.files.is_file(p));
         if let Some(path) = path {
-            file(sources, out, layer, &path, &mut values, 0);
+            file(sources, out, layer, &path, &mut values, (0, &mut read));
         }
     }
     variables(environment, &mut values);
     for flag in sources.invocation.flags.iter().filter(|f| f.name == "--config") {
         let Some(text) = flag.value.as_deref() else { continue };
         let base = environment.cwd.clone();
-        match text.parse::<Table>() {
+        match DeTable::parse(text) {
             Ok(table) => {
                 let layer = match flag.location.place {
                     Place::Environment(_) => SettingLayer::Environment,
                     _ => SettingLayer::Flag,
                 };
-                flatten(&table, &mut Vec::new(), &mut |keys, value| {
+                flatten(table.get_ref(), &mut Vec::new(), &mut |keys, value, _| {
                     let location = flag.location.clone();
                     values.insert(keys.to_vec(), Given { value, layer, location, base: base.clone() });
                 });
             }
             Err(_) => {
                 let path = environment.absolute(Path::new(text));
-                file(sources, out, SettingLayer::Flag, &path, &mut values, 0);
+                file(sources, out, SettingLayer::Flag, &path, &mut values, (0, &mut read));
             }
         }
     }
@@ -365,70 +375,69 @@ fn variables(environment: &Environment, values: &mut Values) {
     }
 }
 
-/// One file, and what it includes before it.
+/// One file, and what it includes before it. `read` counts the files.
 fn file(
     sources: Sources<'_>,
     out: &mut CargoConfig,
     layer: SettingLayer,
     path: &Path,
     values: &mut Values,
-    depth: usize,
+    (depth, read): (usize, &mut usize),
 ) {
-    let Some(table) = toml_file(sources, out, path) else { return };
+    *read += 1;
+    if *read > FILES_MAX || depth > DEPTH_MAX {
+        if *read == FILES_MAX + 1 || depth > DEPTH_MAX {
+            let message = "configuration files include more files than are read: the rest is not known";
+            out.diagnostics.push(Diagnostic::new(Location::file(path), message));
+        }
+        return;
+    }
+    let Some(text) = text_of(sources, out, path) else { return };
+    let (table, mut reader) = Reader::parse(path, &text);
+    out.diagnostics.append(&mut reader.diagnostics);
     let directory = path.parent().unwrap_or(path);
-    let include = table.get("include");
-    let included =
-        include.and_then(Value::as_array).map_or_else(|| include.into_iter().collect(), |a| a.iter().collect());
-    let included: Vec<&Value> = included;
+    let include = table.get("include").map(Spanned::get_ref);
+    let included: Vec<&DeValue<'_>> = match include {
+        Some(DeValue::Array(several)) => several.iter().map(Spanned::get_ref).collect(),
+        one => one.into_iter().collect(),
+    };
     for entry in included {
-        let text = entry.as_str().or_else(|| entry.get("path").and_then(Value::as_str));
-        if let Some(text) = text.filter(|_| depth < 8) {
-            file(sources, out, layer, &directory.join(text), values, depth + 1);
+        let text = entry.as_str().or_else(|| entry.get("path").and_then(|p| p.get_ref().as_str()));
+        if let Some(text) = text {
+            file(sources, out, layer, &directory.join(text), values, (depth + 1, read));
         }
     }
     let base = directory.parent().unwrap_or(directory).to_owned();
-    let text = sources.files.read_text(path).unwrap_or_default();
-    flatten(&table, &mut Vec::new(), &mut |keys, value| {
-        // The first line with key and value, as near as can be told.
-        let key = keys.last().map_or("", String::as_str);
-        let line = text.lines().position(|l| l.contains(key) && l.contains(&value)).map_or(0, |n| n + 1);
-        let location = match u32::try_from(line) {
-            Ok(line) if line > 0 => Location::at(path, line, 0),
-            _ => Location::file(path),
-        };
+    flatten(&table, &mut Vec::new(), &mut |keys, value, offset| {
+        let location = reader.at(offset);
         values.insert(keys.to_vec(), Given { value, layer, location, base: base.clone() });
     });
 }
 
-fn flatten(table: &Table, keys: &mut Vec<String>, each: &mut dyn FnMut(&[String], String)) {
-    for (key, value) in table {
-        keys.push(key.clone());
-        match value {
-            Value::Table(inner) if keys.len() < 8 => flatten(inner, keys, each),
-            Value::String(text) => each(keys, text.clone()),
-            Value::Integer(n) => each(keys, n.to_string()),
-            Value::Boolean(flag) => each(keys, flag.to_string()),
+/// Every string, number and boolean of a table, with the path of its key and the key's offset.
+fn flatten(table: &DeTable<'_>, keys: &mut Vec<String>, each: &mut dyn FnMut(&[String], String, usize)) {
+    for (key, offset, value) in members(table) {
+        keys.push(key.to_owned());
+        match value.get_ref() {
+            DeValue::Table(inner) if keys.len() < 8 => flatten(inner, keys, each),
+            DeValue::String(text) => each(keys, text.clone().into_owned(), offset),
+            DeValue::Integer(n) if n.radix() == 10 => each(keys, n.as_str().replace('_', ""), offset),
+            DeValue::Boolean(flag) => each(keys, flag.to_string(), offset),
             _ => {}
         }
         keys.pop();
     }
 }
 
-fn toml_file(sources: Sources<'_>, out: &mut CargoConfig, path: &Path) -> Option<Table> {
-    let mut complain = |message: String| out.diagnostics.push(Diagnostic::new(Location::file(path), message));
+/// A file's text; `None` when it is not there, or cannot be read, which is said.
+fn text_of(sources: Sources<'_>, out: &mut CargoConfig, path: &Path) -> Option<String> {
     match sources.files.read_text(path) {
+        Ok(text) => Some(text),
         Err(FileError::NotFound) => None,
         Err(e) => {
-            complain(e.to_string());
+            out.diagnostics.push(Diagnostic::new(Location::file(path), e.to_string()));
             None
         }
-        Ok(text) => match text.parse::<Table>() {
-            Ok(table) => Some(table),
-            Err(_) => {
-                complain("not TOML, so its sources are not known".to_owned());
-                None
-            }
-        },
     }
 }
 

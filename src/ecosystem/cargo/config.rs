@@ -153,12 +153,22 @@ impl Config {
 
     fn push(&mut self, key: String, value: String, layer: SettingLayer, location: Location) {
         // A token is nobody's business here.
-        if key == "token" || key.ends_with(".token") || key.ends_with(".secret-key") || self.values.len() >= MAX_VALUES
-        {
+        if key == "token" || key.ends_with(".token") || key.ends_with(".secret-key") {
+            return;
+        }
+        if self.values.len() >= MAX_VALUES {
+            self.incomplete(location, format!("more than {MAX_VALUES} settings: the rest was not read"));
             return;
         }
         let value = if value.contains("://") { redact_url(&value) } else { value };
         self.values.push(ConfigValue { key, value, layer, location });
+    }
+
+    /// Says once that something was too much to be read.
+    fn incomplete(&mut self, location: Location, message: String) {
+        if self.diagnostics.iter().all(|d| d.message != message) {
+            self.diagnostics.push(Diagnostic::new(location, message));
+        }
     }
 
     /// `--config KEY=VALUE`, or the path of a file.
@@ -214,8 +224,12 @@ impl Config {
     }
 
     fn file(&mut self, path: &Path, layer: SettingLayer, files: &dyn Files, seen: &mut BTreeSet<PathBuf>) {
-        if seen.len() >= MAX_INCLUDES || !seen.insert(path.to_owned()) {
+        if !seen.insert(path.to_owned()) {
             return;
+        }
+        if seen.len() > MAX_INCLUDES {
+            let message = format!("more than {MAX_INCLUDES} configuration files: the rest was not read");
+            return self.incomplete(Location::file(path), message);
         }
         let text = match files.read_text(path) {
             Ok(text) => text,

@@ -336,11 +336,13 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
     };
     let mut packages: Vec<LockedPackage> = raw.packages.iter().map(|p| finish(p, &mut diagnostics)).collect();
     let unused_patches = raw.unused.iter().map(|p| finish(p, &mut diagnostics)).collect();
-    let mut by_name: FxHashMap<Arc<str>, Vec<usize>> = FxHashMap::default();
-    for (index, package) in packages.iter().enumerate() {
-        by_name.entry(Arc::clone(&package.name)).or_default().push(index);
+    let mut by_name: FxHashMap<Arc<str>, Namesakes> = FxHashMap::default();
+    for (at, package) in packages.iter().enumerate() {
+        let same = by_name.entry(Arc::clone(&package.name)).or_default();
+        same.all.push(at);
+        same.by_version.entry(Arc::clone(&package.version)).or_default().push(at);
     }
-    for (index, package) in raw.packages.iter().enumerate() {
+    for (at, package) in raw.packages.iter().enumerate() {
         let mut edges = Vec::with_capacity(package.dependencies.len());
         for text in &package.dependencies {
             match edge(&packages, &by_name, text) {
@@ -354,29 +356,42 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
         }
         edges.sort_unstable();
         edges.dedup();
-        if let Some(slot) = packages.get_mut(index) {
+        if let Some(slot) = packages.get_mut(at) {
             slot.dependencies = edges;
         }
     }
     (Lockfile { version, packages, unused_patches }, diagnostics)
 }
 
+/// The packages of one name: a name may be there in many versions, and each of those may be asked for.
+#[derive(Default)]
+struct Namesakes {
+    all: Vec<usize>,
+    by_version: FxHashMap<Arc<str>, Vec<usize>>,
+}
+
+/// Most sources from which one version of one name is told apart.
+const MAX_SOURCES: usize = 100;
+
 /// The package that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means. In the last form a git source has no
 /// commit from version 2 on.
 fn edge(
     packages: &[LockedPackage],
-    by_name: &FxHashMap<Arc<str>, Vec<usize>>,
+    by_name: &FxHashMap<Arc<str>, Namesakes>,
     text: &str,
 ) -> Result<usize, &'static str> {
     let mut words = text.splitn(3, ' ');
     let name = words.next().unwrap_or_default();
     let version = words.next();
     let source = words.next().map(|s| s.strip_prefix('(').and_then(|s| s.strip_suffix(')')).unwrap_or(s));
-    let candidates = by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+    let candidates = by_name.get(name).and_then(|same| version.map_or(Some(&same.all), |v| same.by_version.get(v)));
+    let candidates = candidates.map(Vec::as_slice).unwrap_or_default();
+    if version.is_some() && candidates.len() > MAX_SOURCES {
+        return Err("names one of too many packages of this lockfile");
+    }
     let fits = |index: &&usize| -> bool {
         packages.get(**index).is_some_and(|p| {
-            version.is_none_or(|v| *p.version == *v)
-                && source.is_none_or(|wanted| p.source.as_deref().is_some_and(|have| same_source(have, wanted)))
+            source.is_none_or(|wanted| p.source.as_deref().is_some_and(|have| same_source(have, wanted)))
         })
     };
     let mut matching = candidates.iter().filter(fits);

@@ -278,30 +278,42 @@ impl Item {
     }
 }
 
+/// Most steps that are taken to put includes in place: groups that include groups can multiply.
+const MAX_GROUP_STEPS: usize = 200_000;
+
 /// Includes in place of what they name; a cycle and an unknown group are reported.
 fn resolve_groups(r: &mut Reader<'_>, raw: &BTreeMap<String, Vec<Item>>) -> BTreeMap<String, Vec<Entry>> {
     let mut out = BTreeMap::new();
     // An include is met from every group that leads to it, and reported once.
     let mut reported: BTreeSet<usize> = BTreeSet::new();
+    let mut steps = 0;
     for name in raw.keys() {
         let mut entries: Vec<Entry> = Vec::new();
         // Depth first with an explicit path; a group that was taken already says nothing new, one on the path is a cycle.
         let mut taken: BTreeSet<&str> = BTreeSet::from([name.as_str()]);
+        let mut on_path: BTreeSet<&str> = taken.clone();
         let mut path: Vec<(&str, std::slice::Iter<'_, Item>)> =
             vec![(name, raw.get(name).map(|i| i.iter()).unwrap_or_default())];
-        while let Some((_, items)) = path.last_mut() {
+        while let Some((group, items)) = path.last_mut() {
+            steps += 1;
+            if steps > MAX_GROUP_STEPS {
+                r.complain(0, "the groups include each other too often to be read");
+                return out;
+            }
             match items.next() {
                 None => {
+                    on_path.remove(group);
                     path.pop();
                 }
                 Some(Item::Entry(entry)) => entries.push(Entry::clone(entry)),
                 Some(Item::Include(other, offset)) => match raw.get_key_value(other) {
                     None if reported.insert(*offset) => r.complain(*offset, format!("there is no group {other}")),
                     None => {}
-                    Some((other, items)) if taken.insert(other) => path.push((other, items.iter())),
-                    Some((other, _))
-                        if path.iter().any(|(on_path, _)| on_path == other) && reported.insert(*offset) =>
-                    {
+                    Some((other, items)) if taken.insert(other) => {
+                        on_path.insert(other);
+                        path.push((other, items.iter()));
+                    }
+                    Some((other, _)) if on_path.contains(other.as_str()) && reported.insert(*offset) => {
                         r.complain(*offset, format!("the group {other} includes itself"));
                     }
                     Some(_) => {}

@@ -156,7 +156,8 @@ fn section_key(key: &str, verb: bool) -> Option<&str> {
 
 /// pip splits lists at white space.
 fn words(given: &Given) -> Vec<Given> {
-    given.value.split_ascii_whitespace().map(|v| Given { value: v.to_owned(), ..given.clone() }).collect()
+    let word = |v: &str| Given { value: v.to_owned(), layer: given.layer, location: given.location.clone() };
+    given.value.split_ascii_whitespace().map(word).collect()
 }
 
 /// The files pip reads, lowest precedence first.

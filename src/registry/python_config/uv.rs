@@ -268,10 +268,16 @@ fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
     levels
 }
 
-/// The line that a value stands on, as near as can be told: the first one that has its text.
+/// The line that a value stands on, as near as can be told: the first one that has its text. Each value is looked for
+/// from the start, so in a text far larger than any real one the file alone is named.
 pub(super) fn line_of(path: &Path, text: &str, value: &str) -> Location {
-    match text.lines().position(|line| !value.is_empty() && line.contains(value)) {
-        Some(n) => Location::at(path, u32::try_from(n + 1).unwrap_or(u32::MAX), 0),
+    const LARGEST: usize = 64 << 10;
+    let found = if value.is_empty() || text.len() > LARGEST { None } else { text.find(value) };
+    match found.and_then(|at| text.get(..at)) {
+        Some(before) => {
+            let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+            Location::at(path, u32::try_from(line).unwrap_or(u32::MAX), 0)
+        }
         None => Location::file(path),
     }
 }
