@@ -278,7 +278,12 @@ fn connection(sources: Sources<'_>, values: &Values, out: &mut CargoConfig) {
     let profile = &mut out.profile;
     profile.proxies = ProxySettings::from_environment(sources.environment);
     if let Some(proxy) = http("proxy").filter(|p| !p.value.is_empty()) {
+        // A proxy of http sees every token that goes through it: one that a project file names gets what is encrypted.
+        let http = profile.proxies.http.clone();
         profile.proxies.set_all(&proxy.value);
+        if proxy.layer == SettingLayer::Project {
+            profile.proxies.http = http;
+        }
     }
     if let Some(cainfo) = http("cainfo") {
         profile.roots.only = vec![cainfo.base.join(&cainfo.value)];

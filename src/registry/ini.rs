@@ -101,8 +101,15 @@ fn unquote(text: &str) -> String {
     out.trim().to_owned()
 }
 
+/// Whether a text is one variable, and perhaps a plain path after it: the variable then names the host itself.
+pub fn is_variable_with_path(text: &str) -> bool {
+    let rest = text.trim().strip_prefix("${").and_then(|t| t.split_once('}'));
+    rest.is_some_and(|(_, rest)| (rest.is_empty() || rest.starts_with('/')) && !rest.contains("${"))
+}
+
 /// Replaces `${VAR}` by its value; `${VAR?}` becomes empty when it is not set, `${VAR}` stays as it is (npm), and is
-/// reported by name. A backslash before `$` keeps it.
+/// reported by name. `${VAR-text}` and `${VAR:-text}` (yarn, pnpm) give the text where it is not set. A backslash
+/// before `$` keeps it.
 pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut missing = Vec::new();
@@ -117,9 +124,16 @@ pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> (String, Vec<
         } else {
             out.push_str(before);
             let (plain, optional) = name.strip_suffix('?').map_or((name, false), |n| (n, true));
-            match variables.get(plain) {
+            // `:-` also where the variable is empty; no variable's name has a `-` in it.
+            let (plain, default) = match plain.split_once('-') {
+                Some((name, default)) => (name.strip_suffix(':').unwrap_or(name), Some((name.ends_with(':'), default))),
+                None => (plain, None),
+            };
+            let value = variables.get(plain).filter(|v| !(v.is_empty() && default.is_some_and(|(empty, _)| empty)));
+            match value {
                 Some(value) => out.push_str(value),
                 None if optional => {}
+                None if default.is_some() => out.push_str(default.map_or("", |(_, text)| text)),
                 None => {
                     missing.push(plain.to_owned());
                     out.push_str(&rest[at..at + 2 + end + 1]);
@@ -173,9 +187,10 @@ mod tests {
 
     #[test]
     fn variables_are_replaced() {
-        let variables = BTreeMap::from([("T".to_owned(), "v".to_owned())]);
+        let variables = BTreeMap::from([("T".to_owned(), "v".to_owned()), ("E".to_owned(), String::new())]);
         let to = |t: &str| expand(t, &variables);
         assert_eq!(to("a${T}b${T?}").0, "avbv");
+        assert_eq!(to("${T-d}${X-d}${X:-e-f}${E-g}${E:-h}${X-}").0, "vde-fh");
         assert_eq!(to("${X?}"), (String::new(), vec![]));
         assert_eq!(to("${X}"), ("${X}".to_owned(), vec!["X".to_owned()]));
         assert_eq!((to("\\${T}").0, to("${T").0), ("${T}".to_owned(), "${T".to_owned()));

@@ -69,6 +69,8 @@ struct Given {
     location: Location,
     /// The value holds what stood in a variable.
     expanded: bool,
+    /// The value before that.
+    written: String,
 }
 
 /// Reads what the command's tool would read. The error is only for a default registry that is no URL.
@@ -94,6 +96,7 @@ pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
         Tool::Bun | Tool::Bunx => others::bun(sources, &mut out, &mut given),
         _ => {}
     }
+    withhold(sources, &mut out, &mut given)?;
     given.extend(sources.invocation.flags.iter().map(|flag| Given {
         key: flag.name.trim_start_matches('-').to_owned(),
         value: flag.value.clone().unwrap_or_else(|| "true".to_owned()),
@@ -103,6 +106,7 @@ pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
         },
         location: flag.location.clone(),
         expanded: false,
+        written: String::new(),
     }));
     out.apply(sources, &given);
     Ok(out)
@@ -199,9 +203,12 @@ impl NpmConfig {
         match one.key.as_str() {
             "proxy" if off => profile.proxies.http = None,
             "https-proxy" if off => profile.proxies.https = None,
-            // npm uses `proxy` for https as well when nothing else is set.
+            // npm uses `proxy` for https as well when nothing else is set. A proxy of http sees every token that goes
+            // through it, so one that a project file names gets only what is encrypted.
             "proxy" => {
-                profile.proxies.http = Some(Secret::new(text));
+                if one.layer != SettingLayer::Project {
+                    profile.proxies.http = Some(Secret::new(text));
+                }
                 profile.proxies.https.get_or_insert_with(|| Secret::new(text));
             }
             "https-proxy" => profile.proxies.https = Some(Secret::new(text)),
@@ -248,19 +255,13 @@ impl NpmConfig {
     /// that the policy trusts, the user configured, or that such variables are made for: reading a strange
     /// repository must not send a token to a host that the repository names.
     fn credentials(&mut self, sources: Sources<'_>, given: &[Given]) {
-        let configured: Vec<Url> = given
-            .iter()
-            .filter(|g| g.layer >= SettingLayer::Environment && (g.key == "registry" || g.key.ends_with(":registry")))
-            .filter_map(|g| Url::parse(&g.value).ok())
-            .collect();
+        let configured = configured(given);
         let mut users: Vec<(String, Secret)> = Vec::new();
         for one in given.iter().filter(|g| g.key.starts_with("//")) {
             let Some((place, field)) = one.key.rsplit_once(':') else { continue };
             let Ok(url) = Url::parse(&format!("https:{place}")) else { continue };
             let host = url.host_str().unwrap_or_default();
-            let known = KNOWN_HOSTS.contains(&host)
-                || (sources.trusted)(&url)
-                || configured.iter().any(|c| c.host_str() == Some(host) && c.port() == url.port());
+            let known = is_known(sources, &configured, &url);
             if one.layer == SettingLayer::Project && one.expanded && !known {
                 let message = format!("a credential from a variable is not sent to {host}, which only this file names");
                 let hint = "add the registry to [trust] registries in your own policy";
@@ -280,7 +281,9 @@ impl NpmConfig {
                     let user = users.iter().rev().find(|u| u.0 == place).map(|u| u.1.clone());
                     let user = user.or_else(|| {
                         let key = format!("{place}:username");
-                        given.iter().rev().find(|g| g.key == key).map(|g| Secret::new(&g.value))
+                        let may =
+                            |g: &&Given| g.key == key && (known || !g.expanded || g.layer != SettingLayer::Project);
+                        given.iter().rev().find(may).map(|g| Secret::new(&g.value))
                     });
                     Authorization::Basic { user: user.unwrap_or_default(), password: Secret::new(&password) }
                 }
@@ -297,6 +300,59 @@ impl NpmConfig {
             self.profile.credentials.add_nerf_dart(place, authorization);
         }
     }
+}
+
+/// The registries that the user's own configuration and variables name.
+fn configured(given: &[Given]) -> Vec<Url> {
+    given
+        .iter()
+        .filter(|g| g.layer >= SettingLayer::Environment && (g.key == "registry" || g.key.ends_with(":registry")))
+        .filter_map(|g| Url::parse(&g.value).ok())
+        .collect()
+}
+
+/// Whether what a variable holds may go to this host although a project file sends it there.
+fn is_known(sources: Sources<'_>, configured: &[Url], url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    KNOWN_HOSTS.contains(&host)
+        || (sources.trusted)(url)
+        || configured.iter().any(|c| c.host_str() == Some(host) && c.port() == url.port())
+}
+
+/// Takes variables out of the URLs of project files whose host only such a file names. User information goes, and is
+/// missed; where a variable stood elsewhere in a registry's URL the registry cannot be asked, which is the error.
+fn withhold(sources: Sources<'_>, out: &mut NpmConfig, given: &mut Vec<Given>) -> Result<(), FetchError> {
+    let configured = configured(given);
+    let mut refused = None;
+    given.retain_mut(|one| {
+        let key = one.key.as_str();
+        let is_registry = key == "registry" || key.ends_with(":registry");
+        let is_url = is_registry || matches!(key, "proxy" | "https-proxy");
+        if !is_url || one.layer != SettingLayer::Project || !one.expanded || ini::is_variable_with_path(&one.written) {
+            return true;
+        }
+        let Ok(url) = Url::parse(one.value.trim()) else { return true };
+        if is_known(sources, &configured, &url) {
+            return true;
+        }
+        let host = url.host_str().unwrap_or_default();
+        let message = format!("what a variable holds is not sent to {host}, which only this file names");
+        let hint = "add the registry to [trust] registries in your own policy";
+        out.diagnostics.push(Diagnostic::new(one.location.clone(), message.clone()).with_hint(hint));
+        match Url::parse(one.written.trim()).ok().map(|url| split_user_info(url).0) {
+            Some(clean) if is_registry && !clean.as_str().contains("$%7B") && !clean.as_str().contains("${") => {
+                one.value = clean.into();
+                true
+            }
+            _ => {
+                if is_registry {
+                    refused = Some(format!("{}: {message}", one.location));
+                }
+                false
+            }
+        }
+    });
+    refused.map_or(Ok(()), |reason| Err(FetchError::Configuration { reason }))
 }
 
 /// One `.npmrc`, its variables replaced.
@@ -322,7 +378,7 @@ fn npmrc(sources: Sources<'_>, out: &mut NpmConfig, layer: SettingLayer, path: &
             continue;
         }
         let expanded = value != item.value;
-        given.push(Given { key, value, layer, location, expanded });
+        given.push(Given { key, value, layer, location, expanded, written: item.value });
     }
 }
 

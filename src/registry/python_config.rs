@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::PYPI_DEFAULT;
 use super::http::{Authorization, Netrc, Profile, ProxySettings, Secret, split_user_info};
 use super::index::{FindLinks, IndexSpec, Indexes};
+use super::{PYPI_DEFAULT, ini};
 use crate::ecosystem::python::requirements_txt::GlobalOption;
 use crate::invocation::{Invocation, Tool};
 use crate::model::{Diagnostic, Environment, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url};
@@ -132,7 +132,11 @@ fn netrc(out: &mut PythonConfig, sources: Reading<'_>) {
     let home = sources.environment.home.iter().flat_map(|h| [h.join(".netrc"), h.join("_netrc")]);
     let path = named.into_iter().chain(home).find(|p| sources.files.is_file(p));
     if let Some(text) = path.and_then(|p| sources.files.read_text(&p).ok()) {
-        out.profile.credentials.set_netrc(Netrc::parse(&text));
+        // Hosts of the user's own choice, and PyPI; not those that a project file alone names.
+        let own = out.settings.iter().filter(|s| s.layer != SettingLayer::Project).map(|s| s.value.as_str());
+        let hosts = own.chain([PYPI_DEFAULT]).filter_map(|url| Url::parse(url).ok()?.host_str().map(str::to_owned));
+        let hosts = hosts.collect();
+        out.profile.credentials.set_netrc(Netrc::parse(&text), hosts);
     }
 }
 
@@ -244,6 +248,31 @@ fn may_send(sources: Reading<'_>, out: &mut PythonConfig, url: &Url, layer: Sett
     let hint = "add the index to [trust] registries in your own policy";
     out.diagnostics.push(Diagnostic::new(location.clone(), message).with_hint(hint));
     false
+}
+
+/// The URL of a project file in which a variable was replaced, as far as it may be used. `written` is the text before.
+/// What a variable holds goes to hosts that the user named or the policy trusts. To others the URL goes without user
+/// information, and when a variable stood elsewhere in it, it goes nowhere: `None`. Either is said.
+fn disclosable(
+    sources: Reading<'_>,
+    out: &mut PythonConfig,
+    expanded: &str,
+    written: &str,
+    location: &Location,
+) -> Option<String> {
+    let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+    let url = Url::parse(expanded.trim()).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
+    let Some(url) = url.filter(|_| expanded != written && !ini::is_variable_with_path(written)) else {
+        return Some(expanded.to_owned());
+    };
+    let named = out.settings.iter().filter(|s| s.layer != SettingLayer::Project);
+    let mut named = named.filter_map(|s| Url::parse(&s.value).ok());
+    if named.any(|n| host(&n) == host(&url)) || may_send(sources, out, &url, SettingLayer::Project, location) {
+        return Some(expanded.to_owned());
+    }
+    let (clean, _) = split_user_info(Url::parse(written.trim()).ok()?);
+    let whole = clean.as_str();
+    (!whole.contains("$%7B") && !whole.contains("${")).then(|| whole.to_owned())
 }
 
 /// Flag or environment, by where the invocation found it.

@@ -8,6 +8,7 @@
 mod advisories;
 mod cargo_formats;
 mod cli;
+mod credentials;
 mod end_to_end;
 mod invocation;
 mod layering;

@@ -434,7 +434,12 @@ fn read_pdm(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut Pypr
         let links = r.string_of(source, "type").as_deref() == Some("find_links");
         if links {
             let value = r.string_of(source, "url");
-            out.options.push(GlobalOption { name: "--find-links", value, location: r.at(node.span().start) });
+            out.options.push(GlobalOption {
+                name: "--find-links",
+                value,
+                written: None,
+                location: r.at(node.span().start),
+            });
         } else {
             push_index(r, source, node.span().start, "pdm", default, false, out);
         }
@@ -496,7 +501,12 @@ fn read_uv(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut Pypro
             (true, Some(one)) => vec![Some(one.to_owned())],
             (true, None) => r.strings(node, key).into_iter().map(Some).collect(),
         };
-        out.options.extend(values.into_iter().map(|value| GlobalOption { name, value, location: location.clone() }));
+        out.options.extend(values.into_iter().map(|value| GlobalOption {
+            name,
+            value,
+            written: None,
+            location: location.clone(),
+        }));
     }
     for node in r.array_of(table, "index") {
         let Some(index) = r.table(node, "index") else { continue };

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::direct::{self, Direct};
 use super::requirement::{self, Marker, Requirement};
-use crate::model::{Diagnostic, Digest, Environment, FileError, Files, Location, PackageName};
+use crate::model::{Diagnostic, Digest, Ecosystem, Environment, FileError, Files, Location, PackageName, Source};
 
 pub use lines::decode;
 pub(super) use lines::without_comment;
@@ -153,6 +153,8 @@ pub struct GlobalOption {
     pub name: &'static str,
     /// Its value, when it takes one: as the tool would use it, so a URL may hold credentials. A `--find-links` directory that stands beside the file is joined to it, as pip does.
     pub value: Option<String>,
+    /// The value as it is written, when variables were replaced in it.
+    pub written: Option<String>,
     /// Where.
     pub location: Location,
 }
@@ -273,6 +275,32 @@ fn line_target(text: &str, environment: &Environment, files: &dyn Files) -> Resu
         if direct::is_url(body) { Direct::from_url(body, &environment.cwd) } else { local(body, environment, files)? };
     direct.marker = marker;
     Ok(Target::Direct(direct))
+}
+
+/// A line before its variables are replaced: the requirement, and the options.
+fn written_line(line: &str) -> Result<(&str, Vec<ParsedOption>), String> {
+    let (args, options) = split_options(line);
+    Ok((args, parse_options(&split_words(options)?)?))
+}
+
+/// Takes the values of variables out of what would be shown or asked for: a place outside this machine is named as it
+/// is `written`, and a project whose very name is a variable's value is refused, since an index would see it.
+fn conceal(target: &mut Target, written: &str, read: Result<Target, String>) -> Result<(), String> {
+    match (target, read) {
+        (Target::Direct(direct), Ok(Target::Direct(plain))) => {
+            let is_path = |d: &Direct| matches!(d.source, Source::Path { .. });
+            if !is_path(direct) && !is_path(&plain) {
+                direct.source = plain.source;
+            }
+            Ok(())
+        }
+        (Target::Direct(_), _) => Ok(()),
+        (Target::Named(requirement), _) => {
+            let end = written.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
+            let name = PackageName::new(Ecosystem::PyPI, written.get(..end.unwrap_or(written.len())).unwrap_or(""));
+            if name == requirement.name { Ok(()) } else { Err("a name with variables in it".to_owned()) }
+        }
+    }
 }
 
 /// A path: to a directory, or to an archive that may not exist yet.
@@ -445,9 +473,14 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let expanded = expand(&line.text, self.environment);
-            let written = matches!(expanded, Cow::Owned(_)).then(|| split_options(&line.text).0);
+            let written = (*expanded != *line.text).then_some(&*line.text);
             if let Err(message) = self.line(&expanded, written, path, constraint, &location) {
-                let message = if self.is_foreign() { "the line is no requirement".to_owned() } else { message };
+                let message = match written {
+                    _ if self.is_foreign() => "the line is no requirement".to_owned(),
+                    // What is wrong may be the variable's value, which may be a secret.
+                    Some(_) => "the line is no requirement once its variables are replaced".to_owned(),
+                    None => message,
+                };
                 self.complain(location, message);
             }
         }
@@ -461,8 +494,8 @@ impl<'a> Reader<'a> {
         included || self.files.is_link(file)
     }
 
-    /// One logical line. The error is what pip would refuse it for. `written`: the requirement before variables were
-    /// replaced, which is what is shown: their values may be secrets.
+    /// One logical line. The error is what pip would refuse it for. `written`: the line before variables were replaced,
+    /// which is what is shown: their values may be secrets.
     fn line(
         &mut self,
         line: &str,
@@ -473,21 +506,25 @@ impl<'a> Reader<'a> {
     ) -> Result<(), String> {
         let (args, options) = split_options(line);
         let options = parse_options(&split_words(options)?)?;
+        let written = written.map(written_line).transpose()?;
         let editable = if args.is_empty() { options.iter().find(|o| o.kind == Kind::Editable) } else { None };
         let Some(text) = editable.map(|o| o.value.as_str()).or((!args.is_empty()).then_some(args)) else {
-            self.option_line(options, path, location);
+            self.option_line(options, written.map(|(_, options)| options), path, location);
             return Ok(());
         };
-        let target = if editable.is_some() {
-            editable_target(text, self.environment, self.files)
-        } else {
-            line_target(text, self.environment, self.files)
-        }?;
-        let shown = match written {
-            Some(written) if editable.is_none() => written,
-            Some(_) => "an editable with variables in it",
+        let read = if editable.is_some() { editable_target } else { line_target };
+        let mut target = read(text, self.environment, self.files)?;
+        let shown = match &written {
+            Some((args, _)) if editable.is_none() => args,
+            Some((_, options)) => match options.iter().find(|o| o.kind == Kind::Editable) {
+                Some(option) => option.value.as_str(),
+                None => "an editable with variables in it",
+            },
             None => text,
         };
+        if written.is_some() {
+            conceal(&mut target, shown, read(shown, self.environment, self.files))?;
+        }
         let mut entry = Entry::new(shown, target, location.clone());
         entry.editable = editable.is_some();
         entry.constraint = constraint;
@@ -512,7 +549,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn option_line(&mut self, options: Vec<ParsedOption>, path: &Path, location: &Location) {
+    fn option_line(
+        &mut self,
+        options: Vec<ParsedOption>,
+        written: Option<Vec<ParsedOption>>,
+        path: &Path,
+        location: &Location,
+    ) {
         let include = options
             .iter()
             .find(|o| o.kind == Kind::Include)
@@ -522,10 +565,16 @@ impl<'a> Reader<'a> {
         if include.is_some() && (includes > 1 || options.len() > 1) {
             self.complain(location.clone(), "pip reads only one included file on a line, and nothing beside it");
         }
-        if let Some((written, constraint)) = include {
-            return self.include(&written, path, constraint, location);
+        let written = written.unwrap_or_default();
+        if let Some((value, constraint)) = include {
+            let shown = written.iter().find(|o| matches!(o.kind, Kind::Include | Kind::Constraint));
+            // Of a file that is not fetched anyway, nothing but what is written is told.
+            let remote = shown.filter(|_| IncludeKind::of(&value) == IncludeKind::Remote);
+            return self.include(remote.map_or(&value, |o| &o.value), path, constraint, location);
         }
-        for option in options {
+        for (n, option) in options.into_iter().enumerate() {
+            let before = written.get(n).filter(|w| w.name == option.name && w.value != option.value);
+            let before = before.map(|w| w.value.clone());
             let value = match (option.kind, option.name) {
                 (Kind::Value, "--find-links") => Some(self.find_links(option.value, path)),
                 (Kind::Value, _) => Some(option.value),
@@ -535,7 +584,8 @@ impl<'a> Reader<'a> {
                     continue;
                 }
             };
-            self.out.options.push(GlobalOption { name: option.name, value, location: location.clone() });
+            let location = location.clone();
+            self.out.options.push(GlobalOption { name: option.name, value, written: before, location });
         }
     }
 

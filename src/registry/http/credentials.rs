@@ -105,6 +105,8 @@ impl Rule {
 pub struct Credentials {
     rules: Vec<Rule>,
     netrc: Option<Arc<Netrc>>,
+    /// Hosts that may see netrc's `default` entry.
+    default_for: Vec<String>,
 }
 
 impl Credentials {
@@ -125,9 +127,11 @@ impl Credentials {
         }
     }
 
-    /// Asked when no prefix covers a URL.
-    pub fn set_netrc(&mut self, netrc: Netrc) {
+    /// Asked when no prefix covers a URL. Its `default` entry goes to these hosts only: one that a project file or a
+    /// redirect leads to is not meant by it.
+    pub fn set_netrc(&mut self, netrc: Netrc, default_for: Vec<String>) {
         self.netrc = Some(Arc::new(netrc));
+        self.default_for = default_for;
     }
 
     fn push(&mut self, scheme: Option<String>, url: &Url, path: &str, authorization: Authorization) {
@@ -148,7 +152,10 @@ impl Credentials {
             .filter(|r| r.covers(url))
             .max_by_key(|r| r.path.len())
             .map(|r| r.authorization.clone())
-            .or_else(|| self.netrc.as_ref()?.for_host(url.host_str()?))
+            .or_else(|| {
+                let host = url.host_str()?;
+                self.netrc.as_ref()?.for_host(host, self.default_for.iter().any(|h| h.eq_ignore_ascii_case(host)))
+            })
     }
 }
 
@@ -205,9 +212,10 @@ impl Netrc {
         Self { machines }
     }
 
-    fn for_host(&self, host: &str) -> Option<Authorization> {
+    fn for_host(&self, host: &str, or_default: bool) -> Option<Authorization> {
         let named = self.machines.iter().find(|m| m.0.as_deref().is_some_and(|h| h.eq_ignore_ascii_case(host)));
-        let (_, user, password) = named.or_else(|| self.machines.iter().find(|m| m.0.is_none()))?;
+        let default = || self.machines.iter().find(|m| or_default && m.0.is_none());
+        let (_, user, password) = named.or_else(default)?;
         Some(Authorization::Basic { user: user.clone(), password: password.clone() })
     }
 }
@@ -242,8 +250,9 @@ mod tests {
         let n =
             Netrc::parse("# x\nmachine a.example login u password p\nmacdef m\nmachine no login\n\ndefault login d");
         let mut c = Credentials::default();
-        c.set_netrc(n);
+        c.set_netrc(n, vec!["b.example".to_owned()]);
         assert_eq!(c.for_url(&url("https://a.example/")).map(|a| a.header()).as_deref(), Some("Basic dTpw"));
+        assert_eq!(c.for_url(&url("https://c.example/")), None);
         assert_eq!(c.for_url(&url("https://b.example/")).map(|a| a.header()).as_deref(), Some("Basic ZDo="));
     }
 

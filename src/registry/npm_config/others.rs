@@ -30,7 +30,7 @@ fn text_of(sources: Sources<'_>, out: &mut NpmConfig, path: &Path) -> Option<Str
 fn given(sources: Sources<'_>, key: &str, value: &str, layer: SettingLayer, location: Location) -> Given {
     let (text, _) = ini::expand(value, &sources.environment.variables);
     let expanded = text != value;
-    Given { key: key.to_owned(), value: text, layer, location, expanded }
+    Given { key: key.to_owned(), value: text, layer, location, expanded, written: value.to_owned() }
 }
 
 /// The scalars of a YAML document by their path of keys, with the line of each. Aliases stand for nothing here.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfiguredOption, Given, PythonConfig, Reading, environment, flags, is_true, user_path};
+use super::{ConfiguredOption, Given, PythonConfig, Reading, disclosable, environment, flags, is_true, user_path};
 use crate::model::{Diagnostic, FileError, Location, SettingKind, SettingLayer};
 use crate::registry::http::ClientIdentity;
 use crate::registry::{PYPI_DEFAULT, ini};
@@ -65,13 +65,24 @@ pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
 /// Options inside requirements files: `--index-url` replaces everything so far, the others add.
 fn requirements(sources: Reading<'_>, out: &mut PythonConfig, mut off: bool) {
     for option in sources.file_options {
-        let given = Given {
+        let mut given = Given {
             value: option.value.clone().unwrap_or_default(),
             layer: SettingLayer::Project,
             location: option.location.clone(),
         };
+        let usable = match &option.written {
+            Some(written) => disclosable(sources, out, &given.value, written, &option.location),
+            None => Some(given.value.clone()),
+        };
+        let withheld = usable.is_none();
+        given.value = usable.unwrap_or_default();
         let base = sources.environment.cwd.as_path();
         match option.name {
+            "--index-url" if withheld => {
+                out.indexes.indexes.clear();
+                off = true;
+            }
+            _ if withheld => {}
             "--index-url" => {
                 out.indexes.indexes.clear();
                 off = false;

@@ -3,9 +3,8 @@
 use toml::{Table, Value};
 
 use super::uv::{line_of, read_toml};
-use super::{Given, PythonConfig, Reading, basic, environment, flags, may_send};
+use super::{Given, PythonConfig, Reading, basic, disclosable, environment, flags, may_send};
 use crate::model::{Diagnostic, Ecosystem, Location, SettingKind, SettingLayer, normalise_name};
-use crate::registry::http::split_user_info;
 use crate::registry::ini;
 
 /// One `source` table.
@@ -14,6 +13,8 @@ struct Source {
     given: Given,
     kind: String,
     verify: bool,
+    /// Its URL holds what may not be sent there: it is not asked.
+    withheld: bool,
 }
 
 fn sources_in(
@@ -40,16 +41,12 @@ fn sources_in(
             let message = format!("the URL of source `{}` needs ${name}, which is not set", text("name"));
             out.diagnostics.push(Diagnostic::new(location.clone(), message));
         }
-        let expanded = value != text("url");
-        let value = match url::Url::parse(&value) {
-            Ok(url) if expanded && !may_send(sources, out, &url, SettingLayer::Project, &location) => {
-                split_user_info(url).0.into()
-            }
-            _ => value,
-        };
+        let value = disclosable(sources, out, &value, &text("url"), &location);
+        let withheld = value.is_none();
+        let value = value.unwrap_or_default();
         let verify = table.get("verify_ssl").and_then(Value::as_bool).unwrap_or(true);
         let given = Given { value, layer: SettingLayer::Project, location };
-        found.push(Source { name: text("name"), given, kind: text(kind), verify });
+        found.push(Source { name: text("name"), given, kind: text(kind), verify, withheld });
     }
     (root, found)
 }
@@ -57,6 +54,9 @@ fn sources_in(
 impl PythonConfig {
     /// Adds a source; its index's place in the list.
     fn source(&mut self, source: &Source, sources: Reading<'_>, kind: SettingKind) -> Option<usize> {
+        if source.withheld {
+            return None;
+        }
         if !source.verify
             && let Some(host) = url::Url::parse(&source.given.value).ok().and_then(|u| u.host_str().map(str::to_owned))
         {
@@ -79,7 +79,7 @@ pub(super) fn poetry(sources: Reading<'_>, out: &mut PythonConfig) {
     }
     for source in &found {
         // `name = "PyPI"` without a URL is PyPI itself.
-        if source.given.value.is_empty() && source.name.eq_ignore_ascii_case("pypi") {
+        if source.given.value.is_empty() && !source.withheld && source.name.eq_ignore_ascii_case("pypi") {
             out.default_index();
             continue;
         }
@@ -119,7 +119,7 @@ pub(super) fn pdm(sources: Reading<'_>, out: &mut PythonConfig) {
         }
     }
     for source in &found {
-        if source.kind == "find_links" {
+        if source.kind == "find_links" && !source.withheld {
             out.find_links("source", &source.given, &sources.environment.cwd, sources.environment.home.as_deref());
         } else {
             let kind = if source.name == "pypi" { SettingKind::Index } else { SettingKind::ExtraIndex };

@@ -127,6 +127,7 @@ fn options_in_requirements_files_replace_and_add() {
     let option = |name: &'static str, value: &str| GlobalOption {
         name,
         value: Some(value.to_owned()),
+        written: None,
         location: Location::at("/p/requirements.txt", 1, 1),
     };
     let options = [
