@@ -12,6 +12,8 @@
 //!   ▼ Findings
 //!   │ policy
 //!   ▼ Verdict                         report prints it
+//!   │ enforce                         the real tool, with nothing but the plan to be had
+//!   ▼ Outcome
 //! ```
 //!
 //! The modules stand in reading order, and none uses one below it: a test reads this file and holds them to it.
@@ -48,6 +50,9 @@ pub mod rules;
 
 /// The pipeline in one place: Invocation → Judgement.
 pub mod judge;
+
+/// A cleared command, run so that nothing but its plan can come in: gateway, store, tool adapters, sandbox.
+pub mod enforce;
 
 /// Human and JSON, each format its own structs.
 pub mod report;

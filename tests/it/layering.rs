@@ -76,6 +76,7 @@ fn only_the_named_places_do_io() {
         ("registry/", &["std::fs", "reqwest", "std::net", "tokio"]),
         ("advisories/", &["std::fs"]),
         ("toolchain/", &["std::fs", "std::process", "std::env"]),
+        ("enforce/", &["std::fs", "std::process", "std::env", "std::net", "tokio"]),
         ("cli/", &["std::fs", "std::process", "println!", "std::env"]),
         ("main.rs", &["std::process", "std::env"]),
     ];

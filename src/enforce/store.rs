@@ -1,0 +1,319 @@
+//! Artifacts by digest, on disk, shared by every run: nothing is handed out that does not have the digest it is asked
+//! for by.
+//!
+//! In: bytes as they arrive, with the digests that a plan names. Out: files. An entry is written to a temporary file,
+//! hashed on the way, synced and renamed; and hashed again before it is used. Several processes may do all of it at once.
+
+use std::fs::{File, FileTimes};
+use std::io::{Error, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sha2::Digest as _;
+
+use crate::model::{Digest, DigestAlgorithm};
+
+/// How much is kept when nothing else is said: 5 GiB.
+pub const LIMIT: u64 = 5 << 30;
+/// Temporary files older than this belong to no running process: 1 day.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Hashes bytes by every algorithm that some digests need, and by SHA-256.
+#[derive(Clone)]
+pub struct Hasher {
+    sha256: sha2::Sha256,
+    sha1: Option<sha1::Sha1>,
+    sha224: Option<sha2::Sha224>,
+    sha384: Option<sha2::Sha384>,
+    sha512: Option<sha2::Sha512>,
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hasher").finish_non_exhaustive()
+    }
+}
+
+/// What was hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashed(Vec<Digest>);
+
+impl Hasher {
+    /// For the algorithms of `digests`.
+    pub fn new(digests: &[Digest]) -> Self {
+        let wants = |a: DigestAlgorithm| digests.iter().any(|d| d.algorithm() == a);
+        Self {
+            sha256: sha2::Sha256::new(),
+            sha1: wants(DigestAlgorithm::Sha1).then(sha1::Sha1::new),
+            sha224: wants(DigestAlgorithm::Sha224).then(sha2::Sha224::new),
+            sha384: wants(DigestAlgorithm::Sha384).then(sha2::Sha384::new),
+            sha512: wants(DigestAlgorithm::Sha512).then(sha2::Sha512::new),
+        }
+    }
+
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        if let Some(h) = &mut self.sha1 {
+            h.update(bytes);
+        }
+        if let Some(h) = &mut self.sha224 {
+            h.update(bytes);
+        }
+        if let Some(h) = &mut self.sha384 {
+            h.update(bytes);
+        }
+        if let Some(h) = &mut self.sha512 {
+            h.update(bytes);
+        }
+    }
+
+    /// The end.
+    pub fn finish(self) -> Hashed {
+        let of = |algorithm, bytes: &[u8]| Digest::from_bytes(algorithm, bytes).ok();
+        let all = [
+            of(DigestAlgorithm::Sha256, &self.sha256.finalize()),
+            self.sha1.and_then(|h| of(DigestAlgorithm::Sha1, &h.finalize())),
+            self.sha224.and_then(|h| of(DigestAlgorithm::Sha224, &h.finalize())),
+            self.sha384.and_then(|h| of(DigestAlgorithm::Sha384, &h.finalize())),
+            self.sha512.and_then(|h| of(DigestAlgorithm::Sha512, &h.finalize())),
+        ];
+        Hashed(all.into_iter().flatten().collect())
+    }
+}
+
+impl Hashed {
+    /// Whether the bytes have every one of these digests. MD5 is not computed and counts for nothing; when only it is
+    /// there, or nothing, the answer is yes.
+    pub fn matches(&self, digests: &[Digest]) -> bool {
+        digests.iter().filter(|d| d.algorithm() != DigestAlgorithm::Md5).all(|d| self.0.contains(d))
+    }
+
+    /// The SHA-256.
+    pub fn sha256(&self) -> Digest {
+        self.0.first().cloned().unwrap_or_else(|| Digest::sha256_of(b""))
+    }
+}
+
+/// The digest by which an artifact is kept: the strongest, if it proves anything.
+pub fn address(digests: &[Digest]) -> Option<&Digest> {
+    digests.iter().filter(|d| !d.algorithm().is_weak()).max()
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What the store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Entries.
+    pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A verified entry, open.
+#[derive(Debug)]
+pub struct Entry {
+    /// At its beginning.
+    pub file: File,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: Digest,
+}
+
+impl Store {
+    /// The store below this program's cache directory. Creates nothing yet.
+    pub fn new(cache: &Path) -> Self {
+        Self { root: cache.join("store") }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        let (shelf, rest) = hex.split_at(2);
+        self.root.join(digest.algorithm().name()).join(shelf).join(rest)
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The entry with these digests, verified now. One whose bytes are others is removed, and not there.
+    pub fn get(&self, digests: &[Digest]) -> Option<Entry> {
+        let path = self.path(address(digests)?);
+        let mut file = File::open(&path).ok()?;
+        let mut hasher = Hasher::new(digests);
+        let mut buffer = vec![0; 128 << 10];
+        let mut length = 0;
+        let whole = loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break true,
+                Ok(n) => {
+                    hasher.update(buffer.get(..n).unwrap_or_default());
+                    length += n as u64;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break false,
+            }
+        };
+        let hashed = hasher.finish();
+        if !whole || !hashed.matches(digests) {
+            self.evict(digests);
+            return None;
+        }
+        // The time says when it was used last; without it only the order of removal is wrong.
+        let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
+        file.seek(SeekFrom::Start(0)).ok()?;
+        Some(Entry { file, length, sha256: hashed.sha256() })
+    }
+
+    /// Removes an entry.
+    pub fn evict(&self, digests: &[Digest]) {
+        if let Some(digest) = address(digests) {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(self.path(digest));
+        }
+    }
+
+    /// Begins an entry with these digests.
+    pub fn writer(&self, digests: &[Digest]) -> std::io::Result<Writer> {
+        let directory = self.temporary();
+        std::fs::create_dir_all(&directory)?;
+        let file = tempfile::NamedTempFile::new_in(&directory)?;
+        Ok(Writer {
+            target: address(digests).map(|d| self.path(d)),
+            digests: digests.to_vec(),
+            hasher: Hasher::new(digests),
+            file,
+            length: 0,
+        })
+    }
+
+    /// Every entry with its length and the time of its last use.
+    fn entries(&self) -> Vec<(PathBuf, u64, SystemTime)> {
+        let below = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+        let mut out = Vec::new();
+        for kind in below(self.root.clone()).filter(|p| !p.ends_with("tmp")) {
+            for shelf in below(kind) {
+                for path in below(shelf) {
+                    if let Ok(meta) = path.symlink_metadata()
+                        && meta.is_file()
+                    {
+                        out.push((path, meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// How much it holds.
+    pub fn usage(&self) -> Usage {
+        let entries = self.entries();
+        Usage { entries: entries.len() as u64, bytes: entries.iter().map(|(_, length, _)| length).sum() }
+    }
+
+    /// Removes what was used longest ago until at most `limit` bytes remain, and temporary files that nobody writes.
+    pub fn prune(&self, limit: u64) {
+        let now = SystemTime::now();
+        for entry in std::fs::read_dir(self.temporary()).into_iter().flatten().flatten() {
+            let written = entry.metadata().and_then(|m| m.modified());
+            if written.is_ok_and(|t| now.duration_since(t).is_ok_and(|age| age > ABANDONED)) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        let mut entries = self.entries();
+        let mut held: u64 = entries.iter().map(|(_, length, _)| length).sum();
+        entries.sort_by_key(|(_, _, used)| *used);
+        for (path, length, _) in entries {
+            if held <= limit {
+                break;
+            }
+            if std::fs::remove_file(&path).is_ok() {
+                held -= length;
+            }
+        }
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) -> std::io::Result<()> {
+        match std::fs::remove_dir_all(&self.root) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An entry being written.
+#[derive(Debug)]
+pub struct Writer {
+    file: tempfile::NamedTempFile,
+    hasher: Hasher,
+    digests: Vec<Digest>,
+    /// Where it goes; `None`: it has no digest to be kept by, and lives as long as this run.
+    target: Option<PathBuf>,
+    length: u64,
+}
+
+/// A finished file: in the store, or for this run only.
+#[derive(Debug)]
+pub struct Stored {
+    /// The bytes; open, so that they stay even when the entry is removed.
+    pub file: File,
+    /// Their number.
+    pub length: u64,
+    /// Their SHA-256.
+    pub sha256: Digest,
+}
+
+impl Writer {
+    /// The next bytes. They can be read through [`Writer::reader`] at once.
+    pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.as_file_mut().write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// A second handle to what is being written.
+    pub fn reader(&self) -> std::io::Result<File> {
+        self.file.reopen()
+    }
+
+    /// Back to an empty file.
+    pub fn restart(&mut self) -> std::io::Result<()> {
+        self.file.as_file_mut().set_len(0)?;
+        self.file.as_file_mut().seek(SeekFrom::Start(0))?;
+        self.hasher = Hasher::new(&self.digests);
+        self.length = 0;
+        Ok(())
+    }
+
+    /// Verifies, and puts the entry in its place. An error of kind `InvalidData` when the bytes are others than the
+    /// digests say: then nothing is left of them.
+    pub fn finish(self) -> std::io::Result<Stored> {
+        let Self { file, hasher, digests, target, length } = self;
+        let hashed = hasher.finish();
+        if !hashed.matches(&digests) {
+            return Err(Error::new(ErrorKind::InvalidData, format!("its bytes have the digest {}", hashed.sha256())));
+        }
+        let out = Stored { file: file.reopen()?, length, sha256: hashed.sha256() };
+        let Some(target) = target else { return Ok(out) };
+        if let Some(shelf) = target.parent() {
+            std::fs::create_dir_all(shelf)?;
+        }
+        file.as_file().sync_data()?;
+        // Another run may have put the same bytes there: then the newer file takes the older one's place.
+        file.persist(&target).map_err(|e| e.error)?;
+        Ok(out)
+    }
+}

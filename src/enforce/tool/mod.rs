@@ -1,0 +1,92 @@
+//! One adapter for each family of tools: which changes to a command, its variables and its files make the tool ask the
+//! gateway and nobody else, and what has to be mended after it ended. [`run`] does what they have in common.
+
+pub mod cargo;
+pub mod npm;
+pub mod pip;
+pub mod uv;
+
+use std::path::PathBuf;
+
+use super::gateway::{Gateway, View};
+use super::{Ended, EnforceError, Form, Job, Limits, Outcome, Step, exec};
+use crate::invocation::Tool;
+
+/// What an adapter made of a job.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// Run one after the other; the first that fails is how the job ended.
+    pub steps: Vec<Step>,
+    /// Files that the tool may write gateway URLs into; mended when everything has run, whatever the end.
+    pub mend: Vec<PathBuf>,
+    /// Directories and files that the tool writes.
+    pub write: Vec<PathBuf>,
+    /// What could not be enforced, a sentence each.
+    pub uncovered: Vec<String>,
+    /// Files of our own that the steps need; removed at the end.
+    pub keep: Vec<tempfile::TempDir>,
+}
+
+/// How one family of tools is brought to ask the gateway.
+pub trait Adapter: Sync {
+    /// How much of the registries the tool may see. Nothing but the plan can be fetched in either.
+    fn view(&self, _job: &Job<'_>) -> View {
+        View::Plan
+    }
+
+    /// The steps that run the job through the gateway.
+    fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError>;
+
+    /// The steps that run the job without one, where no socket may listen.
+    fn frozen(&self, _job: &Job<'_>) -> Result<Prepared, EnforceError> {
+        Err(EnforceError::unsupported("no local port can be opened here, and this command needs one"))
+    }
+}
+
+fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
+    Some(match tool {
+        Tool::Pip => &pip::Pip,
+        Tool::Uv | Tool::Uvx => &uv::Uv,
+        Tool::Npm | Tool::Npx => &npm::Npm,
+        Tool::Cargo => &cargo::Cargo,
+        _ => return None,
+    })
+}
+
+pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
+    let tool = job.invocation.tool;
+    let Some(adapter) = adapter(tool) else {
+        return Err(EnforceError::unsupported(format!("{} is not run by this gate yet", tool.name())));
+    };
+    let started = match Gateway::start(job, adapter.view(job)) {
+        Ok(gateway) => Some(gateway),
+        Err(EnforceError::Io { .. }) => None,
+        Err(other) => return Err(other),
+    };
+    let prepared = match &started {
+        Some(gateway) => adapter.prepare(job, gateway)?,
+        None => adapter.frozen(job)?,
+    };
+    let limits =
+        Limits { port: started.as_ref().map(Gateway::port), write: prepared.write.clone(), runs_packages: false };
+    let mut done = Ok(Ended::Code(0));
+    for step in prepared.steps {
+        let limits = Limits { runs_packages: step.runs_packages, ..limits.clone() };
+        done = job.sandbox.contain(step, &limits, job).and_then(|step| exec::run(&step, job));
+        if !matches!(done, Ok(ended) if ended.success()) {
+            break;
+        }
+    }
+    let form = if started.is_some() { Form::Gateway } else { Form::Frozen };
+    let contained = job.sandbox.sentences(&limits);
+    let (mut refused, mut served, mut uncovered) = (Vec::new(), Vec::new(), prepared.uncovered);
+    if let Some(gateway) = started {
+        for path in &prepared.mend {
+            if let Err(error) = gateway.mend(path) {
+                uncovered.push(format!("{} still names the gateway: {error}", path.display()));
+            }
+        }
+        (refused, served) = gateway.stop();
+    }
+    Ok(Outcome { ended: done?, form, refused, served, contained, uncovered })
+}

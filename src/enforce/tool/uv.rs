@@ -1,0 +1,15 @@
+//! uv through the gateway: which settings point it there, and what is put back afterwards.
+
+use super::{Adapter, Prepared};
+use crate::enforce::gateway::Gateway;
+use crate::enforce::{EnforceError, Job};
+
+/// The adapter of uv.
+#[derive(Debug, Clone, Copy)]
+pub struct Uv;
+
+impl Adapter for Uv {
+    fn prepare(&self, _job: &Job<'_>, _gateway: &Gateway) -> Result<Prepared, EnforceError> {
+        Err(EnforceError::unsupported("uv is not run by this gate yet"))
+    }
+}
