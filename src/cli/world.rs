@@ -10,9 +10,10 @@ use super::process::Disk;
 use super::session::Session;
 use crate::ecosystem::cargo::config::Config;
 use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
+use crate::enforce::Upstream;
 use crate::invocation::{FileRole, Flag, FlagEffect, Invocation};
 use crate::judge::{Connected, World};
-use crate::model::{Environment, InterpreterFacts, Location, PackageName, Setting, SignalGap};
+use crate::model::{Ecosystem, Environment, InterpreterFacts, Location, PackageName, Setting, SignalGap};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
 use crate::registry::python_config::ConfiguredOption;
@@ -33,6 +34,7 @@ pub(super) struct RealWorld {
     npm: Made<dyn NpmRegistry>,
     crates: Made<dyn CrateIndex>,
     interpreters: Known<InterpreterFacts>,
+    upstreams: Known<Upstream>,
     cache: Option<PathBuf>,
     settings: Mutex<Vec<Setting>>,
 }
@@ -52,9 +54,31 @@ impl RealWorld {
             npm: Mutex::default(),
             crates: Mutex::default(),
             interpreters: Mutex::default(),
+            upstreams: Mutex::default(),
             cache: cache_directory(&session.environment),
             settings: Mutex::default(),
         }
+    }
+
+    /// The registries of a command that was judged here, to run it against; `None` when it has none that can be used.
+    pub fn upstream(&self, invocation: &Invocation, environment: &Environment) -> Option<Upstream> {
+        let known = || {
+            let all = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter().find(|(i, cwd, _)| i == invocation && *cwd == environment.cwd).map(|(_, _, u)| u.clone())
+        };
+        known().or_else(|| {
+            match invocation.tool.ecosystem()? {
+                Ecosystem::PyPI => drop(self.python(invocation, environment)),
+                Ecosystem::Npm => drop(self.npm(invocation, environment)),
+                Ecosystem::CratesIo => drop(self.crates(invocation, environment)),
+            }
+            known()
+        })
+    }
+
+    fn remember(&self, invocation: &Invocation, environment: &Environment, upstream: Upstream) {
+        let mut all = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((invocation.clone(), environment.cwd.clone(), upstream));
     }
 
     fn note(&self, settings: Vec<Setting>) {
@@ -142,11 +166,12 @@ impl World for RealWorld {
             };
             let config = python_config::read_trusting(sources, &trusted);
             self.note(config.settings);
-            Connected {
-                index: Arc::new(self.registries.python(config.indexes, config.profile)),
-                flags: flags(config.options),
-                diagnostics: config.diagnostics,
-            }
+            let python = self.registries.python(config.indexes.clone(), config.profile);
+            let client = python.client().clone();
+            let index: Arc<dyn PythonIndex> = Arc::new(python);
+            let upstream = Upstream::Python { index: Arc::clone(&index), indexes: config.indexes, client };
+            self.remember(invocation, environment, upstream);
+            Connected { index, flags: flags(config.options), diagnostics: config.diagnostics }
         })
     }
 
@@ -162,11 +187,12 @@ impl World for RealWorld {
                 }
             };
             self.note(config.settings);
-            Connected {
-                index: Arc::new(self.registries.npm(config.scopes, config.profile)),
-                flags: flags(config.options),
-                diagnostics: config.diagnostics,
-            }
+            let npm = self.registries.npm(config.scopes.clone(), config.profile);
+            let client = npm.client().clone();
+            let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
+            let upstream = Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, client };
+            self.remember(invocation, environment, upstream);
+            Connected { index: registry, flags: flags(config.options), diagnostics: config.diagnostics }
         })
     }
 
@@ -180,11 +206,12 @@ impl World for RealWorld {
             self.note(programs.settings());
             let mut diagnostics = config.diagnostics;
             diagnostics.extend(programs.diagnostics);
-            Connected {
-                index: Arc::new(self.registries.crates(config.registries, config.profile)),
-                flags: Vec::new(),
-                diagnostics,
-            }
+            let crates = self.registries.crates(config.registries.clone(), config.profile);
+            let client = crates.client().clone();
+            let index: Arc<dyn CrateIndex> = Arc::new(crates);
+            let upstream = Upstream::Crates { index: Arc::clone(&index), registries: config.registries, client };
+            self.remember(invocation, environment, upstream);
+            Connected { index, flags: Vec::new(), diagnostics }
         })
     }
 

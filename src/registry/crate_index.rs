@@ -120,6 +120,11 @@ impl std::fmt::Debug for CrateIndexes {
 }
 
 impl CrateIndexes {
+    /// The client that it asks with: one tool's time-outs, proxies, certificates and credentials.
+    pub fn client(&self) -> &super::http::Client {
+        &self.shared.fetcher.client
+    }
+
     /// Asks nothing yet.
     pub fn new(
         config: CrateRegistries,

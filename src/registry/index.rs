@@ -123,6 +123,11 @@ impl std::fmt::Debug for SimpleIndexes {
 }
 
 impl SimpleIndexes {
+    /// The client that it asks with: one tool's time-outs, proxies, certificates and credentials.
+    pub fn client(&self) -> &super::http::Client {
+        &self.shared.fetcher.client
+    }
+
     /// Asks nothing yet.
     pub fn new(config: Indexes, fetcher: Fetcher, pool: Pool, files: Arc<dyn Files>, private: PrivateNames) -> Self {
         Self {

@@ -80,6 +80,11 @@ impl std::fmt::Debug for Packuments {
 }
 
 impl Packuments {
+    /// The client that it asks with: one tool's time-outs, proxies, certificates and credentials.
+    pub fn client(&self) -> &super::http::Client {
+        &self.shared.fetcher.client
+    }
+
     /// Asks nothing yet.
     pub fn new(scopes: Scopes, fetcher: Fetcher, pool: Pool, private: PrivateNames) -> Self {
         let (packuments, for_lock, seen) = (Memo::default(), Memo::default(), Mutex::default());
