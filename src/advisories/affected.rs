@@ -149,7 +149,7 @@ impl<'a> Query<'a> {
 
     /// Whether the record names this version in `versions`. An empty version is one that is not known: every one.
     pub fn named_by(&self, entry: &Entry) -> bool {
-        let named = |(key, written): &(String, String)| self.keys.contains(key) || written == self.version;
+        let named = |(key, written): (&str, &str)| self.keys.iter().any(|k| k == key) || written == self.version;
         self.version.is_empty() || entry.versions.iter().any(named)
     }
 
@@ -266,7 +266,7 @@ pub fn reading(ecosystem: Ecosystem, entry: &Entry) -> Reading {
     if !overbroad {
         return Reading::Narrow { overbroad };
     }
-    let named = entry.versions.iter().map(|(_, written)| written.as_str());
+    let named = entry.versions.iter().map(|(_, written)| written);
     let narrower = entry.ranges.iter().filter(|r| !is_catch_all(r)).flatten();
     let ranged = narrower.filter(|e| e.kind == EventKind::Introduced).map(|e| e.version.as_str());
     let earlier = |a: &str, b: &str| compare(ecosystem, a, b) == Some(Ordering::Less);

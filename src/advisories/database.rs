@@ -2,9 +2,10 @@
 //!
 //! Records of one alias group are one [`Match`]: MAL, GHSA, PYSEC and RUSTSEC records of one incident are joined.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use super::affected::{self, Query, Reading};
 use super::entry::{Entry, EventKind};
@@ -186,7 +187,7 @@ pub struct Lazy {
     now: Timestamp,
     database: OnceLock<Database>,
     /// Answers given already: several rules ask the same of every release of a plan.
-    given: Mutex<HashMap<Asked, Vec<Match>>>,
+    given: Mutex<FxHashMap<Asked, Vec<Match>>>,
 }
 
 /// A release, and the moment at which it is asked about.
@@ -258,7 +259,7 @@ impl Advisories for Database {
             if whole && entry.kind == Kind::Malware {
                 out.push(("*".to_owned(), id.clone()));
             }
-            out.extend(entry.versions.iter().map(|(_, written)| (written.clone(), id.clone())));
+            out.extend(entry.versions.iter().map(|(_, written)| (written.to_owned(), id.clone())));
             let ends = entry.ranges.iter().filter(|r| !affected::is_catch_all(r)).flatten();
             let ends = ends.filter(|e| matches!(e.kind, EventKind::Introduced | EventKind::LastAffected));
             out.extend(ends.filter(|e| e.version != "0").map(|e| (without_dash_zero(&e.version), id.clone())));
@@ -298,7 +299,7 @@ fn groups(entries: &[Entry]) -> Vec<Vec<&Entry>> {
         }
         i
     }
-    let mut first: rustc_hash::FxHashMap<&str, usize> = rustc_hash::FxHashMap::default();
+    let mut first: FxHashMap<&str, usize> = FxHashMap::default();
     for (i, entry) in entries.iter().enumerate() {
         for id in std::iter::once(&entry.id).chain(&entry.aliases) {
             let other = *first.entry(id).or_insert(i);
@@ -307,7 +308,7 @@ fn groups(entries: &[Entry]) -> Vec<Vec<&Entry>> {
         }
     }
     let mut out: Vec<Vec<&Entry>> = Vec::new();
-    let mut place: rustc_hash::FxHashMap<usize, usize> = rustc_hash::FxHashMap::default();
+    let mut place: FxHashMap<usize, usize> = FxHashMap::default();
     for (i, entry) in entries.iter().enumerate() {
         let at = *place.entry(root(&mut parent, i)).or_insert(out.len());
         match out.get_mut(at) {

@@ -36,10 +36,42 @@ pub struct Entry {
     pub knowable: Option<Timestamp>,
     /// When it was taken back.
     pub withdrawn: Option<Timestamp>,
-    /// Versions by name, each as [`affected::key`] and as written.
-    pub versions: Vec<(String, String)>,
+    /// Versions by name.
+    pub versions: Versions,
     /// Ranges of versions (GIT left out), events in the record's order.
     pub ranges: Vec<Vec<Event>>,
+}
+
+/// Versions by name, each as [`affected::key`] and as written, in the index's own bytes: some records name hundreds, and
+/// a look-up reads them once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Versions(Box<[u8]>);
+
+impl Versions {
+    /// Packs them.
+    pub fn new<'a>(versions: impl Iterator<Item = (String, &'a str)>) -> Self {
+        let mut out = Vec::new();
+        for (key, written) in versions {
+            put_text(&mut out, &key);
+            // Most versions are written canonically; an empty text says so.
+            put_text(&mut out, if key == written { "" } else { written });
+        }
+        Self(out.into())
+    }
+
+    /// Each version's key, and the version as written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut input: &[u8] = &self.0;
+        std::iter::from_fn(move || {
+            let (key, written) = (take_str(&mut input)?, take_str(&mut input)?);
+            Some((key, if written.is_empty() { key } else { written }))
+        })
+    }
+
+    /// Whether no version is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// One event of a range.
@@ -96,7 +128,9 @@ impl Entry {
             knowable: knowable(record).or(published).or(modified),
             // A time that cannot be read still says that the record was taken back.
             withdrawn: record.withdrawn.as_deref().map(|t| time(Some(t)).unwrap_or(Timestamp::MIN)),
-            versions: list.iter().flat_map(|a| &a.versions).map(|v| (affected::key(ecosystem, v), v.clone())).collect(),
+            versions: Versions::new(
+                list.iter().flat_map(|a| &a.versions).map(|v| (affected::key(ecosystem, v), v.as_str())),
+            ),
             ranges: list
                 .iter()
                 .flat_map(|a| &a.ranges)
@@ -137,12 +171,8 @@ impl Entry {
         for t in [self.published, self.modified, self.knowable, self.withdrawn] {
             put_time(out, t);
         }
-        put_number(out, self.versions.len() as u64);
-        for (key, written) in &self.versions {
-            put_text(out, key);
-            // Most versions are written canonically; an empty text says so.
-            put_text(out, if key == written { "" } else { written });
-        }
+        put_number(out, self.versions.0.len() as u64);
+        out.extend_from_slice(&self.versions.0);
         put_number(out, self.ranges.len() as u64);
         for events in &self.ranges {
             put_number(out, events.len() as u64);
@@ -169,11 +199,14 @@ impl Entry {
         let url = take_text(input)?;
         let (published, modified) = (take_time(input)?, take_time(input)?);
         let (knowable, withdrawn) = (take_time(input)?, take_time(input)?);
-        let versions = take_list(input, |i| {
-            let key = take_text(i)?;
-            let written = take_text(i)?;
-            Some(if written.is_empty() { (key.clone(), key) } else { (key, written) })
-        })?;
+        let length = take_number(input)?;
+        let versions = Versions(take_bytes(input, length)?.into());
+        // A list that breaks off would clear the versions after the break.
+        let mut rest: &[u8] = &versions.0;
+        while !rest.is_empty() {
+            take_str(&mut rest)?;
+            take_str(&mut rest)?;
+        }
         let ranges = take_list(input, |i| {
             take_list(i, |i| {
                 let kinds = [EventKind::Fixed, EventKind::Introduced, EventKind::LastAffected, EventKind::Limit];
@@ -286,8 +319,12 @@ pub(super) fn take_bytes<'a>(input: &mut &'a [u8], len: u64) -> Option<&'a [u8]>
 }
 
 fn take_text(input: &mut &[u8]) -> Option<String> {
+    take_str(input).map(str::to_owned)
+}
+
+fn take_str<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     let len = take_number(input)?;
-    String::from_utf8(take_bytes(input, len)?.to_vec()).ok()
+    str::from_utf8(take_bytes(input, len)?).ok()
 }
 
 fn take_time(input: &mut &[u8]) -> Option<Option<Timestamp>> {

@@ -25,7 +25,7 @@ use crate::model::{Ecosystem, PackageName, Timestamp};
 /// First bytes of every index file.
 pub(super) const MAGIC: &[u8; 8] = b"tidewadv";
 /// Changes with every change of the layout or of [`Entry`]'s bytes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Length of the header in bytes.
 pub(super) const HEADER: usize = 8 + 4 + 4 + 5 * 8 + SECTIONS * 24 + 8;
 /// Number of sections.

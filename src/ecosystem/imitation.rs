@@ -221,17 +221,114 @@ fn skeleton(squeezed: &str) -> String {
         .fold(single, |text, (pair, letter)| if text.contains(pair) { text.replace(pair, letter) } else { text })
 }
 
-/// The well-known names of one ecosystem, taken apart on the first question about it.
-fn known(ecosystem: Ecosystem) -> &'static [Parts<'static>] {
-    type Known = LazyLock<Vec<Parts<'static>>>;
-    static PYPI: Known = LazyLock::new(|| popular::well_known(Ecosystem::PyPI).map(Parts::new).collect());
-    static NPM: Known = LazyLock::new(|| popular::well_known(Ecosystem::Npm).map(Parts::new).collect());
-    static CRATES: Known = LazyLock::new(|| popular::well_known(Ecosystem::CratesIo).map(Parts::new).collect());
-    match ecosystem {
-        Ecosystem::PyPI => &PYPI,
-        Ecosystem::Npm => &NPM,
-        Ecosystem::CratesIo => &CRATES,
+/// A well-known name, as far as it takes to tell that it is unlike another: few names get past that, and only those
+/// are taken apart.
+#[derive(Debug)]
+struct Sketch {
+    canonical: &'static str,
+    /// Its letters and digits, scope included: a range of [`Sketches::letters`].
+    letters: std::ops::Range<usize>,
+    /// Of those, how many belong to the scope.
+    scope: usize,
+    /// Which characters the part after the scope has, by [`bit`].
+    mask: u64,
+}
+
+/// The well-known names of one ecosystem (all of them ASCII), sketched on the first question about it.
+#[derive(Debug, Default)]
+struct Sketches {
+    letters: String,
+    all: Vec<Sketch>,
+}
+
+impl Sketches {
+    fn new(ecosystem: Ecosystem) -> Self {
+        let mut out = Self::default();
+        for canonical in popular::well_known(ecosystem) {
+            let start = out.letters.len();
+            let mut scope = 0;
+            for c in canonical.chars() {
+                match c {
+                    '/' => scope = out.letters.len() - start,
+                    c if c.is_ascii_alphanumeric() => out.letters.push(c.to_ascii_lowercase()),
+                    _ => {}
+                }
+            }
+            let letters = start..out.letters.len();
+            let mask = mask(out.letters.get(start + scope..).unwrap_or_default());
+            out.all.push(Sketch { canonical, letters, scope, mask });
+        }
+        out
     }
+
+    fn of(ecosystem: Ecosystem) -> &'static Self {
+        static PYPI: LazyLock<Sketches> = LazyLock::new(|| Sketches::new(Ecosystem::PyPI));
+        static NPM: LazyLock<Sketches> = LazyLock::new(|| Sketches::new(Ecosystem::Npm));
+        static CRATES: LazyLock<Sketches> = LazyLock::new(|| Sketches::new(Ecosystem::CratesIo));
+        match ecosystem {
+            Ecosystem::PyPI => &PYPI,
+            Ecosystem::Npm => &NPM,
+            Ecosystem::CratesIo => &CRATES,
+        }
+    }
+}
+
+/// One bit for a digit or a letter; the characters that pass for one another share theirs, and those of [`PAIRS`]
+/// have none, so that two names with the same skeleton have the same bits.
+fn bit(c: char) -> u64 {
+    match c {
+        '0' => bit('o'),
+        '1' | 'i' => bit('l'),
+        '5' => bit('s'),
+        'r' | 'n' | 'm' | 'v' | 'w' => 0,
+        'a'..='z' | '2'..='9' => 1 << (u32::from(c) & 63),
+        // A letter of another script may pass for one of these: it says nothing.
+        _ => 0,
+    }
+}
+
+fn mask(letters: &str) -> u64 {
+    letters.chars().fold(0, |mask, c| mask | bit(c))
+}
+
+/// What is asked of every sketch, prepared once.
+struct Question<'o> {
+    own: &'o Parts<'o>,
+    /// The name and what remains of it without a word that means nothing.
+    texts: Vec<&'o str>,
+    /// Of the name, and of its scope.
+    masks: (u64, u64),
+}
+
+impl<'o> Question<'o> {
+    fn new(own: &'o Parts<'o>) -> Self {
+        let (name, scope) = (own.name.squeezed.as_str(), own.scope_letters.squeezed.as_str());
+        let texts = own.bares.iter().map(String::as_str).chain([name]).collect();
+        Self { own, texts, masks: (mask(name), mask(scope)) }
+    }
+
+    /// Whether [`alike`] could say anything but `None`. Errs on the side of yes.
+    fn may_be_alike(&self, sketches: &Sketches, known: &Sketch) -> bool {
+        let whole = sketches.letters.get(known.letters.clone()).unwrap_or_default();
+        let (scope, name) = whole.split_at_checked(known.scope).unwrap_or(("", whole));
+        let own = self.own.name.squeezed.as_str();
+        match (self.own.scope.is_empty(), scope.is_empty()) {
+            (true, false) => own == whole,
+            (false, true) => false,
+            (false, false) => may_be_one(&self.own.scope_letters.squeezed, self.masks.1, scope, mask(scope)),
+            // An affix stands at an end, so what remains is the beginning or the end of the name.
+            (true, true) => {
+                may_be_one(own, self.masks.0, name, known.mask)
+                    || self.texts.iter().any(|t| name.starts_with(t) || name.ends_with(t))
+            }
+        }
+    }
+}
+
+/// Whether two texts could differ by two edits, or have the same skeleton. Letters of another script have no bits.
+fn may_be_one(own: &str, own_mask: u64, known: &str, known_mask: u64) -> bool {
+    let edits = own.len().abs_diff(known.len()) <= 2 && (own_mask ^ known_mask).count_ones() <= 4;
+    edits || own_mask == known_mask || !own.is_ascii()
 }
 
 /// The well-known name that `name` imitates; `None` when it is itself well known, or like none.
@@ -241,12 +338,15 @@ pub fn imitates(name: &PackageName) -> Option<Imitation> {
         return None;
     }
     let own = Parts::new(name.canonical());
-    let all = known(ecosystem);
+    let sketches = Sketches::of(ecosystem);
     // A scope belongs to one owner: what is in a known one is no stranger's.
-    if !own.scope.is_empty() && all.iter().any(|known| known.scope == own.scope) {
+    let scope_of = |known: &Sketch| known.canonical.strip_prefix('@').and_then(|rest| rest.split_once('/'));
+    if !own.scope.is_empty() && sketches.all.iter().any(|k| scope_of(k).is_some_and(|(scope, _)| scope == own.scope)) {
         return None;
     }
-    let here = all.iter().filter_map(|known| Some((alike(&own, known)?, known.canonical)));
+    let question = Question::new(&own);
+    let near = sketches.all.iter().filter(|known| question.may_be_alike(sketches, known));
+    let here = near.filter_map(|known| Some((alike(&own, &Parts::new(known.canonical))?, known.canonical)));
     if let Some((how, of)) = here.min_by_key(|(how, _)| *how) {
         return Some(Imitation { of, ecosystem, how });
     }
@@ -388,6 +488,42 @@ mod tests {
             (Ecosystem::Npm, "@/"),
         ] {
             assert_eq!(like(ecosystem, name), None, "{name}");
+        }
+    }
+
+    /// The sketch leaves out no name that a full comparison finds.
+    #[test]
+    fn the_sketch_misses_nothing() {
+        let slow = |all: &[Parts<'static>], name: &str| {
+            let own = Parts::new(name);
+            all.iter().filter_map(|known| Some((known.canonical, alike(&own, known)?))).collect::<Vec<_>>()
+        };
+        let fast = |ecosystem: Ecosystem, name: &str| {
+            let own = Parts::new(name);
+            let (sketches, question) = (Sketches::of(ecosystem), Question::new(&own));
+            let near = sketches.all.iter().filter(|known| question.may_be_alike(sketches, known));
+            near.filter_map(|k| Some((k.canonical, alike(&own, &Parts::new(k.canonical))?))).collect::<Vec<_>>()
+        };
+        for ecosystem in Ecosystem::ALL {
+            let all: Vec<Parts<'static>> = popular::well_known(ecosystem).map(Parts::new).collect();
+            for known in popular::best_known(ecosystem).step_by(50) {
+                let plain = known.replace(['-', '_', '/', '@'], "");
+                let (head, tail) = plain.split_at(plain.len() / 2);
+                for name in [
+                    format!("python-{known}"),
+                    format!("{plain}js"),
+                    format!("{tail}-{head}"),
+                    format!("{head}x{tail}"),
+                    format!("{}{tail}", &head[1..]),
+                    plain.replace('o', "0").replace('m', "rn").replace('w', "vv"),
+                    plain.replace('a', "а").replace('e', "е"),
+                    format!("@{head}/{tail}"),
+                    format!("{plain}s"),
+                    format!("{plain}-core-utils"),
+                ] {
+                    assert_eq!(fast(ecosystem, &name), slow(&all, &name), "{ecosystem}: {name}");
+                }
+            }
         }
     }
 

@@ -36,7 +36,27 @@ const AFFIXES: &[&str] =
 
 /// Whether a name is one of the well-known ones.
 pub fn is_well_known(name: &PackageName) -> bool {
-    well_known(name.ecosystem()).any(|known| known == name.canonical())
+    let name_text = name.canonical();
+    is_word_of(more(name.ecosystem()).trim_ascii_end(), name_text)
+        || best_known(name.ecosystem()).any(|known| known == name_text)
+}
+
+/// Whether a text of sorted names with a space between each holds this one.
+fn is_word_of(sorted: &str, name: &str) -> bool {
+    let (mut low, mut high) = (0, sorted.len());
+    // Halves the text at the beginning of a name. Both ends are always such beginnings, or the end.
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = sorted.as_bytes()[low..middle].iter().rposition(|b| *b == b' ').map_or(low, |at| low + at + 1);
+        let rest = &sorted.as_bytes()[start..];
+        let end = rest.iter().position(|b| *b == b' ').map_or(sorted.len(), |at| start + at);
+        match sorted.as_bytes()[start..end].cmp(name.as_bytes()) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => low = end + 1,
+            std::cmp::Ordering::Greater => high = start,
+        }
+    }
+    false
 }
 
 /// Up to three well-known names near to `name`, nearest first: the same letters with other separators, an affix more
@@ -122,6 +142,18 @@ mod tests {
         }
         assert!(near(&PackageName::new(Ecosystem::PyPI, "qqqqzzzz")).is_empty());
         assert!(near(&PackageName::new(Ecosystem::Npm, "")).is_empty());
+    }
+
+    #[test]
+    fn every_name_of_the_lists_is_well_known_and_no_other() {
+        for ecosystem in Ecosystem::ALL {
+            for name in well_known(ecosystem) {
+                assert!(is_well_known(&PackageName::new(ecosystem, name)), "{ecosystem}: {name}");
+            }
+            for name in ["", "a", "zzzzzz", "0", "requests-x", "-", " "] {
+                assert!(!is_word_of(more(ecosystem), name), "{ecosystem}: {name:?}");
+            }
+        }
     }
 
     #[test]

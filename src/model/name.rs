@@ -83,6 +83,17 @@ pub fn normalise_name(ecosystem: Ecosystem, name: &str) -> String {
     }
 }
 
+/// Whether a name is certainly its own normal form: most names in lockfiles are.
+fn is_normal(ecosystem: Ecosystem, name: &str) -> bool {
+    match ecosystem {
+        Ecosystem::PyPI => {
+            name.bytes().all(|b| b != b'_' && b != b'.' && !b.is_ascii_uppercase()) && !name.contains("--")
+        }
+        Ecosystem::CratesIo => name.bytes().all(|b| b != b'_' && !b.is_ascii_uppercase()),
+        Ecosystem::Npm => true,
+    }
+}
+
 /// A package's name: what was written, and the canonical form that comparison, ordering and hashing use.
 ///
 /// Not validated: a hostile lockfile may hold any text here. [`PackageName::is_well_formed`] says
@@ -97,10 +108,10 @@ pub struct PackageName {
 impl PackageName {
     /// Takes the text as written.
     pub fn new(ecosystem: Ecosystem, written: &str) -> Self {
-        let canonical = normalise_name(ecosystem, written);
-        let written: Arc<str> = Arc::from(written);
-        let canonical = if *canonical == *written { Arc::clone(&written) } else { Arc::from(canonical) };
-        Self { ecosystem, written, canonical }
+        let text: Arc<str> = Arc::from(written);
+        let canonical =
+            if is_normal(ecosystem, written) { Arc::clone(&text) } else { normalise_name(ecosystem, written).into() };
+        Self { ecosystem, written: text, canonical }
     }
 
     /// The ecosystem the name belongs to.
@@ -249,6 +260,16 @@ fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_as_normal_is() {
+        for name in ["a", "a-b", "a--b", "a_b", "A", "a.b", "-a-", "a-", "é", "", "-", "a-.b"] {
+            for ecosystem in Ecosystem::ALL {
+                let canonical = normalise_name(ecosystem, name);
+                assert_eq!(PackageName::new(ecosystem, name).canonical(), canonical, "{ecosystem}: {name}");
+            }
+        }
+    }
 
     #[test]
     fn names_compare_by_their_canonical_form() {

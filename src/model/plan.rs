@@ -334,21 +334,41 @@ impl Plan {
     /// The plan's identity: SHA-256 over what would be installed and from where. Depends on ids, sources,
     /// artifact names and digests, and on what is unresolved; not on times, order, or where a requirement stands.
     pub fn digest(&self) -> Digest {
-        let mut lines: Vec<String> = Vec::new();
+        use std::fmt::Write as _;
+        // One text for all lines: a plan of a thousand packages has some thousand of them. Writing to a `String` does
+        // not fail.
+        let mut text = String::with_capacity(self.packages.len() * 256);
+        let mut ends: Vec<usize> = Vec::with_capacity(self.packages.len() * 3);
         for p in &self.packages {
-            lines.push(format!("package {} {} {}", p.id.purl(), p.source.kind(), p.source.url()));
+            let purl = p.id.purl();
+            for word in ["package ", &purl, " ", p.source.kind(), " ", &p.source.url()] {
+                text.push_str(word);
+            }
+            ends.push(text.len());
             if let Source::Git { commit, reference, .. } = &p.source {
-                lines.push(format!("git {} {:?} {:?}", p.id.purl(), reference, commit));
+                let _ = write!(text, "git {purl} {reference:?} {commit:?}");
+                ends.push(text.len());
             }
             for a in &p.artifacts {
-                let digests: Vec<String> = a.digests.iter().map(ToString::to_string).collect();
-                lines.push(format!("artifact {} {:?} {}", p.id.purl(), a.filename, digests.join(" ")));
+                for word in ["artifact ", &purl, " "] {
+                    text.push_str(word);
+                }
+                let _ = write!(text, "{:?} ", a.filename);
+                for (n, digest) in a.digests.iter().enumerate() {
+                    for word in [if n == 0 { "" } else { " " }, digest.algorithm().name(), ":", &digest.hex()] {
+                        text.push_str(word);
+                    }
+                }
+                ends.push(text.len());
             }
         }
         for u in &self.unresolved {
-            lines.push(format!("unresolved {:?} {:?}", u.requirement, u.cause));
+            let _ = write!(text, "unresolved {:?} {:?}", u.requirement, u.cause);
+            ends.push(text.len());
         }
-        lines.sort();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let mut lines: Vec<&str> = starts.zip(&ends).filter_map(|(start, end)| text.get(start..*end)).collect();
+        lines.sort_unstable();
         lines.dedup();
         Digest::sha256_of(lines.join("\n").as_bytes())
     }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::ecosystem::cargo::lock as cargo_lock;
 use crate::ecosystem::cargo::source::{SourceId, plan_source};
@@ -105,7 +106,7 @@ pub fn cargo(path: &Path, text: &str) -> Plan {
     let ids: Vec<PackageId> = lock
         .packages
         .iter()
-        .map(|p| PackageId::new(PackageName::new(Ecosystem::CratesIo, &p.name), &p.version))
+        .map(|p| PackageId { name: PackageName::new(Ecosystem::CratesIo, &p.name), version: Arc::clone(&p.version) })
         .collect();
     let edges: Vec<Vec<usize>> = lock.packages.iter().map(|p| p.dependencies.clone()).collect();
     let roots: Vec<usize> = (0..lock.packages.len()).filter(|i| lock.packages[*i].source.is_none()).collect();
@@ -116,11 +117,17 @@ pub fn cargo(path: &Path, text: &str) -> Plan {
             required_by[to].push(ids[from].clone());
         }
     }
+    let place = Location::file(path).place;
+    let mut last: Option<(Arc<str>, Option<Source>)> = None;
     for (at, locked) in lock.packages.iter().enumerate() {
         let Some(source_text) = &locked.source else { continue };
-        let location = locked.location(path);
-        let source = match SourceId::parse(source_text) {
-            Some(id) => plan_source(&id),
+        let location = Location { place: place.clone(), line: locked.line, column: locked.column };
+        // The texts are shared by all packages of one source, and most lockfiles have one.
+        if last.as_ref().is_none_or(|(text, _)| !Arc::ptr_eq(text, source_text)) {
+            last = Some((Arc::clone(source_text), SourceId::parse(source_text).map(|id| plan_source(&id))));
+        }
+        let source = match last.as_ref().and_then(|(_, source)| source.clone()) {
+            Some(source) => source,
             None => {
                 plan.unresolved.push(Unresolved {
                     requirement: format!("{} {}", locked.name, locked.version),

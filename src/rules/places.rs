@@ -26,7 +26,18 @@ static DEFAULT_PREFIXES: LazyLock<Vec<RegistryPrefix>> =
 
 /// Whether a URL belongs to a public default registry.
 pub fn is_default(url: &str) -> bool {
-    registry_url(url).is_some_and(|url| DEFAULT_PREFIXES.iter().any(|d| d.covers(&url)))
+    is_plainly_default(url) || registry_url(url).is_some_and(|url| DEFAULT_PREFIXES.iter().any(|d| d.covers(&url)))
+}
+
+/// The same for a URL whose text alone tells: a default as it is written above, and a path of everyday characters.
+/// Nearly all of a lockfile's URLs are such, and parsing each would take longer than everything else.
+fn is_plainly_default(url: &str) -> bool {
+    let url = url.strip_prefix("sparse+").or_else(|| url.strip_prefix("registry+")).unwrap_or(url);
+    let everyday = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'+' | b'@');
+    DEFAULTS
+        .iter()
+        .filter_map(|d| url.strip_prefix(d))
+        .any(|rest| (rest.is_empty() || rest.starts_with('/')) && rest.bytes().all(everyday) && !rest.contains("/."))
 }
 
 /// Whether a host is this machine.
@@ -43,6 +54,10 @@ pub(super) fn plain_scheme(text: &str) -> Option<String> {
         .iter()
         .find_map(|prefix| text.strip_prefix(prefix))
         .unwrap_or(text);
+    // Whatever else such a text holds, it is not fetched without TLS.
+    if text.is_empty() || text.starts_with("https://") {
+        return None;
+    }
     let url = Url::parse(text).ok()?;
     if !matches!(url.scheme(), "http" | "git" | "ftp" | "svn") {
         return None;
@@ -147,6 +162,8 @@ mod tests {
             "https://registry.yarnpkg.com/",
             "sparse+https://index.crates.io/",
             "registry+https://github.com/rust-lang/crates.io-index",
+            "HTTPS://Registry.NPMJS.org:443/express",
+            "https://registry.npmjs.org/@a/b/-/b-1.0.0+x.tgz",
         ] {
             assert!(is_default(yes), "{yes}");
         }
@@ -157,6 +174,9 @@ mod tests {
             "https://registry.npmjs.org.evil.test/",
             "https://registry.npmjs.org@evil.test/",
             "https://github.com/rust-lang/crates.io-index-evil",
+            "https://github.com/rust-lang/crates.io-index/../../evil/x",
+            "https://github.com/rust-lang/crates.io-index/%2e%2e/evil",
+            "https://github.com/rust-lang/crates.io-index/./../evil",
             "",
         ] {
             assert!(!is_default(no), "{no}");

@@ -49,7 +49,7 @@ fn from_plan(facts: &Facts<'_>, said: &[Observation]) -> Vec<Observation> {
         for place in places_of(package) {
             let foreign = match local_path(&place) {
                 Some(path) => !places::is_inside(facts, &path),
-                None => registry_url(&place).is_some() && !places::is_trusted(facts, &place),
+                None => !places::is_trusted(facts, &place) && registry_url(&place).is_some(),
             };
             let packages = if foreign { by_place.entry(place).or_default() } else { continue };
             if packages.last().is_none_or(|last| last.id != package.id) {

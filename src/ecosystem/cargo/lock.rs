@@ -4,6 +4,7 @@
 //! it (comments inside arrays, escapes, other layout) goes through the TOML parser instead. Both give the same
 //! [`Lockfile`]. Version 1 keeps checksums in `[metadata]`; later ones keep them beside the package.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -336,12 +337,10 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
     };
     let mut packages: Vec<LockedPackage> = raw.packages.iter().map(|p| finish(p, &mut diagnostics)).collect();
     let unused_patches = raw.unused.iter().map(|p| finish(p, &mut diagnostics)).collect();
-    let mut by_name: FxHashMap<Arc<str>, Namesakes> = FxHashMap::default();
-    for (at, package) in packages.iter().enumerate() {
-        let same = by_name.entry(Arc::clone(&package.name)).or_default();
-        same.all.push(at);
-        same.by_version.entry(Arc::clone(&package.version)).or_default().push(at);
-    }
+    let mut by_name: Vec<usize> = (0..packages.len()).collect();
+    let key = |at: usize| packages.get(at).map(|p| (&*p.name, &*p.version));
+    // Cargo writes packages in this order, so there is little to sort.
+    by_name.sort_by(|a, b| key(*a).cmp(&key(*b)));
     for (at, package) in raw.packages.iter().enumerate() {
         let mut edges = Vec::with_capacity(package.dependencies.len());
         for text in &package.dependencies {
@@ -363,29 +362,23 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
     (Lockfile { version, packages, unused_patches }, diagnostics)
 }
 
-/// The packages of one name: a name may be there in many versions, and each of those may be asked for.
-#[derive(Default)]
-struct Namesakes {
-    all: Vec<usize>,
-    by_version: FxHashMap<Arc<str>, Vec<usize>>,
-}
-
 /// Most sources from which one version of one name is told apart.
 const MAX_SOURCES: usize = 100;
 
-/// The package that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means. In the last form a git source has no
+/// The package, of those in order of name and version, that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means. In the last form a git source has no
 /// commit from version 2 on.
-fn edge(
-    packages: &[LockedPackage],
-    by_name: &FxHashMap<Arc<str>, Namesakes>,
-    text: &str,
-) -> Result<usize, &'static str> {
+fn edge(packages: &[LockedPackage], by_name: &[usize], text: &str) -> Result<usize, &'static str> {
     let mut words = text.splitn(3, ' ');
     let name = words.next().unwrap_or_default();
     let version = words.next();
     let source = words.next().map(|s| s.strip_prefix('(').and_then(|s| s.strip_suffix(')')).unwrap_or(s));
-    let candidates = by_name.get(name).and_then(|same| version.map_or(Some(&same.all), |v| same.by_version.get(v)));
-    let candidates = candidates.map(Vec::as_slice).unwrap_or_default();
+    let order = |at: &usize| {
+        let p = packages.get(*at)?;
+        Some((&*p.name).cmp(name).then_with(|| version.map_or(Ordering::Equal, |v| (&*p.version).cmp(v))))
+    };
+    let start = by_name.partition_point(|at| order(at) == Some(Ordering::Less));
+    let candidates = by_name.get(start..).unwrap_or_default();
+    let candidates = &candidates[..candidates.partition_point(|at| order(at) == Some(Ordering::Equal))];
     if version.is_some() && candidates.len() > MAX_SOURCES {
         return Err("names one of too many packages of this lockfile");
     }
