@@ -17,7 +17,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::entry::{Entry, take_bytes, take_number};
 use crate::model::{Ecosystem, PackageName, Timestamp};
@@ -98,6 +98,8 @@ pub struct Index {
     /// Start, length and checksum of each section.
     sections: [(usize, usize, u64); SECTIONS],
     verified: [OnceLock<bool>; SECTIONS],
+    /// The block that was read last: a plan is asked about in the order in which the names are stored.
+    last: Mutex<Option<(u64, Arc<[u8]>)>>,
 }
 
 impl std::fmt::Debug for Index {
@@ -214,7 +216,7 @@ impl Index {
         if at != map.len() {
             return Err(corrupt("length"));
         }
-        Ok(Self { path, map, summary, sections, verified: Default::default() })
+        Ok(Self { path, map, summary, sections, verified: Default::default(), last: Mutex::default() })
     }
 
     /// What the header says.
@@ -280,11 +282,22 @@ impl Index {
         if out.len() == raw { Ok(out) } else { Err(self.corrupt("block")) }
     }
 
+    /// A block of entries, which may be the last one read.
+    fn names_block(&self, number_of: u64) -> Result<Arc<[u8]>, IndexError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, block)) = last.as_ref().filter(|(n, _)| *n == number_of) {
+            return Ok(Arc::clone(block));
+        }
+        let block: Arc<[u8]> = self.block(number_of)?.into();
+        *last = Some((number_of, Arc::clone(&block)));
+        Ok(block)
+    }
+
     /// Every entry about a name, withdrawn ones included, in no order.
     pub fn entries(&self, name: &PackageName) -> Result<Vec<Entry>, IndexError> {
         let key = name_key(name.ecosystem(), name.canonical());
         let Some(value) = self.lookup(Section::Names, &key)? else { return Ok(Vec::new()) };
-        let block = self.block(value >> 32)?;
+        let block = self.names_block(value >> 32)?;
         let at = usize::try_from(value & 0xffff_ffff).map_err(|_| self.corrupt("name"))?;
         let mut input = block.get(at..).ok_or_else(|| self.corrupt("name"))?;
         let read = |input: &mut &[u8]| {

@@ -1,6 +1,8 @@
 //! The plan: the closed set of artifacts that a command would bring in, and what stopped it from
 //! being complete. The plan is what is judged, approved, recorded and enforced.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -274,6 +276,28 @@ pub struct Plan {
     pub signal_gaps: Vec<SignalGap>,
 }
 
+impl Package {
+    /// Takes in what another plan says of the same release from the same source.
+    fn join(&mut self, other: Self) {
+        self.required_by.extend(other.required_by);
+        for artifact in other.artifacts {
+            if !self.artifacts.contains(&artifact) {
+                self.artifacts.push(artifact);
+            }
+        }
+        self.executes.extend(other.executes);
+        self.also_in.extend(other.also_in);
+        self.history = self.history.take().or(other.history);
+        if other.depth < self.depth || (other.direct && !self.direct) {
+            self.depth = other.depth;
+            self.origin = other.origin;
+            self.pinning = other.pinning;
+        }
+        self.direct |= other.direct;
+        self.development &= other.development;
+    }
+}
+
 impl Plan {
     /// Whether everything that the command would bring in is known.
     pub fn complete(&self) -> bool {
@@ -303,24 +327,18 @@ impl Plan {
 
     /// Joins another plan into this one: the same release from the same source becomes one entry, at its smallest depth.
     pub fn merge(&mut self, other: Self) {
+        let mut known: BTreeMap<(PackageId, Source), usize> =
+            self.packages.iter().enumerate().map(|(at, p)| ((p.id.clone(), p.source.clone()), at)).collect();
         for package in other.packages {
-            match self.packages.iter_mut().find(|p| p.id == package.id && p.source == package.source) {
-                None => self.packages.push(package),
-                Some(known) => {
-                    known.required_by.extend(package.required_by);
-                    known.artifacts.extend(
-                        package.artifacts.into_iter().filter(|a| !known.artifacts.contains(a)).collect::<Vec<_>>(),
-                    );
-                    known.executes.extend(package.executes);
-                    known.also_in.extend(package.also_in);
-                    known.history = known.history.take().or(package.history);
-                    if package.depth < known.depth || (package.direct && !known.direct) {
-                        known.depth = package.depth;
-                        known.origin = package.origin;
-                        known.pinning = package.pinning;
+            match known.entry((package.id.clone(), package.source.clone())) {
+                Entry::Vacant(new) => {
+                    new.insert(self.packages.len());
+                    self.packages.push(package);
+                }
+                Entry::Occupied(at) => {
+                    if let Some(same) = self.packages.get_mut(*at.get()) {
+                        same.join(package);
                     }
-                    known.direct |= package.direct;
-                    known.development &= package.development;
                 }
             }
         }

@@ -190,7 +190,8 @@ fn key_value<'t>(raw: &mut Raw<'t>, at: At, line: &'t str, line_number: u32) -> 
         }
         return Some(false);
     }
-    let (key, value) = line.split_once(" = ")?;
+    let (key, value) = line.split_at(line.bytes().position(|b| b == b' ')?);
+    let value = value.strip_prefix(" = ")?;
     if at == At::Top {
         if key != "version" || raw.version.is_some() || value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
             return None;
@@ -298,7 +299,7 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
         let message = format!("lockfile version {version} is newer than the newest understood, {NEWEST}");
         diagnostics.push(Diagnostic::new(Location::file(path), message));
     }
-    // Names, versions and sources repeat: each text is kept once.
+    // Nearly all sources are the same few: each text is kept once.
     let mut kept: FxHashMap<Box<str>, Arc<str>> = FxHashMap::default();
     let mut keep = |text: &str| -> Arc<str> {
         if let Some(known) = kept.get(text) {
@@ -325,8 +326,8 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
             diagnostics.push(Diagnostic::new(Location::at(path, p.line, p.column), message));
         }
         LockedPackage {
-            name: keep(p.name.as_deref().unwrap_or_default()),
-            version: keep(p.version.as_deref().unwrap_or_default()),
+            name: p.name.as_deref().unwrap_or_default().into(),
+            version: p.version.as_deref().unwrap_or_default().into(),
             source: p.source.as_deref().map(&mut keep),
             checksum: checksum_of(p),
             dependencies: Vec::new(),
