@@ -214,6 +214,9 @@ pub enum EnforceError {
         /// For people: a lower-case fragment.
         reason: String,
     },
+    /// No socket may listen here.
+    #[error("no local port can be opened: {0}")]
+    Listen(std::io::Error),
     /// A directory or file of our own.
     #[error("{}: {source}", path.display())]
     Io {

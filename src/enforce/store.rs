@@ -276,7 +276,7 @@ pub struct Stored {
 }
 
 impl Writer {
-    /// The next bytes. They can be read through [`Writer::reader`] at once.
+    /// The next bytes. They can be read at [`Writer::path`] at once.
     pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.file.as_file_mut().write_all(bytes)?;
         self.hasher.update(bytes);
@@ -284,9 +284,9 @@ impl Writer {
         Ok(())
     }
 
-    /// A second handle to what is being written.
-    pub fn reader(&self) -> std::io::Result<File> {
-        self.file.reopen()
+    /// Where it is being written, for those who read along.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Back to an empty file.

@@ -8,7 +8,7 @@ mod credentials;
 mod driver;
 mod profile;
 
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -53,6 +53,8 @@ pub struct Request {
     pub validators: Validators,
     /// First and last byte wanted (`Range: bytes=first-last`); the server may ignore it and answer 200.
     pub range: Option<(u64, u64)>,
+    /// The bytes as they lie there: no compression on the way, which some servers would take for the file's own.
+    pub identity: bool,
     /// Overrides what the profile has for this URL; goes to the URL's own origin only, never along a redirect to another.
     pub authorization: Option<Authorization>,
 }
@@ -60,8 +62,28 @@ pub struct Request {
 impl Request {
     /// An unconditional `GET` of at most `limit` bytes.
     pub fn get(url: &str, accept: &'static str, limit: u64) -> Self {
-        Self { url: url.to_owned(), accept, limit, validators: Validators::default(), range: None, authorization: None }
+        Self {
+            url: url.to_owned(),
+            accept,
+            limit,
+            validators: Validators::default(),
+            range: None,
+            identity: false,
+            authorization: None,
+        }
     }
+}
+
+/// What [`Client::download`] hands over.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// The body begins; again after a retry, and then everything before it is void.
+    Start {
+        /// The bytes to come, when the server says.
+        total: Option<u64>,
+    },
+    /// The next bytes of it.
+    Bytes(&'a [u8]),
 }
 
 /// An answer of any status that is not worth a retry.
@@ -196,46 +218,59 @@ impl Client {
     ) -> Result<Downloaded, FetchError> {
         let local = |e: std::io::Error| FetchError::Configuration { reason: format!("{}: {e}", path.display()) };
         let request = Request { validators: validators.clone(), ..Request::get(url, "", limit) };
+        let (mut file, mut size, mut done) = (None, None, 0);
+        let downloaded = self.download(request, &mut |piece| {
+            match piece {
+                Piece::Start { total } => {
+                    // A retry starts from the beginning: what the first attempt wrote is dropped.
+                    file = Some(std::fs::File::create(path).map_err(local)?);
+                    (size, done) = (total, 0);
+                }
+                Piece::Bytes(bytes) => {
+                    if let Some(file) = &mut file {
+                        file.write_all(bytes).map_err(local)?;
+                    }
+                    done += bytes.len() as u64;
+                    progress(done, size);
+                }
+            }
+            Ok(())
+        })?;
+        if let Some(file) = &mut file {
+            file.flush().map_err(local)?;
+        }
+        Ok(downloaded)
+    }
+
+    /// Downloads piece by piece, following redirects and retrying. `sink` gets the body; its error ends the download.
+    /// Statuses other than 2xx and 304 are errors.
+    pub fn download(
+        &self,
+        request: Request,
+        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), FetchError>,
+    ) -> Result<Downloaded, FetchError> {
+        let url = request.url.clone();
+        let lost = || driver::lost(&url);
         let (events, mut receive) = tokio::sync::mpsc::channel(8);
-        self.http
-            .driver()?
-            .send(driver::Job::Download { state: Arc::clone(&self.state), request, events })
-            .map_err(|_| driver::lost(url))?;
+        let job = driver::Job::Download { state: Arc::clone(&self.state), request, events };
+        self.http.driver()?.send(job).map_err(|()| lost())?;
         let mut out = Downloaded::default();
-        let mut file = None;
-        let mut total = None;
         loop {
-            match receive.blocking_recv().ok_or_else(|| driver::lost(url))? {
+            match pool::waiting(|| receive.blocking_recv()).ok_or_else(lost)? {
                 driver::Event::Start { response, length } => {
                     let response = response.success()?;
-                    out = Downloaded {
-                        not_modified: response.status == 304,
-                        validators: response.validators(),
-                        bytes: 0,
-                    };
-                    total = length;
+                    let not_modified = response.status == 304;
+                    out = Downloaded { not_modified, validators: response.validators(), bytes: 0 };
                     if out.not_modified {
                         return Ok(out);
                     }
-                    // A retry starts from the beginning: what the first attempt wrote is dropped.
-                    let mut opened = std::fs::File::create(path).map_err(local)?;
-                    opened.seek(SeekFrom::Start(0)).map_err(local)?;
-                    file = Some(opened);
+                    sink(Piece::Start { total: length })?;
                 }
                 driver::Event::Chunk(bytes) => {
-                    if let Some(file) = &mut file {
-                        file.write_all(&bytes).map_err(local)?;
-                    }
                     out.bytes += bytes.len() as u64;
-                    progress(out.bytes, total);
+                    sink(Piece::Bytes(&bytes))?;
                 }
-                driver::Event::End(result) => {
-                    result?;
-                    if let Some(file) = &mut file {
-                        file.flush().map_err(local)?;
-                    }
-                    return Ok(out);
-                }
+                driver::Event::End(result) => return result.map(|()| out),
             }
         }
     }

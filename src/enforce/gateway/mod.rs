@@ -1,10 +1,41 @@
 //! The registry on the loopback: it shows what was judged, and serves only bytes whose digest is in the plan.
 //!
 //! In: a [`Job`]. Out: a port that lives as long as the [`Gateway`], and what was refused and served on it.
+//!
+//! ```text
+//! /SECRET/pypi/…  pypi      closed      the plan as lookups, and why something is not in it
+//! /SECRET/npm/…   npm       artifacts   bytes on their way into the store, and out of it
+//! /SECRET/cargo/… crates    answer      documents, artifacts, refusals
+//! ```
+//!
+//! A URL of the upstream is carried inside the gateway's own (`…/~/https/files.example/a.whl`), so that a file in which
+//! a tool wrote it can be mended without knowing more than the text.
 
+pub mod answer;
+mod artifacts;
+pub mod closed;
+mod crates;
+mod npm;
+mod pypi;
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EnforceError, Job, Refused, Served};
+use hyper::body::Incoming;
+use hyper::header;
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::oneshot;
+
+use self::answer::Body;
+use self::artifacts::Artifacts;
+use self::closed::Closed;
+use super::{EnforceError, Job, Refused, Served, Upstream};
+use crate::model::{Ecosystem, PackageName, Timestamp, redact_url};
+use crate::registry::FetchError;
+use crate::registry::http;
+use crate::rules::cooldown;
 
 /// How much of the registries a tool may see. Fetching is for the plan's artifacts alone in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +46,225 @@ pub enum View {
     Lock,
 }
 
+/// At most so many refusals are remembered.
+const REFUSED_MAX: usize = 1_000;
+
+/// What all connections share.
+pub struct Shared {
+    /// `http://127.0.0.1:PORT/SECRET`.
+    pub base: String,
+    /// How much may be seen.
+    pub view: View,
+    /// What may come in.
+    pub closed: Closed,
+    /// The user's own registries.
+    pub upstream: Upstream,
+    /// In [`View::Lock`], releases after this moment are seen only when they are in the plan.
+    pub cutoff: Option<Timestamp>,
+    /// Names that the policy exempts from it.
+    pub excluded: BTreeSet<PackageName>,
+    artifacts: Arc<Artifacts>,
+    secret: String,
+    authority: String,
+    refused: Mutex<BTreeSet<Refused>>,
+    served: Mutex<BTreeSet<Served>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("view", &self.view).finish_non_exhaustive()
+    }
+}
+
+/// One request, as a route sees it.
+#[derive(Debug)]
+pub struct Asked {
+    /// What follows the route's own part of the path, as it was sent (percent-encoded), without the query.
+    pub path: String,
+    /// The query, as it was sent.
+    pub query: Option<String>,
+    /// `GET`, or `HEAD`, which is answered like it; other methods are for the routes that say so.
+    pub method: Method,
+    /// Its headers.
+    pub headers: header::HeaderMap,
+}
+
+impl Asked {
+    /// A header's text; empty when it is not there.
+    pub fn header(&self, name: header::HeaderName) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The `Range` header.
+    pub fn range(&self) -> Option<&str> {
+        self.headers.get(header::RANGE)?.to_str().ok()
+    }
+}
+
+/// `https://host/a?b` as a path: `https/host/a?b`. `file:///a` is `file/a`.
+fn carried(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}/{}", rest.strip_prefix('/').unwrap_or(rest)),
+        None => url.to_owned(),
+    }
+}
+
+/// The other way round.
+fn original(path: &str) -> Option<String> {
+    let (scheme, rest) = path.split_once('/')?;
+    match scheme {
+        "http" | "https" => Some(format!("{scheme}://{rest}")),
+        "file" => Some(format!("file:///{rest}")),
+        _ => None,
+    }
+}
+
+impl Shared {
+    /// The upstream's URL inside one of the gateway's: `http://127.0.0.1:PORT/SECRET/ROUTE/~/https/…`.
+    pub fn carry(&self, route: &str, url: &str) -> String {
+        format!("{}/{route}/~/{}", self.base, carried(url))
+    }
+
+    /// The upstream's URL that a request carries, given the path behind `~/`.
+    pub fn carried(asked: &Asked, path: &str) -> Option<String> {
+        let url = original(path)?;
+        Some(match &asked.query {
+            Some(query) => format!("{url}?{query}"),
+            None => url,
+        })
+    }
+
+    /// Asks the upstream, with the user's credentials.
+    pub async fn fetch(&self, request: http::Request) -> Result<http::Response, FetchError> {
+        let client = self.upstream.client().clone();
+        let url = request.url.clone();
+        let fetched = tokio::task::spawn_blocking(move || client.fetch(request)).await;
+        fetched.unwrap_or_else(|_| {
+            let reason = "an internal error".to_owned();
+            Err(FetchError::Unreachable { registry: redact_url(&url), reason })
+        })
+    }
+
+    /// Remembers a refusal for the report.
+    pub fn remember(&self, refused: Refused) {
+        let mut all = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < REFUSED_MAX {
+            all.insert(refused);
+        }
+    }
+
+    fn served(&self, served: Served) {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(served);
+    }
+
+    /// Whether a release that is not in the plan may be seen, though not fetched.
+    pub fn visible(&self, name: &PackageName, published: Option<Timestamp>) -> bool {
+        self.view == View::Lock
+            && match (self.cutoff, published) {
+                (Some(cutoff), Some(published)) => published <= cutoff || self.excluded.contains(name),
+                _ => true,
+            }
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let (parts, _) = request.into_parts();
+        // A proxy is asked with a host of its own in the request line. This is none: it says no, and to whom.
+        if let Some(authority) = parts.uri.authority().filter(|a| a.as_str() != self.authority) {
+            return self.refuse(Refused {
+                subject: authority.host().to_owned(),
+                reason: "was asked for directly: only what was cleared can be reached".to_owned(),
+            });
+        }
+        let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+        if parts.uri.authority().is_none() && host != Some(self.authority.as_str()) {
+            return answer::status(StatusCode::FORBIDDEN, "tidewaiter: not for this host");
+        }
+        let path = parts.uri.path().trim_start_matches('/');
+        let (secret, rest) = path.split_once('/').unwrap_or((path, ""));
+        if !same(secret, &self.secret) {
+            return answer::status(StatusCode::FORBIDDEN, "tidewaiter: not for this caller");
+        }
+        let (route, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let asked = Asked {
+            path: rest.to_owned(),
+            query: parts.uri.query().map(str::to_owned),
+            method: parts.method,
+            headers: parts.headers,
+        };
+        match route {
+            "pypi" => pypi::answer(&self, asked).await,
+            "npm" => npm::answer(&self, asked).await,
+            "cargo" => crates::answer(&self, asked).await,
+            _ => answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here"),
+        }
+    }
+}
+
+/// Compares in a time that does not depend on where two texts differ.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
+}
+
+/// 128 random bits as hexadecimal.
+fn secret() -> Result<String, EnforceError> {
+    let mut bytes = [0; 16];
+    let provider = rustls::crypto::ring::default_provider();
+    let filled = provider.secure_random.fill(&mut bytes);
+    filled.map_err(|_| EnforceError::unsupported("the system gives no random numbers"))?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
 /// A running gateway. It ends when it is stopped or dropped.
 #[derive(Debug)]
 pub struct Gateway {
     port: u16,
-    base: String,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Gateway {
     /// Listens on a port of its own choice, and begins to fetch what the plan holds.
-    pub fn start(_job: &Job<'_>, _view: View) -> Result<Self, EnforceError> {
-        Err(EnforceError::unsupported("there is no gateway yet"))
+    /// [`EnforceError::Listen`] where no socket may listen.
+    pub fn start(job: &Job<'_>, view: View) -> Result<Self, EnforceError> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(EnforceError::Listen)?;
+        listener.set_nonblocking(true).map_err(EnforceError::Listen)?;
+        let port = listener.local_addr().map_err(EnforceError::Listen)?.port();
+        let secret = secret()?;
+        let artifacts =
+            Artifacts::new(job.cache, job.upstream.client().clone()).map_err(EnforceError::io(job.cache))?;
+        let plan = &job.judgement.plan;
+        let days = cooldown::held_back_days(job.policy);
+        let now = job.environment.now.as_second();
+        let names = plan.packages.iter().map(|p| &p.id.name);
+        let shared = Arc::new(Shared {
+            base: format!("http://127.0.0.1:{port}/{secret}"),
+            view,
+            closed: Closed::new(plan),
+            upstream: job.upstream.clone(),
+            cutoff: days.and_then(|d| Timestamp::from_second(now - i64::from(d) * 24 * 60 * 60).ok()),
+            excluded: names.filter(|n| cooldown::is_excluded(job.policy, n)).cloned().collect(),
+            artifacts: Arc::new(artifacts),
+            secret,
+            authority: format!("127.0.0.1:{port}"),
+            refused: Mutex::default(),
+            served: Mutex::default(),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let served = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("gateway".to_owned())
+            .spawn(move || serve(listener, served, stopped))
+            .map_err(EnforceError::Listen)?;
+        if !job.invocation.dry_run {
+            match job.invocation.tool.ecosystem() {
+                Some(Ecosystem::PyPI) => pypi::fetch_ahead(&shared),
+                Some(Ecosystem::Npm) => npm::fetch_ahead(&shared),
+                Some(Ecosystem::CratesIo) => crates::fetch_ahead(&shared),
+                None => {}
+            }
+        }
+        Ok(Self { port, shared, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The port on 127.0.0.1.
@@ -35,16 +274,179 @@ impl Gateway {
 
     /// `http://127.0.0.1:PORT/SECRET/PATH`.
     pub fn url(&self, path: &str) -> String {
-        format!("{}/{path}", self.base)
+        format!("{}/{path}", self.shared.base)
     }
 
-    /// Puts the upstream's URLs where a file has the gateway's; written anew as a whole, or not at all.
-    pub fn mend(&self, _path: &Path) -> std::io::Result<()> {
-        Ok(())
+    /// `http://127.0.0.1:PORT`: as a proxy it refuses everything, and says whom it refused.
+    pub fn refusing_proxy(&self) -> String {
+        format!("http://{}", self.shared.authority)
+    }
+
+    /// See [`Shared::carry`].
+    pub fn carry(&self, route: &str, url: &str) -> String {
+        self.shared.carry(route, url)
+    }
+
+    /// A text with the upstream's URLs where it has the gateway's; `None` when it has none.
+    pub fn mended(&self, text: &[u8]) -> Option<Vec<u8>> {
+        mended(text, &self.shared.base)
+    }
+
+    /// Mends a file, which is written anew as a whole, or not at all. One that is not there needs no mending.
+    pub fn mend(&self, path: &Path) -> std::io::Result<()> {
+        let path = match path.canonicalize() {
+            Ok(path) => path,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        let text = std::fs::read(&path)?;
+        match self.mended(&text) {
+            Some(mended) => replace(&path, &mended),
+            None => Ok(()),
+        }
     }
 
     /// Stops, and says what was refused and what was served.
-    pub fn stop(self) -> (Vec<Refused>, Vec<Served>) {
-        (Vec::new(), Vec::new())
+    pub fn stop(mut self) -> (Vec<Refused>, Vec<Served>) {
+        self.end();
+        let refused = std::mem::take(&mut *self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let served = std::mem::take(&mut *self.shared.served.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.artifacts.prune();
+        (refused.into_iter().collect(), served.into_iter().collect())
+    }
+
+    fn end(&mut self) {
+        self.shared.artifacts.stop();
+        if let Some(stop) = self.stop.take() {
+            // The thread may have ended by itself.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Writes a file anew, whole or not at all, with the permissions that it has.
+pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    if let Ok(meta) = std::fs::metadata(path) {
+        file.as_file().set_permissions(meta.permissions())?;
+    }
+    file.as_file().sync_data()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+fn mended(text: &[u8], base: &str) -> Option<Vec<u8>> {
+    let base = base.as_bytes();
+    let mut out = Vec::new();
+    let mut rest = text;
+    let mut changed = false;
+    while let Some(at) = rest.windows(base.len()).position(|w| w == base) {
+        let (before, from) = rest.split_at(at);
+        out.extend_from_slice(before);
+        // The route is short, and without blanks and quotes.
+        let after = from.get(base.len()..).unwrap_or_default();
+        let route = after.windows(3).take(200).position(|w| w == b"/~/").filter(|end| {
+            after.get(..*end).is_some_and(|r| r.iter().all(|b| b.is_ascii_alphanumeric() || b"/-_.@%".contains(b)))
+        });
+        let carried = route.and_then(|end| after.get(end + 3..)).and_then(|carried| {
+            let slash = carried.iter().take(6).position(|b| *b == b'/')?;
+            let scheme = carried.get(..slash).filter(|s| [&b"http"[..], b"https", b"file"].contains(s))?;
+            Some((scheme, carried.get(slash + 1..)?))
+        });
+        match carried {
+            Some((scheme, tail)) => {
+                out.extend_from_slice(scheme);
+                out.extend_from_slice(if scheme == b"file" { b":///" } else { b"://" });
+                rest = tail;
+                changed = true;
+            }
+            None => {
+                out.extend_from_slice(base);
+                rest = after;
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+    changed.then_some(out)
+}
+
+fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(128).build()
+    else {
+        return;
+    };
+    runtime.block_on(async move {
+        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+        let accepting = async move {
+            loop {
+                let Ok((connection, _)) = listener.accept().await else {
+                    // Out of descriptors, or the peer went away: the next may do better.
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    continue;
+                };
+                // A small answer should not wait for the client's acknowledgement of the one before.
+                let _ = connection.set_nodelay(true);
+                let shared = Arc::clone(&shared);
+                let service = hyper::service::service_fn(move |request| {
+                    let shared = Arc::clone(&shared);
+                    async move { Ok::<_, std::convert::Infallible>(shared.answer(request).await) }
+                });
+                let io = hyper_util::rt::TokioIo::new(connection);
+                // A client that goes away is no concern of the server's.
+                tokio::spawn(async move {
+                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+                });
+            }
+        };
+        let accepting = std::pin::pin!(accepting);
+        futures_util::future::select(accepting, stopped).await;
+    });
+    // What is still being fetched ends by itself with its next piece.
+    runtime.shutdown_background();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "http://127.0.0.1:4711/00ff";
+
+    #[test]
+    fn urls_are_carried_and_mended() {
+        for url in ["https://h.example/a/b.whl?x=1", "http://u.example:8080/", "file:///opt/x.whl"] {
+            let text = format!("x = \"{BASE}/pypi/files/~/{}\", y", carried(url));
+            let expected = format!("x = \"{url}\", y");
+            assert_eq!(mended(text.as_bytes(), BASE), Some(expected.into_bytes()));
+            assert_eq!(original(&carried(url)).as_deref(), Some(url));
+        }
+        assert_eq!(mended(b"nothing", BASE), None);
+        assert_eq!(mended(format!("{BASE}/pypi/simple").as_bytes(), BASE), None);
+        assert_eq!(mended(format!("{BASE}/a \"/~/https/h").as_bytes(), BASE), None);
+    }
+
+    #[test]
+    fn secrets_are_long_and_never_the_same() {
+        let (a, b) = (secret().unwrap_or_default(), secret().unwrap_or_default());
+        assert!(a.len() == 32 && b.len() == 32 && a != b);
+        assert!(same(&a, &a) && !same(&a, &b) && !same(&a, ""));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn mending_never_panics(text: Vec<u8>, tail in "[~/a-z:]{0,20}") {
+            let _ = mended(&text, BASE);
+            let _ = mended(format!("{BASE}{tail}").as_bytes(), BASE);
+        }
     }
 }

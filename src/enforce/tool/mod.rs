@@ -60,7 +60,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     };
     let started = match Gateway::start(job, adapter.view(job)) {
         Ok(gateway) => Some(gateway),
-        Err(EnforceError::Io { .. }) => None,
+        Err(EnforceError::Listen(_)) => None,
         Err(other) => return Err(other),
     };
     let prepared = match &started {

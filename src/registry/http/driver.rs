@@ -243,6 +243,8 @@ async fn send(
     }
     if let Some((first, last)) = request.range {
         builder = builder.header(header::RANGE, format!("bytes={first}-{last}"));
+    }
+    if request.range.is_some() || request.identity {
         builder = builder.header(header::ACCEPT_ENCODING, "identity");
     }
     if let Some(value) = authorization {

@@ -1,0 +1,380 @@
+//! The gateway's PyPI routes: project pages (PEP 503 HTML, PEP 691 JSON), files, and their metadata (PEP 658).
+//!
+//! ```text
+//! /SECRET/pypi/simple/NAME/                       every index together, as pip pools them
+//! /SECRET/pypi/index/~/https/HOST/PATH/NAME/      one index, as uv asks them apart
+//! /SECRET/pypi/files/~/https/HOST/PATH/FILE       a file; FILE.metadata is its core metadata
+//! ```
+//!
+//! Pages are made from the answers that the judgement rests on: what an index says now is not asked again. The metadata
+//! that is shown has the digest that was judged, or comes out of a wheel that has.
+
+use std::sync::Arc;
+
+use hyper::{Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+
+use super::answer::{self, Body};
+use super::artifacts::Progress;
+use super::closed::Planned;
+use super::{Asked, Shared, View};
+use crate::ecosystem::python::wheel;
+use crate::enforce::{Refused, Upstream};
+use crate::model::{Artifact, ArtifactKind, Ecosystem, PackageId, PackageName};
+use crate::registry::python::{Advertised, File, Project};
+use crate::registry::{FetchError, PythonIndex, archive};
+
+const JSON: &str = "application/vnd.pypi.simple.v1+json";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Answers a request below `/SECRET/pypi/`.
+pub(super) async fn answer(shared: &Arc<Shared>, asked: Asked) -> Response<Body> {
+    if let Some(rest) = asked.path.strip_prefix("files/~/") {
+        return match Shared::carried(&asked, rest) {
+            Some(url) => file(shared, &asked, &url).await,
+            None => nothing(),
+        };
+    }
+    let (index, name) = match asked.path.strip_prefix("simple/") {
+        Some(name) => (None, name),
+        None => {
+            let below = asked.path.strip_prefix("index/~/").map(|p| p.trim_end_matches('/'));
+            let Some((index, name)) = below.and_then(|p| p.rsplit_once('/')) else { return nothing() };
+            match Shared::carried(&asked, index) {
+                Some(index) => (Some(index), name),
+                None => return nothing(),
+            }
+        }
+    };
+    let Ok(name) = percent_decode_str(name.trim_end_matches('/')).decode_utf8() else { return nothing() };
+    let name = PackageName::new(Ecosystem::PyPI, &name);
+    if !name.is_well_formed() {
+        return nothing();
+    }
+    page(shared, &asked, name, index.as_deref()).await
+}
+
+fn nothing() -> Response<Body> {
+    answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here")
+}
+
+fn index_of(shared: &Shared) -> Option<Arc<dyn PythonIndex>> {
+    match &shared.upstream {
+        Upstream::Python { index, .. } => Some(Arc::clone(index)),
+        _ => None,
+    }
+}
+
+/// A project as it was judged. It is remembered; only what no judgement needed is asked for now.
+async fn project(shared: &Arc<Shared>, name: &PackageName) -> Result<Arc<Project>, FetchError> {
+    let absent = || FetchError::NotFound { registry: "this gateway".to_owned() };
+    let index = index_of(shared).ok_or_else(absent)?;
+    let name = name.clone();
+    tokio::task::spawn_blocking(move || index.project(&name)).await.unwrap_or_else(|_| Err(absent()))
+}
+
+async fn page(shared: &Arc<Shared>, asked: &Asked, name: PackageName, index: Option<&str>) -> Response<Body> {
+    if shared.view == View::Plan && !shared.closed.has(&name) {
+        return shared.refuse(shared.closed.missing(&name, None));
+    }
+    let project = match project(shared, &name).await {
+        Ok(project) => project,
+        Err(error @ FetchError::NotFound { .. }) => {
+            return answer::status(StatusCode::NOT_FOUND, &format!("tidewaiter: {error}"));
+        }
+        Err(error) => return shared.failed(name.written(), &format!("could not be looked up: {error}")),
+    };
+    let same_index = |file: &&File| match index {
+        Some(index) => file.index.trim_end_matches('/') == index.trim_end_matches('/'),
+        None => true,
+    };
+    let files: Vec<&File> = project.files.iter().filter(same_index).filter(|f| shown(shared, &name, f)).collect();
+    if index.is_some() && !project.files.iter().any(|f| same_index(&f)) {
+        return nothing();
+    }
+    if asked.header(header::ACCEPT).contains(JSON) {
+        answer::document(JSON, json_page(shared, &project, &files))
+    } else {
+        answer::document(HTML, html_page(shared, &files))
+    }
+}
+
+/// Whether a file of a project page is shown.
+fn shown(shared: &Shared, name: &PackageName, file: &File) -> bool {
+    if shared.closed.at(&file.url).is_some_and(|p| p.package.name == *name) {
+        return true;
+    }
+    // Of a release of the plan, a lockfile lists every file, also those that only other platforms can use.
+    shared.view == View::Lock
+        && (shared.visible(name, file.upload_time)
+            || version_of(name, &file.filename).is_some_and(|v| shared.closed.release(name, &v).is_some()))
+}
+
+fn version_of(name: &PackageName, filename: &str) -> Option<String> {
+    match wheel::parse_wheel_filename(filename) {
+        Some(wheel) => Some(wheel.version.to_string()),
+        None => wheel::sdist_version(filename, name).map(|v| v.to_string()),
+    }
+}
+
+/// The name and, where it can be read, the version in a file's name.
+fn named(filename: &str) -> (Option<PackageName>, Option<String>) {
+    if let Some(wheel) = wheel::parse_wheel_filename(filename) {
+        let name = filename.split('-').next().unwrap_or_default();
+        return (Some(PackageName::new(Ecosystem::PyPI, name)), Some(wheel.version.to_string()));
+    }
+    match wheel::parse_sdist_filename(filename) {
+        Some((name, version)) => (Some(PackageName::new(Ecosystem::PyPI, &name)), Some(version.to_string())),
+        None => (None, None),
+    }
+}
+
+fn json_page(shared: &Shared, project: &Project, files: &[&File]) -> Vec<u8> {
+    let files: Vec<Value> = files.iter().map(|f| json_file(shared, f)).collect();
+    let mut page = json!({
+        "meta": {"api-version": "1.1"}, "name": project.name.canonical(), "files": files, "versions": [],
+    });
+    if !project.status.is_empty() {
+        page["project-status"] = json!({"status": project.status});
+    }
+    serde_json::to_vec(&page).unwrap_or_default()
+}
+
+fn json_file(shared: &Shared, file: &File) -> Value {
+    let hashes: Map<String, Value> =
+        file.digests.iter().map(|d| (d.algorithm().name().to_owned(), Value::String(d.hex()))).collect();
+    let metadata = match &file.core_metadata {
+        Advertised::No => json!(false),
+        Advertised::Yes => json!(true),
+        Advertised::Hashed(digest) => json!({digest.algorithm().name(): digest.hex()}),
+    };
+    let mut out = json!({
+        "filename": file.filename, "url": shared.carry("pypi/files", &file.url), "hashes": hashes,
+        "requires-python": file.requires_python,
+        "yanked": match file.yanked.as_deref() {
+            None => json!(false),
+            Some("") => json!(true),
+            Some(reason) => json!(reason),
+        },
+        "core-metadata": metadata, "dist-info-metadata": metadata,
+    });
+    if let Some(size) = file.size {
+        out["size"] = json!(size);
+    }
+    if let Some(time) = file.upload_time {
+        out["upload-time"] = json!(time.to_string());
+    }
+    out
+}
+
+fn html_page(shared: &Shared, files: &[&File]) -> String {
+    let mut out = "<!DOCTYPE html>\n<html><head><meta name=\"pypi:repository-version\" content=\"1.1\"></head><body>\n"
+        .to_owned();
+    for file in files {
+        out.push_str(&format!("<a href=\"{}", escape(&shared.carry("pypi/files", &file.url))));
+        if let Some(digest) = file.digests.first() {
+            out.push_str(&format!("#{}={}", digest.algorithm().name(), digest.hex()));
+        }
+        out.push('"');
+        if let Some(specifier) = &file.requires_python {
+            out.push_str(&format!(" data-requires-python=\"{}\"", escape(specifier)));
+        }
+        if let Some(reason) = &file.yanked {
+            out.push_str(&format!(" data-yanked=\"{}\"", escape(reason)));
+        }
+        match &file.core_metadata {
+            Advertised::No => {}
+            Advertised::Yes => out.push_str(" data-core-metadata=\"true\" data-dist-info-metadata=\"true\""),
+            Advertised::Hashed(digest) => {
+                let value = format!("{}={}", digest.algorithm().name(), digest.hex());
+                out.push_str(&format!(" data-core-metadata=\"{value}\" data-dist-info-metadata=\"{value}\""));
+            }
+        }
+        out.push_str(&format!(">{}</a><br>\n", escape(&file.filename)));
+    }
+    out + "</body></html>\n"
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+async fn file(shared: &Arc<Shared>, asked: &Asked, url: &str) -> Response<Body> {
+    if let Some(planned) = shared.closed.at(url) {
+        return shared.artifact(&Arc::clone(planned), asked.range()).await;
+    }
+    if let Some(of) = metadata_of(url) {
+        return metadata(shared, asked, &of).await;
+    }
+    shared.refuse(refusal(shared, url))
+}
+
+/// Why a URL's file is not to be had.
+fn refusal(shared: &Shared, url: &str) -> Refused {
+    let filename = filename_of(url);
+    match named(&filename) {
+        (Some(name), Some(version)) if shared.closed.release(&name, &version).is_some() => {
+            let reason = "is another file of a cleared release than those that were cleared".to_owned();
+            Refused { subject: filename, reason }
+        }
+        (Some(name), version) => shared.closed.missing(&name, version.as_deref()),
+        _ => Refused { subject: filename, reason: "is not in the cleared plan".to_owned() },
+    }
+}
+
+fn filename_of(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let last = path.rsplit('/').next().unwrap_or(path);
+    percent_decode_str(last).decode_utf8_lossy().into_owned()
+}
+
+/// The URL of the file whose metadata this URL is.
+fn metadata_of(url: &str) -> Option<String> {
+    let (path, query) = url.split_once('?').map_or((url, None), |(p, q)| (p, Some(q)));
+    let path = path.strip_suffix(".metadata")?;
+    Some(query.map_or_else(|| path.to_owned(), |q| format!("{path}?{q}")))
+}
+
+/// `FILE.metadata`: what the index has, by the digest that it gave when it was judged; else what the wheel itself has.
+async fn metadata(shared: &Arc<Shared>, asked: &Asked, url: &str) -> Response<Body> {
+    let planned = shared.closed.at(url).cloned();
+    let filename = filename_of(url);
+    let name = match &planned {
+        Some(planned) => Some(planned.package.name.clone()),
+        None => named(&filename).0,
+    };
+    let Some(name) = name else { return shared.refuse(refusal(shared, url)) };
+    let known = match project(shared, &name).await {
+        Ok(project) => project.files.iter().find(|f| f.url == url).cloned(),
+        Err(_) => None,
+    };
+    let Some(file) = known.filter(|f| shown(shared, &name, f)) else { return shared.refuse(refusal(shared, url)) };
+    let id = planned.as_ref().map_or_else(|| PackageId::new(name.clone(), "0"), |p| p.package.clone());
+    match (metadata_artifact(&file, &id), planned) {
+        (Some(artifact), _) => shared.artifact(&artifact, asked.range()).await,
+        (None, Some(planned)) => from_wheel(shared, &planned).await,
+        // It may be seen and not fetched, so only the index's own word can be shown.
+        (None, None) => match file.core_metadata {
+            Advertised::No => nothing(),
+            _ => {
+                let artifact = Artifact { digests: Vec::new(), ..artifact_of_metadata(&file) };
+                shared.artifact(&Arc::new(Planned { package: id, artifact }), asked.range()).await
+            }
+        },
+    }
+}
+
+fn artifact_of_metadata(file: &File) -> Artifact {
+    let (path, query) = file.url.split_once('?').map_or((file.url.as_str(), None), |(p, q)| (p, Some(q)));
+    Artifact {
+        kind: ArtifactKind::Archive,
+        filename: format!("{}.metadata", file.filename),
+        url: query.map_or_else(|| format!("{path}.metadata"), |q| format!("{path}.metadata?{q}")),
+        digests: Vec::new(),
+        size: None,
+        published_at: file.upload_time,
+    }
+}
+
+/// The metadata file of a file, when the index said which digest it has.
+fn metadata_artifact(file: &File, package: &PackageId) -> Option<Arc<Planned>> {
+    let Advertised::Hashed(digest) = &file.core_metadata else { return None };
+    if digest.algorithm().is_weak() {
+        return None;
+    }
+    let artifact = Artifact { digests: vec![digest.clone()], ..artifact_of_metadata(file) };
+    Some(Arc::new(Planned { package: package.clone(), artifact }))
+}
+
+async fn from_wheel(shared: &Arc<Shared>, planned: &Arc<Planned>) -> Response<Body> {
+    let mut progress = shared.artifacts.get(planned);
+    let settled = |p: &Progress| matches!(p, Progress::Done(_) | Progress::Failed(_));
+    let done = match progress.wait_for(settled).await {
+        Ok(progress) => progress.clone(),
+        Err(_) => return nothing(),
+    };
+    let filename = planned.artifact.filename.clone();
+    match done {
+        Progress::Done(stored) => {
+            let own = filename.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                let file = stored.file.try_clone().map_err(|e| e.to_string())?;
+                archive::wheel_metadata(std::io::BufReader::new(file), &own)
+            });
+            match read.await {
+                Ok(Ok(text)) => answer::document("application/octet-stream", text),
+                Ok(Err(reason)) => shared.failed(&filename, &reason),
+                Err(_) => shared.failed(&filename, "could not be read"),
+            }
+        }
+        Progress::Failed(reason) => shared.refuse(Refused { subject: filename, reason: reason.to_string() }),
+        _ => nothing(),
+    }
+}
+
+/// Begins to fetch: of each release the file that an installer most likely chooses, and its metadata.
+pub(super) fn fetch_ahead(shared: &Arc<Shared>) {
+    let mut names: Vec<PackageName> = Vec::new();
+    for release in shared.closed.releases() {
+        if let Some(planned) = release.iter().min_by_key(|p| unlikely(&p.artifact.filename)) {
+            names.push(planned.package.name.clone());
+            shared.artifacts.ahead(planned);
+        }
+    }
+    let Some(index) = index_of(shared) else { return };
+    let shared = Arc::clone(shared);
+    // Pages are remembered; what is not is asked for here and not waited for.
+    let ahead = move || {
+        for name in names {
+            let Ok(project) = index.project(&name) else { continue };
+            for file in &project.files {
+                if let Some(planned) = shared.closed.at(&file.url)
+                    && let Some(metadata) = metadata_artifact(file, &planned.package)
+                {
+                    shared.artifacts.ahead(&metadata);
+                }
+            }
+        }
+    };
+    // Without a thread everything still comes when it is asked for.
+    let _ = std::thread::Builder::new().name("ahead".to_owned()).spawn(ahead);
+}
+
+/// Orders the files of one release that an interpreter can use: what is built for it first, what runs anywhere last.
+fn unlikely(filename: &str) -> u8 {
+    match filename {
+        f if f.ends_with("-none-any.whl") => 1,
+        f if f.ends_with(".whl") => 0,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_stays_text() {
+        assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn metadata_urls() {
+        assert_eq!(metadata_of("https://h/a.whl.metadata").as_deref(), Some("https://h/a.whl"));
+        assert_eq!(metadata_of("https://h/a.whl.metadata?t=1").as_deref(), Some("https://h/a.whl?t=1"));
+        assert_eq!(metadata_of("https://h/a.whl"), None);
+        assert_eq!(filename_of("https://h/x/a%2B1.whl?x#y"), "a+1.whl");
+    }
+}
