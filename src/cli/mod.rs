@@ -129,6 +129,10 @@ fn status(verdict: Verdict) -> ExitCode {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    // Before anything else of this program: it is about to become another one.
+    if let Some(ended) = crate::enforce::sandbox::run_contained(std::env::args_os()) {
+        return ended;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

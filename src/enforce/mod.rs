@@ -8,10 +8,12 @@
 //! gateway/   a registry on the loopback that shows the plan and serves only bytes whose digest is in it
 //! store      the bytes, by digest: verified when written and when read
 //! exec       processes: environment, signals, exit status
+//! sandbox/   what those processes may read, write and reach
 //! ```
 
 pub mod exec;
 pub mod gateway;
+pub mod sandbox;
 pub mod store;
 pub mod tool;
 

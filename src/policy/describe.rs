@@ -150,6 +150,10 @@ pub fn show(policy: &Policy, rules: &[RuleInfo]) -> Vec<Shown> {
     add("classifier.timeout-ms", classifier.timeout_ms.value.to_string(), &classifier.timeout_ms.location);
     add("sandbox.network", string(sandbox.network.value.word()), &sandbox.network.location);
     add("sandbox.write", list(sandbox.write.value.iter().map(String::as_str)), &sandbox.write.location);
+    let read_deny = list(sandbox.read_deny.value.iter().map(String::as_str));
+    add("sandbox.read-deny", read_deny, &sandbox.read_deny.location);
+    let unavailable = &sandbox.on_unavailable;
+    add("sandbox.on-unavailable", string(unavailable.value.word()), &unavailable.location);
     add("agent.auto", agent.auto.value.to_string(), &agent.auto.location);
     add("agent.denials-in-a-row", agent.denials_in_a_row.value.to_string(), &agent.denials_in_a_row.location);
     add("agent.denials-in-all", agent.denials_in_all.value.to_string(), &agent.denials_in_all.location);

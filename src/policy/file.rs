@@ -56,6 +56,8 @@ pub(super) struct PolicyFile {
     pub classifier_timeout: Option<Valued<u32>>,
     pub network: Option<Valued<Network>>,
     pub write: Option<Valued<Vec<String>>>,
+    pub read_deny: Option<Valued<Vec<String>>>,
+    pub sandbox_unavailable: Option<Valued<Level>>,
     pub auto: Option<Valued<bool>>,
     pub denials_in_a_row: Option<Valued<u32>>,
     pub denials_in_all: Option<Valued<u32>>,
@@ -105,7 +107,7 @@ impl Reader<'_> {
                     version = true;
                     self.version(value);
                 }
-                "on-unavailable" => file.on_unavailable = self.on_unavailable(value),
+                "on-unavailable" => file.on_unavailable = self.on_unavailable(value, "on-unavailable"),
                 "rules" => self.rules(value, file),
                 "allow" => self.allow(value, file),
                 "trust" => self.trust(value, file),
@@ -131,8 +133,8 @@ impl Reader<'_> {
         }
     }
 
-    fn on_unavailable(&mut self, value: &Value<'_>) -> Option<Valued<Level>> {
-        self.word(value, "on-unavailable", &["warn", "ask", "deny"]).and_then(|w| w.try_map(Level::from_word))
+    fn on_unavailable(&mut self, value: &Value<'_>, name: &str) -> Option<Valued<Level>> {
+        self.word(value, name, &["warn", "ask", "deny"]).and_then(|w| w.try_map(Level::from_word))
     }
 
     fn rules(&mut self, value: &Value<'_>, file: &mut PolicyFile) {
@@ -325,19 +327,23 @@ impl Reader<'_> {
                         .word(value, "sandbox.network", &["open", "gateway"])
                         .map(|w| w.map(|w| if w == "open" { Network::Open } else { Network::Gateway }));
                 }
-                "write" => {
-                    let paths = self.patterns(value, "sandbox.write", |path| match path {
-                        "" => Err("an empty path".to_owned()),
-                        path if path.contains('\0') => Err("a path has no NUL".to_owned()),
-                        path => Ok(path.to_owned()),
-                    });
-                    let value_at = self.at(value.span());
-                    file.write =
-                        Some(Valued { value: paths.into_iter().map(|p| p.value).collect(), location: value_at });
+                "write" => file.write = Some(self.paths(value, "sandbox.write")),
+                "read-deny" => file.read_deny = Some(self.paths(value, "sandbox.read-deny")),
+                "on-unavailable" => {
+                    file.sandbox_unavailable = self.on_unavailable(value, "sandbox.on-unavailable");
                 }
-                _ => self.unknown_key(key, "`sandbox`", ["network", "write"]),
+                _ => self.unknown_key(key, "`sandbox`", ["network", "write", "read-deny", "on-unavailable"]),
             }
         }
+    }
+
+    fn paths(&mut self, value: &Value<'_>, name: &str) -> Valued<Vec<String>> {
+        let paths = self.patterns(value, name, |path| match path {
+            "" => Err("an empty path".to_owned()),
+            path if path.contains('\0') => Err("a path has no NUL".to_owned()),
+            path => Ok(path.to_owned()),
+        });
+        Valued { value: paths.into_iter().map(|p| p.value).collect(), location: self.at(value.span()) }
     }
 
     fn agent(&mut self, value: &Value<'_>, file: &mut PolicyFile) {

@@ -117,6 +117,16 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
             policy.sandbox.write = new;
         }
     }
+    if let Some(new) = file.read_deny {
+        read_deny(policy, new, layer);
+    }
+    if let Some(new) = file.sandbox_unavailable {
+        let direction = Direction::rising(&policy.sandbox.on_unavailable.value, &new.value);
+        let word = new.value.word();
+        if step(policy, "sandbox", "sandbox.on-unavailable", word, layer, &new.location, direction) {
+            policy.sandbox.on_unavailable = new;
+        }
+    }
     if let Some(new) = file.auto {
         auto(policy, new, layer);
     }
@@ -133,6 +143,21 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
         if step(policy, "agent", "agent.denials-in-all", &text, layer, &new.location, direction) {
             policy.agent.denials_in_all = new;
         }
+    }
+}
+
+/// Each layer adds to what cannot be read; none takes away.
+fn read_deny(policy: &mut Policy, new: Valued<Vec<String>>, layer: Layer) {
+    let text = new.value.join(", ");
+    let old = &policy.sandbox.read_deny.value;
+    let more: Vec<String> = new.value.into_iter().filter(|path| !old.contains(path)).collect();
+    let direction = if more.is_empty() { Direction::Same } else { Direction::Tighter };
+    if step(policy, "sandbox", "sandbox.read-deny", &text, layer, &new.location, direction) && !more.is_empty() {
+        let list = &mut policy.sandbox.read_deny;
+        if list.location == Location::built_in() {
+            list.location = new.location;
+        }
+        list.value.extend(more);
     }
 }
 

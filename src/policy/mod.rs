@@ -215,6 +215,10 @@ pub struct Sandbox {
     pub network: Valued<Network>,
     /// Where it may write, beside the tool's own caches and the target environment; as written.
     pub write: Valued<Vec<String>>,
+    /// What it cannot read, beside the credentials that it never can; as written, by any layer.
+    pub read_deny: Valued<Vec<String>>,
+    /// What a machine without a sandbox means: [`Level::Warn`], [`Level::Ask`] or [`Level::Deny`].
+    pub on_unavailable: Valued<Level>,
 }
 
 /// `[agent]`.
@@ -312,6 +316,8 @@ impl Default for Policy {
             sandbox: Sandbox {
                 network: Valued::built_in(Network::Gateway),
                 write: Valued::built_in(vec![".".to_owned()]),
+                read_deny: Valued::built_in(Vec::new()),
+                on_unavailable: Valued::built_in(Level::Warn),
             },
             agent: Agent {
                 auto: Valued::built_in(false),

@@ -66,6 +66,8 @@ const TAIL: &str = r#"
 # [sandbox]
 # network = "gateway"                                     # gateway | open
 # write = ["."]                                           # beside the tool's caches and the target environment
+# read-deny = ["~/Documents", "certs"]                    # beside the credentials that are never read
+# on-unavailable = "warn"                                 # warn | ask | deny, where the system has no sandbox
 
 # [agent]
 # auto = false                                            # the managed layer alone can say true
