@@ -141,7 +141,8 @@ pub struct Package {
     pub artifacts: Vec<Artifact>,
     /// What of it runs at install, as far as the registry tells.
     pub executes: Vec<Execution>,
-    /// Other configured registries that also have a package of this name (base URLs): dependency confusion.
+    /// Other configured registries that also have a package of this name, or that the tool would ask for it although
+    /// it is private (base URLs): dependency confusion.
     pub also_in: Vec<String>,
     /// The release among the others of its project, when a resolver looked.
     pub history: Option<Box<ReleaseHistory>>,

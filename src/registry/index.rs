@@ -197,9 +197,13 @@ impl Shared {
             return Err(not_found(&candidates));
         }
         self.add_links(name, &mut found)?;
-        let (asked, withheld): (Vec<&IndexSpec>, Vec<&IndexSpec>) =
-            candidates.into_iter().partition(|i| !(i.is_public() && (self.private)(name)));
-        for spec in &asked {
+        let (mut asked, mut withheld) = (Vec::new(), Vec::new());
+        for spec in candidates {
+            if spec.is_public() && (self.private)(name) {
+                withheld.push(spec);
+                continue;
+            }
+            asked.push(spec);
             match self.page(spec, name) {
                 Ok(page) => {
                     let index: Arc<str> = Arc::from(spec.shown());
@@ -227,10 +231,12 @@ impl Shared {
         }
         if found.indexes.is_empty() && found.files.is_empty() {
             return Err(match withheld.first() {
-                Some(public) if asked.is_empty() => FetchError::PrivateName { registry: public.shown() },
-                _ => not_found(&asked),
+                Some(public) => FetchError::PrivateName { registry: public.shown() },
+                None => not_found(&asked),
             });
         }
+        // The tool itself asks these too.
+        found.indexes.extend(withheld.iter().map(|i| Arc::from(i.shown())));
         if found.files.iter().any(|f| f.upload_time.is_none()) {
             for index in &found.indexes {
                 if found.files.iter().any(|f| f.upload_time.is_none() && f.index == *index) {

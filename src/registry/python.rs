@@ -11,7 +11,8 @@ pub struct Project {
     pub name: PackageName,
     /// Its files, in no particular order.
     pub files: Vec<File>,
-    /// Base URLs of every configured index that has a project of this name.
+    /// Base URLs of every configured index that has a project of this name; last the public ones that were not asked
+    /// for a private name, and that the tool would ask.
     pub indexes: Vec<Arc<str>>,
     /// PEP 792 status: `active`, `archived`, `quarantined`, `deprecated`; empty when not said.
     pub status: String,

@@ -3,7 +3,9 @@
 
 use super::{Facts, Observation, Rule, fix, places, say};
 use crate::ecosystem::popular;
-use crate::model::{Category, Level, Location, Package, SettingLayer, Source, Unresolved, UnresolvedCause};
+use crate::model::{
+    Category, Level, Location, LockState, Package, Pinning, SettingLayer, Source, Unresolved, UnresolvedCause,
+};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -17,7 +19,24 @@ pub const RULE: Rule = Rule {
 
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
     let unasked = facts.plan.unresolved.iter().filter(|u| u.cause == UnresolvedCause::PrivateName);
-    facts.plan.packages.iter().filter_map(|p| observe(facts, p)).chain(unasked.map(withheld)).collect()
+    let of = |p| observe(facts, p).or_else(|| shared(facts, p));
+    facts.plan.packages.iter().filter_map(of).chain(unasked.map(withheld)).collect()
+}
+
+/// A private name that comes from its own index, where the tool would ask a public one beside it and take the higher
+/// version. A digest decides which bytes come, whoever has the name.
+fn shared(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
+    let Source::Registry { url } = &package.source else { return None };
+    let public = package.also_in.iter().find(|u| places::is_default(u))?;
+    let place = facts.policy.private_name(&package.id.name)?;
+    if package.lock == LockState::LockedWithDigest || package.pinning == Pinning::ExactHash {
+        return None;
+    }
+    let (name, own, other) = (say::word(package.id.name.written()), say::url(url), say::url(public));
+    let message = format!("{name} is a private name ({place}): {own} has it, and {other} would be asked for it too");
+    let text = "take it from one index alone: `--index-url` without an extra index, or uv's `explicit` index";
+    let observation = Observation::new(message).about(package).fix(fix::advice(text));
+    Some(observation.with("owner", format!("policy {place}")).with("registry", own).with("also_in", other))
 }
 
 /// A private name that only a public registry could have been asked for: the tool itself would ask it.

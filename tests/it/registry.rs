@@ -161,9 +161,20 @@ fn a_private_name_is_never_asked_of_a_public_registry() {
     let server = Loopback::start();
     server.python(Dist::wheel("acme-core", "1.0"));
     let both = python(&all, &[server.simple(), "https://pypi.org/simple/".to_owned()]);
-    assert_eq!(both.project(&py("acme-core")).unwrap().indexes.len(), 1);
-    let missing = both.project(&py("acme-other"));
-    assert!(matches!(missing, Err(FetchError::NotFound { registry }) if !registry.contains("pypi.org")));
+    // The public one is named, since pip would ask it too, and nothing of it is there.
+    let found = both.project(&py("acme-core")).unwrap();
+    assert_eq!(found.indexes.iter().map(|i| &**i).collect::<Vec<_>>(), [&server.simple(), "https://pypi.org/simple/"]);
+    assert!(found.files.iter().all(|f| *f.index == *server.simple()));
+    assert!(matches!(both.project(&py("acme-other")), Err(FetchError::PrivateName { .. })));
+    let first = Indexes {
+        strategy: IndexStrategy::First,
+        ..indexes(&[server.simple(), "https://pypi.org/simple/".to_owned()])
+    };
+    assert_eq!(
+        all.python(first, profile()).project(&py("acme-core")).unwrap().indexes.len(),
+        1,
+        "uv stops at the first"
+    );
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub enum Fault {
     Truncated,
     /// Half of the body, and then nothing more.
     Stall,
+    /// The right body, in pieces with so many milliseconds between them.
+    Slow(u64),
     /// Nothing at all.
     NeverAnswers,
     /// So many bytes of body, in place of the right one.
@@ -371,6 +373,21 @@ impl Loopback {
         self
     }
 
+    /// Serves nothing any more.
+    pub fn forget(&self) {
+        *self.state.lock().unwrap() = State::default();
+    }
+
+    /// The bytes that are served at this path.
+    pub fn body(&self, path: &str) -> Vec<u8> {
+        self.state.lock().unwrap().content[path].body.clone()
+    }
+
+    /// The SHA-256 of what is served at this path, in hex.
+    pub fn sha256(&self, path: &str) -> String {
+        Digest::sha256_of(&self.body(path)).hex()
+    }
+
     /// Every answer to a path that begins so goes wrong.
     pub fn always(&self, path: &str, fault: Fault) -> &Self {
         self.state.lock().unwrap().faults.push((path.to_owned(), [fault].into(), true));
@@ -589,6 +606,15 @@ fn reply_with((status, content): (u16, Content), request: &Logged, fault: Option
             let half = Bytes::copy_from_slice(&content.body[..content.body.len() / 2]);
             let pieces = stream::iter([Ok(Frame::data(half))]).chain(stream::pending());
             return builder.body(BodyExt::boxed(StreamBody::new(pieces))).unwrap();
+        }
+        Some(Fault::Slow(pause)) => {
+            let size = content.body.len().div_ceil(10).max(1);
+            let pieces: Vec<Bytes> = content.body.chunks(size).map(Bytes::copy_from_slice).collect();
+            let slowly = stream::iter(pieces).then(move |piece| async move {
+                tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+                Ok(Frame::data(piece))
+            });
+            return builder.status(status).body(BodyExt::boxed(StreamBody::new(slowly))).unwrap();
         }
         Some(Fault::ContentType(media_type)) => {
             let builder = hyper::Response::builder().header("content-type", media_type);
