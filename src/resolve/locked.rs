@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::ecosystem::cargo::lock as cargo_lock;
 use crate::ecosystem::cargo::source::{SourceId, plan_source};
 use crate::ecosystem::npm::lock::{self as npm_lock, LockedSource};
+use crate::ecosystem::npm::manifest::DependencyKind;
 use crate::ecosystem::python::lock::{self as python_lock, Selection};
 use crate::ecosystem::python::requirements_txt::{Entry, RequirementsFile, Target};
 use crate::ecosystem::python::wheel;
@@ -247,9 +248,27 @@ pub fn npm(lock: &npm_lock::Lockfile, diagnostics: &[Diagnostic]) -> Plan {
         }
         plan.packages.push(p);
     }
+    plan.unresolved.extend(missing(lock, &lines));
     plan.normalise();
     merge_same(&mut plan);
     plan
+}
+
+/// What the project asks for and the lockfile has no entry for: a file that was cut off, or edited by hand.
+fn missing<'l>(lock: &'l npm_lock::Lockfile, lines: &'l LineIndex<'l>) -> impl Iterator<Item = Unresolved> + 'l {
+    let of = |i: &'l npm_lock::Importer| i.dependencies.iter().map(move |d| (i, d));
+    let demanded = lock.importers.iter().flat_map(of).filter(|(_, d)| {
+        let local = ["workspace:", "link:", "file:", "portal:"].iter().any(|scheme| d.spec.starts_with(scheme));
+        matches!(d.kind, DependencyKind::Production | DependencyKind::Development) && !local
+    });
+    demanded.filter(|(i, d)| lock.importer_dependency(&i.path, d).is_none()).map(|(_, d)| Unresolved {
+        requirement: format!("{}@{}", d.name, d.spec),
+        name: Some(PackageName::new(Ecosystem::Npm, &d.name)),
+        range: Some(d.spec.clone()),
+        location: Some(lines.location(&lock.path, d.offset)),
+        cause: UnresolvedCause::Malformed,
+        reason: "the lockfile asks for it and has no entry for it".to_owned(),
+    })
 }
 
 /// One release may stand at many places of a tree: it is one package of the plan.

@@ -14,9 +14,11 @@ mod end_to_end;
 mod indexes;
 mod invocation;
 mod layering;
+mod locks;
 mod nothing_executed;
 mod npm_formats;
 mod policy;
+mod project_files;
 mod python_formats;
 #[cfg(feature = "real-registries")]
 mod real;

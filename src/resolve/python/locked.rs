@@ -182,6 +182,7 @@ fn from_index(plan: &mut Plan, catalog: &Catalog<'_>, package: &mut Package, loc
         package.withdrawn = of_version.iter().find_map(|f| f.yanked.clone());
     }
     check_files(plan, package, locked, &pool);
+    check_digests(plan, package, locked, &of_version);
     let wanted: Vec<&File> = of_version.into_iter().filter(|f| is_locked(f, locked)).collect();
     let wheels = wanted.iter().any(|f| f.filename.ends_with(".whl"));
     package.artifacts =
@@ -190,7 +191,7 @@ fn from_index(plan: &mut Plan, catalog: &Catalog<'_>, package: &mut Package, loc
         plan.unresolved.push(no_file(package, locked, "no file of the index is one that the lockfile names"));
         package.artifacts = locked.artifacts.iter().filter_map(locked_artifact).collect();
     }
-    if !wheels {
+    if !wheels && !wanted.is_empty() {
         package.executes.push(Execution::PythonBuild);
     }
 }
@@ -241,6 +242,24 @@ fn check_files(plan: &mut Plan, package: &Package, locked: &LockedPackage, pool:
         if let Some(url) = a.url.as_deref().filter(|url| !vouched && *url != known.url) {
             plan.lock_issues.push(issue(LockIssueKind::ForeignUrl, redact_url(&known.url), redact_url(url)));
         }
+    }
+}
+
+/// Digests without file names (Pipfile.lock): at least one has to be of a file of the release.
+fn check_digests(plan: &mut Plan, package: &Package, locked: &LockedPackage, files: &[&File]) {
+    let nameless = locked.artifacts.iter().filter(|a| a.filename.is_empty() && a.url.is_none());
+    let digests: Vec<&crate::model::Digest> = nameless.flat_map(|a| &a.digests).collect();
+    let known: Vec<&crate::model::Digest> = files.iter().flat_map(|f| &f.digests).collect();
+    let comparable = known.iter().find(|k| digests.iter().any(|d| d.algorithm() == k.algorithm()));
+    let (Some(expected), Some(found)) = (comparable, digests.first()) else { return };
+    if !digests.iter().any(|d| known.contains(d)) {
+        plan.lock_issues.push(LockIssue {
+            kind: LockIssueKind::DigestMismatch,
+            package: Some(package.id.clone()),
+            location: locked.location.clone(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        });
     }
 }
 
