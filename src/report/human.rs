@@ -245,6 +245,8 @@ fn packages(page: &mut Page, judgement: &Judgement) {
         match p.published_at {
             Some(t) => about.push(format!("published {}", t.strftime("%Y-%m-%d"))),
             None if p.source.is_registry() => about.push("publication time unknown".to_owned()),
+            // A project's own directory may have the empty path.
+            None if p.source.url().is_empty() => about.push("from this directory".to_owned()),
             None => about.push(format!("from {}", printable(&p.source.url(), LONGEST))),
         }
         if p.pinning == Pinning::ExactHash {

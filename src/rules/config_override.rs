@@ -55,6 +55,10 @@ fn stays_inside(facts: &Facts<'_>, setting: &Setting) -> bool {
     if setting.value.contains("://") || setting.kind == SettingKind::Index {
         return false;
     }
-    let base = setting.location.path().and_then(|p| p.parent()).unwrap_or_else(|| std::path::Path::new(""));
-    facts.environment.absolute(&base.join(&setting.value)).starts_with(&facts.environment.cwd)
+    let beside = setting.location.path().and_then(|p| p.parent()).unwrap_or_else(|| std::path::Path::new(""));
+    // Paths in Cargo's configuration are relative to the directory that holds `.cargo`.
+    let base = if beside.ends_with(".cargo") { beside.parent().unwrap_or(beside) } else { beside };
+    let inside = |path: &str| facts.environment.absolute(&base.join(path)).starts_with(&facts.environment.cwd);
+    // `paths` is a list, written with blanks between its members.
+    if setting.key == "paths" { setting.value.split(' ').all(inside) } else { inside(&setting.value) }
 }

@@ -63,7 +63,8 @@ fn from_unresolved(facts: &Facts<'_>, unresolved: &Unresolved) -> Observation {
     let requirement = say::word(&unresolved.requirement);
     let reason = say::sentence(&unresolved.reason);
     let what = if requirement.is_empty() { "this command".to_owned() } else { format!("`{requirement}`") };
-    let mut observation = Observation::new(format!("what {what} would bring in is not known: {reason}"))
+    let letters = say::foreign_letters(&unresolved.requirement);
+    let mut observation = Observation::new(format!("what {what} would bring in is not known: {reason}{letters}"))
         .with("requirement", say::sentence(&unresolved.requirement))
         .with("cause", cause)
         .with("reason", reason);

@@ -63,6 +63,28 @@ pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
 
+/// `; its е is U+0435` and so on for the first few letters beyond ASCII: no registry's names have any, and they may look
+/// like those that have. Empty for other text, and for URLs.
+pub(super) fn foreign_letters(name: &str) -> String {
+    if name.is_ascii() || name.contains("://") {
+        return String::new();
+    }
+    let mut seen: Vec<char> = Vec::new();
+    for c in name.chars().filter(|c| !c.is_ascii() && !c.is_control()) {
+        if !seen.contains(&c) && seen.len() < 3 {
+            seen.push(c);
+        }
+    }
+    let shown: Vec<String> = seen
+        .into_iter()
+        .map(|c| {
+            let code = format!("U+{:04X}", u32::from(c));
+            if c.is_alphanumeric() { format!("`{c}` in it is {code}") } else { format!("it holds {code}") }
+        })
+        .collect();
+    if shown.is_empty() { String::new() } else { format!("; {}", list(&shown, 3)) }
+}
+
 /// Texts capped in number and length, for evidence.
 pub(super) fn texts<'t>(items: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     items.into_iter().take(50).map(|t| printable(t, LONG)).collect()

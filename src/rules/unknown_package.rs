@@ -20,6 +20,7 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 
 fn observe(facts: &Facts<'_>, unresolved: &Unresolved) -> Observation {
     let near = unresolved.name.as_ref().map(|n| (facts.near_names)(n)).unwrap_or_default();
+    let letters = say::foreign_letters(unresolved.name.as_ref().map_or(&unresolved.requirement, |n| n.written()));
     let message = match &unresolved.name {
         Some(name) => format!(
             "no package is called `{}` ({}): {}",
@@ -41,7 +42,7 @@ fn observe(facts: &Facts<'_>, unresolved: &Unresolved) -> Observation {
         .as_ref()
         .and_then(|name| fix::rename(facts, &origin, name, &near))
         .unwrap_or_else(|| fix::advice("check the name; a name that is free can be registered by anyone"));
-    let mut observation = Observation::new(message)
+    let mut observation = Observation::new(message + &letters)
         .fix(way_out)
         .with("requirement", say::sentence(&unresolved.requirement))
         .with("near", say::texts(near.iter().map(String::as_str)));

@@ -39,7 +39,10 @@ fn a_cargo_patch_is_what_comes_in() {
             let document = ran.json();
             assert_eq!(ran.status, 10, "{manifest} {words:?}: {ran:#?}");
             assert!(ran.stdout.contains("git.invalid"), "{manifest} {words:?}: {ran:#?}");
-            assert_eq!(source_of(&document, "pkg:cargo/tw-dep@1.0.0"), &Value::Null, "{manifest} {words:?}: {ran:#?}");
+            // `[replace]` is not followed, and that is told; a patch takes the place of what the registry has.
+            let listed = source_of(&document, "pkg:cargo/tw-dep@1.0.0") != &Value::Null;
+            assert!(!listed || manifest == replaced, "{manifest} {words:?}: {ran:#?}");
+            assert_eq!(document["plan"]["complete"], false, "{manifest} {words:?}: {ran:#?}");
         }
     }
     // A patch by path is the project's own code, and a patch by another registry is asked about.
@@ -82,10 +85,30 @@ fn a_paths_override_and_a_replaced_source_are_told() {
     sandbox.write(".cargo/config.toml", "paths = [\"mine\"]\n");
     sandbox.write("mine/Cargo.toml", MANIFEST.replace("app", "tw-dep").replace("0.1.0", "1.0.0"));
     sandbox.write("mine/src/lib.rs", "");
-    let ran = check(&sandbox, &["--format", "json"], &["cargo", "build"]);
-    let document = ran.json();
-    let from_registry = source_of(&document, "pkg:cargo/tw-dep@1.0.0")["kind"] == "registry";
-    assert!(!from_registry || ran.status == 10, "{ran:#?}");
+    // Inside the project it is the project's own code; outside it is told.
+    for (paths, outside) in [
+        ("mine", false),
+        ("../elsewhere", true),
+        ("../../elsewhere", true),
+        ("/elsewhere", true),
+        ("mine\", \"/elsewhere", true),
+    ] {
+        for setting in [
+            format!("paths = [\"{paths}\"]\n"),
+            format!("[source.crates-io]\nreplace-with = \"v\"\n[source.v]\ndirectory = \"{paths}\"\n"),
+        ] {
+            if setting.contains("directory = ") && paths.contains('"') {
+                continue;
+            }
+            sandbox.write(".cargo/config.toml", &setting);
+            let ran = check(&sandbox, &["--format", "json"], &["cargo", "build"]);
+            let document = ran.json();
+            let findings = document["findings"].as_array().unwrap();
+            let keys = ["paths", "source.v.directory"];
+            let told = findings.iter().any(|f| keys.iter().any(|k| f["evidence"]["key"] == *k));
+            assert_eq!(told, outside, "{setting}: {ran:#?}");
+        }
+    }
     // A project that replaces crates.io.
     let other = Loopback::start();
     serve(&other);
