@@ -8,6 +8,8 @@
 mod advisories;
 mod cargo_formats;
 mod cli;
+#[cfg(target_os = "linux")]
+mod containment;
 mod credentials;
 mod determinism;
 mod end_to_end;

@@ -260,6 +260,24 @@ fn later_layers_tighten_and_loosen_only_what_is_left_to_them() {
         ),
         ("the sandbox, tighter", &[(Project, "[sandbox]\nwrite = []\n")], |p| p.sandbox.write.value.is_empty(), 0),
         (
+            "what is not read: each layer adds",
+            &[(User, "[sandbox]\nread-deny = [\"~/a\"]\n"), (Project, "[sandbox]\nread-deny = [\"b\", \"~/a\"]\n")],
+            |p| p.sandbox.read_deny.value == ["~/a", "b"],
+            0,
+        ),
+        (
+            "a machine without a sandbox: tighter",
+            &[(Project, "[sandbox]\non-unavailable = \"deny\"\n")],
+            |p| p.sandbox.on_unavailable.value == Level::Deny,
+            0,
+        ),
+        (
+            "a machine without a sandbox: looser",
+            &[(User, "[sandbox]\non-unavailable = \"ask\"\n"), (Project, "[sandbox]\non-unavailable = \"warn\"\n")],
+            |p| p.sandbox.on_unavailable.value == Level::Ask,
+            1,
+        ),
+        (
             "whom to ask",
             &[(Project, "[classifier]\nkind = \"command\"\n")],
             |p| p.classifier.kind.location == Location::built_in(),

@@ -88,9 +88,8 @@ fn die_with_parent(gate: Option<u32>) -> Result<(), String> {
 fn restrict(profile: &Profile, mounted: bool) -> Result<(), String> {
     let mut write = profile.write.clone();
     write.extend(profile.temporary.clone());
-    if mounted {
-        write.push("/dev/shm".into());
-    }
+    // Semaphores that builds share between their own processes. Its own with mounts, else the user's.
+    write.push("/dev/shm".into());
     files::restrict(&files::grants(profile, &write, !mounted), profile.reach)?;
     namespaces::drop_capabilities()?;
     rustix::thread::set_no_new_privs(true).map_err(|e| format!("no_new_privs: {e}"))?;

@@ -182,21 +182,21 @@ pub(super) fn arrange(layout: &Layout<'_>) -> Result<(), String> {
     for path in &fixed {
         mount_bind_recursive(path, path).map_err(said(path))?;
     }
+    // Where nothing is written, Landlock hides and keeps already: a mount that cannot be made there is no reason to stop.
+    let written = |path: &Path| write.iter().any(|w| path.starts_with(w));
     for path in kept.iter().filter(|path| !hidden.contains(path)) {
-        mount_bind(path, path).map_err(said(path))?;
-        let flags = before.iter().rev().find(|(at, _)| path.starts_with(at)).map_or(MountFlags::empty(), |(_, f)| *f);
-        mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | flags, c"").map_err(said(path))?;
+        if let Err(e) = read_only(path, &before)
+            && written(path)
+        {
+            return Err(said(path)(e));
+        }
     }
     let mut empty: Option<&PathBuf> = None;
     for path in &hidden {
-        if !path.is_dir() {
-            mount_bind("/dev/null", path).map_err(said(path))?;
-        } else if let Some(empty) = empty {
-            mount_bind(empty, path).map_err(said(path))?;
-        } else {
-            let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-            mount("tmpfs", path, "tmpfs", flags, c"mode=0755,size=4k").map_err(said(path))?;
-            empty = Some(path);
+        match cover(path, empty) {
+            Err(e) if written(path) => return Err(said(path)(e)),
+            Ok(true) => empty = empty.or(Some(path)),
+            _ => {}
         }
     }
     // Memory that is shared with the user's other programs by name.
@@ -205,6 +205,26 @@ pub(super) fn arrange(layout: &Layout<'_>) -> Result<(), String> {
         mount("tmpfs", "/dev/shm", "tmpfs", flags, c"mode=1777").map_err(said(Path::new("/dev/shm")))?;
     }
     Ok(())
+}
+
+/// Makes a directory or file read-only where it is.
+fn read_only(path: &Path, before: &[(PathBuf, MountFlags)]) -> rustix::io::Result<()> {
+    mount_bind_recursive(path, path)?;
+    // What the mount forbids already it has to go on forbidding.
+    let flags = before.iter().rev().find(|(at, _)| path.starts_with(at)).map_or(MountFlags::empty(), |(_, f)| *f);
+    mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | flags, c"")
+}
+
+/// Puts something empty over a directory or file; whether it can serve for the next directory.
+fn cover(path: &Path, empty: Option<&PathBuf>) -> rustix::io::Result<bool> {
+    if !path.is_dir() {
+        return mount_bind("/dev/null", path).map(|()| false);
+    }
+    if let Some(empty) = empty {
+        return mount_bind(empty, path).map(|()| false);
+    }
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", path, "tmpfs", flags, c"mode=0755,size=4k").map(|()| true)
 }
 
 /// In the new process namespace: a `/proc` that shows it. Where the container's own is masked the kernel refuses, and
