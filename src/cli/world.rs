@@ -169,9 +169,15 @@ impl World for RealWorld {
             let python = self.registries.python(config.indexes.clone(), config.profile);
             let client = python.client().clone();
             let index: Arc<dyn PythonIndex> = Arc::new(python);
-            let upstream = Upstream::Python { index: Arc::clone(&index), indexes: config.indexes, client };
+            let configured = flags(config.options);
+            let upstream = Upstream::Python {
+                index: Arc::clone(&index),
+                indexes: config.indexes,
+                configured: configured.clone(),
+                client,
+            };
             self.remember(invocation, environment, upstream);
-            Connected { index, flags: flags(config.options), diagnostics: config.diagnostics }
+            Connected { index, flags: configured, diagnostics: config.diagnostics }
         })
     }
 

@@ -22,7 +22,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::invocation::Invocation;
+use crate::invocation::{Flag, Invocation};
 use crate::judge::Judgement;
 use crate::model::{Digest, Environment, Files, PackageId};
 use crate::policy::Policy;
@@ -76,6 +76,8 @@ pub enum Upstream {
         index: Arc<dyn PythonIndex>,
         /// As configured.
         indexes: Indexes,
+        /// What configuration files say besides, as the flags they stand for.
+        configured: Vec<Flag>,
         /// To fetch with.
         client: Client,
     },

@@ -241,6 +241,56 @@ pub fn read_text(
     (reader.out, reader.diagnostics)
 }
 
+/// A requirements file as a tool may read it that gets everything from one place: the same lines on the same line
+/// numbers, without the options that say where packages come from, and with each included file's name replaced by what
+/// `include` answers (it is asked with the written name, and whether it is a constraints file; `None` leaves it).
+/// Lines that are not understood stay as they are.
+pub fn closed(text: &str, environment: &Environment, include: &mut dyn FnMut(&str, bool) -> Option<String>) -> String {
+    const PLACES: [&str; 5] = ["--index-url", "--extra-index-url", "--no-index", "--find-links", "--trusted-host"];
+    let mut out = String::with_capacity(text.len());
+    let mut at = 1;
+    for line in LogicalLines::new(text) {
+        while at < line.number {
+            out.push('\n');
+            at += 1;
+        }
+        let expanded = expand(&line.text, environment);
+        let (args, options) = split_options(&expanded);
+        let parsed =
+            if args.is_empty() { split_words(options).and_then(|w| parse_options(&w)) } else { Ok(Vec::new()) };
+        let parsed = parsed.unwrap_or_default();
+        let included = parsed
+            .iter()
+            .find(|o| o.kind == Kind::Include)
+            .or_else(|| parsed.iter().find(|o| o.kind == Kind::Constraint));
+        let renamed = included.and_then(|o| Some((o, include(&o.value, o.kind == Kind::Constraint)?)));
+        if let Some((option, name)) = renamed {
+            out.push_str(&format!("{} {}", option.name, quoted(&name)));
+        } else if parsed.iter().any(|o| PLACES.contains(&o.name)) && !parsed.iter().any(|o| o.kind == Kind::Editable) {
+            let kept = parsed.iter().filter(|o| !PLACES.contains(&o.name));
+            let words: Vec<String> =
+                kept.map(|o| {
+                    if o.kind == Kind::Flag { o.name.to_owned() } else { format!("{}={}", o.name, quoted(&o.value)) }
+                })
+                .collect();
+            out.push_str(&words.join(" "));
+        } else {
+            out.push_str(&line.text);
+        }
+        out.push('\n');
+        at += 1;
+    }
+    out
+}
+
+/// A word for a POSIX shell's quoting.
+fn quoted(word: &str) -> String {
+    if word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-=:,+@%".contains(&b)) && !word.is_empty() {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\"'\"'"))
+}
+
 /// Reads one word of a command line as `pip install WORD` would: a requirement, a path, an archive, a URL.
 pub fn argument(
     text: &str,

@@ -287,6 +287,18 @@ impl Gateway {
         self.shared.carry(route, url)
     }
 
+    /// A text with the gateway's URLs where it has the upstream's of the plan's artifacts.
+    pub fn carry_planned(&self, route: &str, text: &[u8]) -> Vec<u8> {
+        let mut text = String::from_utf8_lossy(text).into_owned();
+        for planned in self.shared.closed.releases().flatten() {
+            let url = &planned.artifact.url;
+            if text.contains(url.as_str()) {
+                text = text.replace(&format!("\"{url}\""), &format!("\"{}\"", self.carry(route, url)));
+            }
+        }
+        text.into_bytes()
+    }
+
     /// A text with the upstream's URLs where it has the gateway's; `None` when it has none.
     pub fn mended(&self, text: &[u8]) -> Option<Vec<u8>> {
         mended(text, &self.shared.base)

@@ -5,12 +5,15 @@ pub mod cargo;
 pub mod npm;
 pub mod pip;
 pub mod uv;
+pub mod words;
 
 use std::path::PathBuf;
 
 use super::gateway::{Gateway, View};
 use super::{Ended, EnforceError, Form, Job, Limits, Outcome, Step, exec};
 use crate::invocation::Tool;
+use crate::model::{Environment, Source, redact_url};
+use crate::toolchain;
 
 /// What an adapter made of a job.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Prepared {
     pub write: Vec<PathBuf>,
     /// What could not be enforced, a sentence each.
     pub uncovered: Vec<String>,
+    /// Something of the plan is fetched by the tool itself, so its network stays as it is; `uncovered` says what.
+    pub open_network: bool,
     /// Files of our own that the steps need; removed at the end.
     pub keep: Vec<tempfile::TempDir>,
 }
@@ -89,4 +94,59 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
         (refused, served) = gateway.stop();
     }
     Ok(Outcome { ended: done?, form, refused, served, contained, uncovered })
+}
+
+/// What of the plan comes from outside any registry, a sentence each, and whether the tool needs the network for it.
+fn uncovered(job: &Job<'_>, tool: &str) -> (Vec<String>, bool) {
+    let mut remote = false;
+    let mut all = Vec::new();
+    for package in &job.judgement.plan.packages {
+        match &package.source {
+            Source::Git { url, .. } | Source::Url { url } => {
+                remote = true;
+                all.push(format!("{tool} fetches {} from {} itself", package.id.name, redact_url(url)));
+            }
+            Source::Path { path } if !job.files.is_dir(path) => {
+                all.push(format!("{tool} reads {} from {} itself", package.id.name, path.display()));
+            }
+            Source::Registry { .. } | Source::Path { .. } | Source::Workspace { .. } => {}
+        }
+    }
+    all.sort();
+    all.dedup();
+    (all, remote)
+}
+
+/// Sends whatever asks another host to a proxy that refuses, and says whom it refused.
+fn refuse_all_else(step: &mut Step, gateway: &Gateway) {
+    for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        step.set(name, gateway.refusing_proxy());
+    }
+    for name in ["no_proxy", "NO_PROXY"] {
+        step.set(name, "127.0.0.1");
+    }
+}
+
+/// Where an interpreter's packages and programs are put, and the project itself.
+fn python_places(job: &Job<'_>) -> Vec<PathBuf> {
+    let facts = toolchain::python::facts(job.invocation, job.environment, Some(job.cache));
+    let mut out = vec![job.environment.cwd.clone()];
+    let prefix = facts.executable.as_deref().and_then(|e| e.parent()?.parent());
+    out.extend(prefix.map(PathBuf::from));
+    out.extend(facts.site_packages);
+    if job.invocation.global {
+        out.extend(job.environment.home.as_ref().map(|h| h.join(".local")));
+    }
+    out
+}
+
+/// `~/.cache/NAME`, or the platform's own place.
+fn user_cache(environment: &Environment, name: &str) -> Option<PathBuf> {
+    let own = environment.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let home = environment.home.as_ref();
+    let base = match environment.os {
+        "macos" => own.or_else(|| home.map(|h| h.join("Library").join("Caches"))),
+        _ => own.or_else(|| home.map(|h| h.join(".cache"))),
+    };
+    base.map(|b| b.join(name))
 }
