@@ -35,17 +35,20 @@ pub struct IndexSpec {
     pub name: Option<String>,
     /// Asked only for packages that are pinned to it (uv `explicit`).
     pub explicit: bool,
+    /// Whether it was written with a `/` at its end: uv's lockfile has it as it was written.
+    pub slash: bool,
 }
 
 impl IndexSpec {
     /// An index at `url`, asked for everything.
     pub fn new(mut url: Url) -> Self {
-        if !url.path().ends_with('/') {
+        let slash = url.path().ends_with('/');
+        if !slash {
             let path = format!("{}/", url.path());
             url.set_path(&path);
         }
         url.set_fragment(None);
-        Self { url, name: None, explicit: false }
+        Self { url, name: None, explicit: false, slash }
     }
 
     /// Whether it is PyPI itself, which everybody can publish to.

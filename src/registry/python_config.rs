@@ -173,7 +173,8 @@ impl PythonConfig {
 
     /// PyPI itself.
     fn default_index(&mut self) {
-        if let Ok(url) = Url::parse(PYPI_DEFAULT) {
+        // As every tool writes it.
+        if let Ok(url) = Url::parse(PYPI_DEFAULT.trim_end_matches('/')) {
             self.indexes.indexes.push(IndexSpec::new(url));
         }
     }

@@ -112,18 +112,19 @@ impl Shared {
             async move {
                 let mut follower = follower?;
                 match follower.next().await {
-                    Some(Ok(bytes)) => Some((Ok(Frame::data(bytes)), Some(follower))),
+                    Some(Ok(bytes)) => {
+                        // The server stops asking when the announced length is reached.
+                        if let (true, Progress::Done(stored)) = (follower.finished(), &*progress.borrow()) {
+                            own.note(&planned, stored);
+                        }
+                        Some((Ok(Frame::data(bytes)), Some(follower)))
+                    }
                     Some(Err(error)) => {
                         own.artifacts.forget(&planned);
                         own.remember(Refused { subject: planned.artifact.filename.clone(), reason: error.to_string() });
                         Some((Err(error), None))
                     }
-                    None => {
-                        if let Progress::Done(stored) = &*progress.borrow() {
-                            own.note(&planned, stored);
-                        }
-                        None
-                    }
+                    None => None,
                 }
             }
         });

@@ -251,6 +251,11 @@ impl Following {
         Self { progress, digests: digests.to_vec(), hasher, source: None, position: 0 }
     }
 
+    /// Whether the last piece was handed out, verified.
+    pub(super) fn finished(&self) -> bool {
+        self.hasher.is_none()
+    }
+
     /// The next bytes; `None` at the end. After an error there is nothing more.
     pub(super) async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
         loop {

@@ -46,6 +46,8 @@ pub enum View {
     Lock,
 }
 
+/// Who the gateway's password is of.
+const USER: &str = "tidewaiter";
 /// At most so many refusals are remembered.
 const REFUSED_MAX: usize = 1_000;
 
@@ -65,6 +67,8 @@ pub struct Shared {
     pub excluded: BTreeSet<PackageName>,
     artifacts: Arc<Artifacts>,
     secret: String,
+    /// The `Authorization` that is as good as the secret in the path.
+    password: String,
     authority: String,
     refused: Mutex<BTreeSet<Refused>>,
     served: Mutex<BTreeSet<Served>>,
@@ -87,6 +91,8 @@ pub struct Asked {
     pub method: Method,
     /// Its headers.
     pub headers: header::HeaderMap,
+    /// The secret came as the password, not in the path.
+    pub by_password: bool,
 }
 
 impl Asked {
@@ -123,6 +129,15 @@ impl Shared {
     /// The upstream's URL inside one of the gateway's: `http://127.0.0.1:PORT/SECRET/ROUTE/~/https/…`.
     pub fn carry(&self, route: &str, url: &str) -> String {
         format!("{}/{route}/~/{}", self.base, carried(url))
+    }
+
+    /// [`Shared::carry`] for whoever asked: one that knows the password gets URLs without the secret.
+    pub fn carry_for(&self, asked: &Asked, route: &str, url: &str) -> String {
+        if asked.by_password {
+            format!("http://{}/{route}/~/{}", self.authority, carried(url))
+        } else {
+            self.carry(route, url)
+        }
     }
 
     /// The upstream's URL that a request carries, given the path behind `~/`.
@@ -180,29 +195,49 @@ impl Shared {
             return answer::status(StatusCode::FORBIDDEN, "tidewaiter: not for this host");
         }
         let path = parts.uri.path().trim_start_matches('/');
-        let (secret, rest) = path.split_once('/').unwrap_or((path, ""));
-        if !same(secret, &self.secret) {
-            return answer::status(StatusCode::FORBIDDEN, "tidewaiter: not for this caller");
-        }
+        let password = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .map(|value| same_bytes(value.as_bytes(), self.password.as_bytes()));
+        let (first, below) = path.split_once('/').unwrap_or((path, ""));
+        let (by_password, rest) = match password {
+            _ if same_bytes(first.as_bytes(), self.secret.as_bytes()) => (false, below),
+            Some(true) => (true, path),
+            None if first == "pypi" => {
+                let mut response = answer::status(StatusCode::UNAUTHORIZED, "tidewaiter: not for this caller");
+                let asks = header::HeaderValue::from_static("Basic realm=\"tidewaiter\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, asks);
+                return response;
+            }
+            _ => return answer::status(StatusCode::FORBIDDEN, "tidewaiter: not for this caller"),
+        };
         let (route, rest) = rest.split_once('/').unwrap_or((rest, ""));
         let asked = Asked {
             path: rest.to_owned(),
             query: parts.uri.query().map(str::to_owned),
             method: parts.method,
             headers: parts.headers,
+            by_password,
         };
-        match route {
+        let files = rest.starts_with("files/");
+        let mut response = match route {
             "pypi" => pypi::answer(&self, asked).await,
             "npm" => npm::answer(&self, asked).await,
             "cargo" => crates::answer(&self, asked).await,
             _ => answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here"),
+        };
+        if by_password && response.status().is_success() {
+            // The URL is the same in the next run: a file stays what it is, a page may be another.
+            let kept = if files { "public, max-age=31536000, immutable" } else { "max-age=0, must-revalidate" };
+            response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static(kept));
         }
+        response
     }
 }
 
 /// Compares in a time that does not depend on where two texts differ.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
 }
 
 /// 128 random bits as hexadecimal.
@@ -212,6 +247,13 @@ fn secret() -> Result<String, EnforceError> {
     let filled = provider.secure_random.fill(&mut bytes);
     filled.map_err(|_| EnforceError::unsupported("the system gives no random numbers"))?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The port that is tried first: the same for the same user, and hardly another's.
+fn usual_port(cache: &Path) -> u16 {
+    let text = cache.as_os_str().as_encoded_bytes();
+    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    20_000 + u16::try_from((hash >> 16) % 12_000).unwrap_or(0)
 }
 
 /// A running gateway. It ends when it is stopped or dropped.
@@ -224,10 +266,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Listens on a port of its own choice, and begins to fetch what the plan holds.
-    /// [`EnforceError::Listen`] where no socket may listen.
-    pub fn start(job: &Job<'_>, view: View) -> Result<Self, EnforceError> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(EnforceError::Listen)?;
+    /// Listens on a port of its own choice (`keep_port`: the same each time, if it is free), and begins to fetch what
+    /// the plan holds. [`EnforceError::Listen`] where no socket may listen.
+    pub fn start(job: &Job<'_>, view: View, keep_port: bool) -> Result<Self, EnforceError> {
+        let kept = keep_port.then(|| std::net::TcpListener::bind(("127.0.0.1", usual_port(job.cache))).ok()).flatten();
+        let listener = match kept {
+            Some(listener) => listener,
+            None => std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(EnforceError::Listen)?,
+        };
         listener.set_nonblocking(true).map_err(EnforceError::Listen)?;
         let port = listener.local_addr().map_err(EnforceError::Listen)?.port();
         let secret = secret()?;
@@ -245,6 +291,11 @@ impl Gateway {
             cutoff: days.and_then(|d| Timestamp::from_second(now - i64::from(d) * 24 * 60 * 60).ok()),
             excluded: names.filter(|n| cooldown::is_excluded(job.policy, n)).cloned().collect(),
             artifacts: Arc::new(artifacts),
+            password: http::Authorization::Basic {
+                user: http::Secret::new(USER),
+                password: http::Secret::new(&secret),
+            }
+            .header(),
             secret,
             authority: format!("127.0.0.1:{port}"),
             refused: Mutex::default(),
@@ -277,6 +328,21 @@ impl Gateway {
         format!("{}/{path}", self.shared.base)
     }
 
+    /// [`Gateway::url`], with the secret as the password.
+    pub fn url_with_password(&self, path: &str) -> String {
+        format!("http://{USER}:{}@{}/{path}", self.shared.secret, self.shared.authority)
+    }
+
+    /// [`Gateway::carry`], with the secret as the password.
+    pub fn carry_with_password(&self, route: &str, url: &str) -> String {
+        self.url_with_password(&format!("{route}/~/{}", carried(url)))
+    }
+
+    /// [`Gateway::carry`], for a tool that knows the password from elsewhere.
+    pub fn carry_without_secret(&self, route: &str, url: &str) -> String {
+        format!("http://{}/{route}/~/{}", self.shared.authority, carried(url))
+    }
+
     /// `http://127.0.0.1:PORT`: as a proxy it refuses everything, and says whom it refused.
     pub fn refusing_proxy(&self) -> String {
         format!("http://{}", self.shared.authority)
@@ -287,13 +353,22 @@ impl Gateway {
         self.shared.carry(route, url)
     }
 
-    /// A text with the gateway's URLs where it has the upstream's of the plan's artifacts.
+    /// A text with the gateway's URLs where it has, in quotes, the upstream's of the plan's artifacts.
     pub fn carry_planned(&self, route: &str, text: &[u8]) -> Vec<u8> {
+        self.planned_replaced(text, &|url| self.carry(route, url))
+    }
+
+    /// [`Gateway::carry_planned`], for a tool that knows the password from elsewhere.
+    pub fn carry_planned_without_secret(&self, route: &str, text: &[u8]) -> Vec<u8> {
+        self.planned_replaced(text, &|url| self.carry_without_secret(route, url))
+    }
+
+    fn planned_replaced(&self, text: &[u8], new: &dyn Fn(&str) -> String) -> Vec<u8> {
         let mut text = String::from_utf8_lossy(text).into_owned();
         for planned in self.shared.closed.releases().flatten() {
             let url = &planned.artifact.url;
             if text.contains(url.as_str()) {
-                text = text.replace(&format!("\"{url}\""), &format!("\"{}\"", self.carry(route, url)));
+                text = text.replace(&format!("\"{url}\""), &format!("\"{}\"", new(url)));
             }
         }
         text.into_bytes()
@@ -301,7 +376,32 @@ impl Gateway {
 
     /// A text with the upstream's URLs where it has the gateway's; `None` when it has none.
     pub fn mended(&self, text: &[u8]) -> Option<Vec<u8>> {
-        mended(text, &self.shared.base)
+        let Shared { base, authority, secret, .. } = &*self.shared;
+        let bases = [base.clone(), format!("http://{USER}:{secret}@{authority}"), format!("http://{authority}")];
+        let mut out = None;
+        for base in bases {
+            out = mended(out.as_deref().unwrap_or(text), &base).or(out);
+        }
+        out
+    }
+
+    /// [`Gateway::mended`] for what any gateway has left that was known by a password, whatever its port.
+    pub fn mended_of_any(&self, text: &[u8]) -> Option<Vec<u8>> {
+        const LOCAL: &[u8] = b"http://127.0.0.1:";
+        let mut bases: BTreeSet<String> = BTreeSet::new();
+        let mut rest = text;
+        while let Some(at) = rest.windows(LOCAL.len()).position(|w| w == LOCAL) {
+            rest = rest.get(at + LOCAL.len()..).unwrap_or_default();
+            let port: String = rest.iter().take_while(|b| b.is_ascii_digit()).take(6).map(|b| char::from(*b)).collect();
+            if rest.get(port.len()..).is_some_and(|r| r.starts_with(b"/pypi/")) && bases.len() < 16 {
+                bases.insert(format!("http://127.0.0.1:{port}"));
+            }
+        }
+        let mut out = None;
+        for base in bases {
+            out = mended(out.as_deref().unwrap_or(text), &base).or(out);
+        }
+        out
     }
 
     /// Mends a file, which is written anew as a whole, or not at all. One that is not there needs no mending.
@@ -451,7 +551,7 @@ mod tests {
     fn secrets_are_long_and_never_the_same() {
         let (a, b) = (secret().unwrap_or_default(), secret().unwrap_or_default());
         assert!(a.len() == 32 && b.len() == 32 && a != b);
-        assert!(same(&a, &a) && !same(&a, &b) && !same(&a, ""));
+        assert!(same_bytes(a.as_bytes(), a.as_bytes()) && !same_bytes(a.as_bytes(), b.as_bytes()));
     }
 
     proptest::proptest! {

@@ -6,8 +6,9 @@
 //! /SECRET/pypi/files/~/https/HOST/PATH/FILE       a file; FILE.metadata is its core metadata
 //! ```
 //!
-//! Pages are made from the answers that the judgement rests on: what an index says now is not asked again. The metadata
-//! that is shown has the digest that was judged, or comes out of a wheel that has.
+//! Pages are made from the answers that the judgement rests on: what an index says now is not asked again. A wheel's
+//! metadata has the digest that the index gave when it was judged; without one it is written from what was read then, so
+//! that a tool resolves with what the judgement resolved with, and need not open a wheel that it will not install.
 
 use std::sync::Arc;
 
@@ -16,14 +17,14 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, Body};
-use super::artifacts::Progress;
 use super::closed::Planned;
 use super::{Asked, Shared, View};
 use crate::ecosystem::python::wheel;
 use crate::enforce::{Refused, Upstream};
-use crate::model::{Artifact, ArtifactKind, Ecosystem, PackageId, PackageName};
-use crate::registry::python::{Advertised, File, Project};
-use crate::registry::{FetchError, PythonIndex, archive};
+use crate::model::{Artifact, ArtifactKind, Digest, Ecosystem, PackageId, PackageName};
+use crate::registry::index::IndexSpec;
+use crate::registry::python::{Advertised, CoreMetadata, File, Project};
+use crate::registry::{FetchError, PythonIndex};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
 const HTML: &str = "text/html; charset=utf-8";
@@ -85,18 +86,41 @@ async fn page(shared: &Arc<Shared>, asked: &Asked, name: PackageName, index: Opt
         }
         Err(error) => return shared.failed(name.written(), &format!("could not be looked up: {error}")),
     };
+    let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
+    let indexes = configured(shared);
+    let last = |index: &str| indexes.last().is_some_and(|l| same(l, index));
     let same_index = |file: &&File| match index {
-        Some(index) => file.index.trim_end_matches('/') == index.trim_end_matches('/'),
+        // What comes from a directory or a page of archives is of no index: the last one has it.
+        Some(index) => same(&file.index, index) || (last(index) && !indexes.iter().any(|i| same(i, &file.index))),
         None => true,
     };
     let files: Vec<&File> = project.files.iter().filter(same_index).filter(|f| shown(shared, &name, f)).collect();
     if index.is_some() && !project.files.iter().any(|f| same_index(&f)) {
         return nothing();
     }
-    if asked.header(header::ACCEPT).contains(JSON) {
-        answer::document(JSON, json_page(shared, &project, &files))
+    let (media_type, body) = if asked.header(header::ACCEPT).contains(JSON) {
+        (JSON, json_page(shared, asked, &project, &files))
     } else {
-        answer::document(HTML, html_page(shared, &files))
+        (HTML, html_page(shared, asked, &files).into_bytes())
+    };
+    let tag = format!("\"{}\"", Digest::sha256_of(&body).hex());
+    let known = asked.header(header::IF_NONE_MATCH) == tag;
+    let mut response =
+        if known { answer::document(media_type, Vec::new()) } else { answer::document(media_type, body) };
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    if let Ok(tag) = header::HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// The base URLs of the indexes, as pages name them, in order.
+fn configured(shared: &Shared) -> Vec<String> {
+    match &shared.upstream {
+        Upstream::Python { indexes, .. } => indexes.indexes.iter().map(IndexSpec::shown).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -130,8 +154,8 @@ fn named(filename: &str) -> (Option<PackageName>, Option<String>) {
     }
 }
 
-fn json_page(shared: &Shared, project: &Project, files: &[&File]) -> Vec<u8> {
-    let files: Vec<Value> = files.iter().map(|f| json_file(shared, f)).collect();
+fn json_page(shared: &Shared, asked: &Asked, project: &Project, files: &[&File]) -> Vec<u8> {
+    let files: Vec<Value> = files.iter().map(|f| json_file(shared, asked, f)).collect();
     let mut page = json!({
         "meta": {"api-version": "1.1"}, "name": project.name.canonical(), "files": files, "versions": [],
     });
@@ -141,16 +165,20 @@ fn json_page(shared: &Shared, project: &Project, files: &[&File]) -> Vec<u8> {
     serde_json::to_vec(&page).unwrap_or_default()
 }
 
-fn json_file(shared: &Shared, file: &File) -> Value {
+fn is_wheel(file: &File) -> bool {
+    file.filename.ends_with(".whl")
+}
+
+fn json_file(shared: &Shared, asked: &Asked, file: &File) -> Value {
     let hashes: Map<String, Value> =
         file.digests.iter().map(|d| (d.algorithm().name().to_owned(), Value::String(d.hex()))).collect();
     let metadata = match &file.core_metadata {
-        Advertised::No => json!(false),
+        Advertised::No => json!(is_wheel(file)),
         Advertised::Yes => json!(true),
         Advertised::Hashed(digest) => json!({digest.algorithm().name(): digest.hex()}),
     };
     let mut out = json!({
-        "filename": file.filename, "url": shared.carry("pypi/files", &file.url), "hashes": hashes,
+        "filename": file.filename, "url": shared.carry_for(asked, "pypi/files", &file.url), "hashes": hashes,
         "requires-python": file.requires_python,
         "yanked": match file.yanked.as_deref() {
             None => json!(false),
@@ -168,11 +196,11 @@ fn json_file(shared: &Shared, file: &File) -> Value {
     out
 }
 
-fn html_page(shared: &Shared, files: &[&File]) -> String {
+fn html_page(shared: &Shared, asked: &Asked, files: &[&File]) -> String {
     let mut out = "<!DOCTYPE html>\n<html><head><meta name=\"pypi:repository-version\" content=\"1.1\"></head><body>\n"
         .to_owned();
     for file in files {
-        out.push_str(&format!("<a href=\"{}", escape(&shared.carry("pypi/files", &file.url))));
+        out.push_str(&format!("<a href=\"{}", escape(&shared.carry_for(asked, "pypi/files", &file.url))));
         if let Some(digest) = file.digests.first() {
             out.push_str(&format!("#{}={}", digest.algorithm().name(), digest.hex()));
         }
@@ -184,8 +212,10 @@ fn html_page(shared: &Shared, files: &[&File]) -> String {
             out.push_str(&format!(" data-yanked=\"{}\"", escape(reason)));
         }
         match &file.core_metadata {
-            Advertised::No => {}
-            Advertised::Yes => out.push_str(" data-core-metadata=\"true\" data-dist-info-metadata=\"true\""),
+            Advertised::No if !is_wheel(file) => {}
+            Advertised::No | Advertised::Yes => {
+                out.push_str(" data-core-metadata=\"true\" data-dist-info-metadata=\"true\"")
+            }
             Advertised::Hashed(digest) => {
                 let value = format!("{}={}", digest.algorithm().name(), digest.hex());
                 out.push_str(&format!(" data-core-metadata=\"{value}\" data-dist-info-metadata=\"{value}\""));
@@ -262,18 +292,38 @@ async fn metadata(shared: &Arc<Shared>, asked: &Asked, url: &str) -> Response<Bo
     };
     let Some(file) = known.filter(|f| shown(shared, &name, f)) else { return shared.refuse(refusal(shared, url)) };
     let id = planned.as_ref().map_or_else(|| PackageId::new(name.clone(), "0"), |p| p.package.clone());
-    match (metadata_artifact(&file, &id), planned) {
-        (Some(artifact), _) => shared.artifact(&artifact, asked.range()).await,
-        (None, Some(planned)) => from_wheel(shared, &planned).await,
-        // It may be seen and not fetched, so only the index's own word can be shown.
-        (None, None) => match file.core_metadata {
-            Advertised::No => nothing(),
-            _ => {
-                let artifact = Artifact { digests: Vec::new(), ..artifact_of_metadata(&file) };
-                shared.artifact(&Arc::new(Planned { package: id, artifact }), asked.range()).await
-            }
-        },
+    match metadata_artifact(&file, &id) {
+        Some(artifact) => shared.artifact(&artifact, asked.range()).await,
+        None => written_metadata(shared, file).await,
     }
+}
+
+/// Core metadata with the fields that were read when it was judged.
+async fn written_metadata(shared: &Arc<Shared>, file: File) -> Response<Body> {
+    let Some(index) = index_of(shared) else { return nothing() };
+    let filename = file.filename.clone();
+    let read = tokio::task::spawn_blocking(move || index.metadata(&file)).await;
+    match read {
+        Ok(Ok(core)) => answer::document("application/octet-stream", written(&core)),
+        Ok(Err(error)) => shared.failed(&filename, &format!("its metadata could not be read: {error}")),
+        Err(_) => shared.failed(&filename, "its metadata could not be read"),
+    }
+}
+
+fn written(core: &CoreMetadata) -> String {
+    // A field is one line: what a hostile index put into a value cannot become another field.
+    let line = |text: &str| text.split(['\r', '\n']).next().unwrap_or_default().to_owned();
+    let mut out = format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n", line(&core.name), line(&core.version));
+    if let Some(python) = &core.requires_python {
+        out.push_str(&format!("Requires-Python: {}\n", line(python)));
+    }
+    for extra in &core.provides_extra {
+        out.push_str(&format!("Provides-Extra: {}\n", line(extra)));
+    }
+    for requirement in &core.requires_dist {
+        out.push_str(&format!("Requires-Dist: {}\n", line(requirement)));
+    }
+    out
 }
 
 fn artifact_of_metadata(file: &File) -> Artifact {
@@ -296,32 +346,6 @@ fn metadata_artifact(file: &File, package: &PackageId) -> Option<Arc<Planned>> {
     }
     let artifact = Artifact { digests: vec![digest.clone()], ..artifact_of_metadata(file) };
     Some(Arc::new(Planned { package: package.clone(), artifact }))
-}
-
-async fn from_wheel(shared: &Arc<Shared>, planned: &Arc<Planned>) -> Response<Body> {
-    let mut progress = shared.artifacts.get(planned);
-    let settled = |p: &Progress| matches!(p, Progress::Done(_) | Progress::Failed(_));
-    let done = match progress.wait_for(settled).await {
-        Ok(progress) => progress.clone(),
-        Err(_) => return nothing(),
-    };
-    let filename = planned.artifact.filename.clone();
-    match done {
-        Progress::Done(stored) => {
-            let own = filename.clone();
-            let read = tokio::task::spawn_blocking(move || {
-                let file = stored.file.try_clone().map_err(|e| e.to_string())?;
-                archive::wheel_metadata(std::io::BufReader::new(file), &own)
-            });
-            match read.await {
-                Ok(Ok(text)) => answer::document("application/octet-stream", text),
-                Ok(Err(reason)) => shared.failed(&filename, &reason),
-                Err(_) => shared.failed(&filename, "could not be read"),
-            }
-        }
-        Progress::Failed(reason) => shared.refuse(Refused { subject: filename, reason: reason.to_string() }),
-        _ => nothing(),
-    }
 }
 
 /// Begins to fetch: of each release the file that an installer most likely chooses, and its metadata.
@@ -368,6 +392,16 @@ mod tests {
     #[test]
     fn hostile_text_stays_text() {
         assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn a_value_is_no_field() {
+        let core = CoreMetadata {
+            name: "a\nRequires-Dist: evil".to_owned(),
+            version: "1".to_owned(),
+            ..CoreMetadata::default()
+        };
+        assert_eq!(written(&core), "Metadata-Version: 2.1\nName: a\nVersion: 1\n");
     }
 
     #[test]

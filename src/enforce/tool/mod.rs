@@ -28,6 +28,8 @@ pub struct Prepared {
     pub uncovered: Vec<String>,
     /// Something of the plan is fetched by the tool itself, so its network stays as it is; `uncovered` says what.
     pub open_network: bool,
+    /// The steps end in a program of the user's choice, so they are not confined; `uncovered` says so.
+    pub whole_user: bool,
     /// Files of our own that the steps need; removed at the end.
     pub keep: Vec<tempfile::TempDir>,
 }
@@ -37,6 +39,12 @@ pub trait Adapter: Sync {
     /// How much of the registries the tool may see. Nothing but the plan can be fetched in either.
     fn view(&self, _job: &Job<'_>) -> View {
         View::Plan
+    }
+
+    /// Whether the gateway should be at the same port each time, where it is free, and be known by a password instead
+    /// of a path: for tools whose caches go by URL.
+    fn keeps_port(&self) -> bool {
+        false
     }
 
     /// The steps that run the job through the gateway.
@@ -63,7 +71,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     let Some(adapter) = adapter(tool) else {
         return Err(EnforceError::unsupported(format!("{} is not run by this gate yet", tool.name())));
     };
-    let started = match Gateway::start(job, adapter.view(job)) {
+    let started = match Gateway::start(job, adapter.view(job), adapter.keeps_port()) {
         Ok(gateway) => Some(gateway),
         Err(EnforceError::Listen(_)) => None,
         Err(other) => return Err(other),
@@ -77,7 +85,8 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     let mut done = Ok(Ended::Code(0));
     for step in prepared.steps {
         let limits = Limits { runs_packages: step.runs_packages, ..limits.clone() };
-        done = job.sandbox.contain(step, &limits, job).and_then(|step| exec::run(&step, job));
+        let step = if prepared.whole_user { Ok(step) } else { job.sandbox.contain(step, &limits, job) };
+        done = step.and_then(|step| exec::run(&step, job));
         if !matches!(done, Ok(ended) if ended.success()) {
             break;
         }

@@ -185,10 +185,10 @@ fn configured(job: &Job<'_>) -> BTreeMap<String, String> {
 }
 
 /// Copies of requirements files as they were judged, in a directory of our own.
-struct Copies<'a> {
+pub(super) struct Copies<'a> {
     environment: &'a Environment,
     files: &'a dyn Files,
-    directory: tempfile::TempDir,
+    pub(super) directory: tempfile::TempDir,
     made: BTreeMap<PathBuf, PathBuf>,
 }
 
@@ -196,14 +196,14 @@ struct Copies<'a> {
 const FILES_MAX: usize = 512;
 
 impl<'a> Copies<'a> {
-    fn new(job: &Job<'a>) -> Result<Self, EnforceError> {
+    pub(super) fn new(job: &Job<'a>) -> Result<Self, EnforceError> {
         let directory =
             tempfile::Builder::new().prefix("tidewaiter-").tempdir().map_err(EnforceError::io(std::env::temp_dir()))?;
         Ok(Self { environment: job.environment, files: job.files, directory, made: BTreeMap::new() })
     }
 
     /// The copy of a file, and of all that it includes.
-    fn of(&mut self, path: &str, gateway: &Gateway) -> Result<PathBuf, EnforceError> {
+    pub(super) fn of(&mut self, path: &str, gateway: &Gateway) -> Result<PathBuf, EnforceError> {
         let url = url::Url::parse(path).ok().filter(|u| u.scheme() == "file").and_then(|u| u.to_file_path().ok());
         let source = url.unwrap_or_else(|| self.environment.absolute(Path::new(path)));
         if let Some(copy) = self.made.get(&source) {

@@ -1,15 +1,228 @@
-//! uv through the gateway: which settings point it there, and what is put back afterwards.
+//! uv through the gateway: each index that it would ask becomes the gateway's page of that index, by the same name, so
+//! that `[tool.uv.sources]` and priorities hold; `uv.lock` names the gateway while uv runs, and the upstream again after.
+//!
+//! uv keeps what it fetched by the index's URL without credentials. So the gateway keeps to one port where it can, and
+//! its secret is the password: a second run finds its cache warm. An index that has no name in a configuration file
+//! cannot be taken away; the gateway's come first, and it is never asked for what they have.
 
-use super::{Adapter, Prepared};
-use crate::enforce::gateway::Gateway;
-use crate::enforce::{EnforceError, Job};
+use std::path::{Path, PathBuf};
 
-/// The adapter of uv.
+use super::words::{Words, index};
+use super::{Adapter, Prepared, pip};
+use crate::enforce::gateway::{Gateway, View, replace};
+use crate::enforce::{EnforceError, Job, Step, Upstream};
+use crate::invocation::{Effect, FileRole, Flag};
+use crate::registry::index::{FindLinks, IndexSpec, Indexes};
+
+/// The adapter of uv and uvx.
 #[derive(Debug, Clone, Copy)]
 pub struct Uv;
 
+/// Options that say where packages come from or how they are asked for.
+const PLACES: [&str; 9] = [
+    "--index-url",
+    "--extra-index-url",
+    "--index",
+    "--default-index",
+    "--find-links",
+    "--no-index",
+    "--allow-insecure-host",
+    "--keyring-provider",
+    "--cert",
+];
+
+/// Variables that do.
+const VARIABLES: [&str; 9] = [
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "UV_INDEX",
+    "UV_DEFAULT_INDEX",
+    "UV_FIND_LINKS",
+    "UV_NO_INDEX",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_OFFLINE",
+];
+
+/// Whether the command ends with a program of the user's choice, which is not the installer's.
+fn runs_program(job: &Job<'_>) -> bool {
+    job.invocation.effect == Effect::RunsRemote || matches!(job.invocation.verb.as_str(), "run" | "tool run")
+}
+
 impl Adapter for Uv {
-    fn prepare(&self, _job: &Job<'_>, _gateway: &Gateway) -> Result<Prepared, EnforceError> {
-        Err(EnforceError::unsupported("uv is not run by this gate yet"))
+    fn view(&self, job: &Job<'_>) -> View {
+        let verb = job.invocation.verb.as_str();
+        let universal = job.invocation.flag("--universal").is_some();
+        let alone = (verb.starts_with("pip ") && !universal) || verb.starts_with("tool ") || verb.is_empty();
+        let frozen = job.invocation.flag("--frozen").is_some();
+        if alone || frozen { View::Plan } else { View::Lock }
+    }
+
+    fn keeps_port(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError> {
+        let Upstream::Python { indexes, .. } = job.upstream else {
+            return Err(EnforceError::unsupported("uv without Python indexes"));
+        };
+        let mut out = Prepared::default();
+        let mut step = Step::of(job);
+        let mut words = Words::new(job.arguments);
+        let written =
+            |flag: &Flag| job.invocation.verb == "add" && matches!(flag.name.as_str(), "--index" | "--default-index");
+        words.remove_options(job.invocation, |f| PLACES.contains(&f.name.as_str()) && !written(f), &['i', 'f']);
+        // `uv add --index NAME=URL` writes the index into the manifest, so it stays, and is mended there.
+        for flag in job.invocation.flags.iter().filter(|f| written(f)) {
+            let (Some(at), Some(value)) = (index(&flag.location), &flag.value) else { continue };
+            let new = rewritten(value, gateway);
+            if !words.replace_value(at, value, &new) && !words.replace_value(at + 1, value, &new) {
+                return Err(EnforceError::unsupported(format!("`{}` is written in an unusual way", flag.name)));
+            }
+        }
+        let mut copies = pip::Copies::new(job)?;
+        for file in &job.invocation.files {
+            let requirements = matches!(
+                file.role,
+                FileRole::Requirements | FileRole::Constraints | FileRole::Overrides | FileRole::BuildConstraints
+            );
+            // A manifest named as one is read where it lies: it names its neighbours.
+            let plain =
+                !matches!(Path::new(&file.path).extension().and_then(|e| e.to_str()), Some("toml" | "py" | "cfg"));
+            let (true, Some(at)) = (requirements && plain, index(&file.location)) else { continue };
+            let copy = copies.of(&file.path, gateway)?;
+            if !words.replace_value(at, &file.path, &copy.to_string_lossy()) {
+                return Err(EnforceError::unsupported(format!("the file {} is named in an unusual way", file.path)));
+            }
+        }
+        step.arguments = words.finish();
+        for name in VARIABLES.iter().filter(|n| **n != "UV_OFFLINE") {
+            step.remove(name);
+        }
+        for name in job.environment.variables.keys() {
+            // Credentials by an index's name would take the place of the gateway's.
+            if name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD")) {
+                step.remove(name);
+            }
+        }
+        point(&mut step, indexes, gateway);
+        (out.uncovered, out.open_network) = super::uncovered(job, "uv");
+        if job.invocation.flag("--find-links").is_none() {
+            for place in &indexes.find_links {
+                match place {
+                    FindLinks::Path(path) => out.uncovered.push(format!("uv reads {} itself", path.display())),
+                    FindLinks::Page(url) => {
+                        return Err(EnforceError::unsupported(format!(
+                            "a configuration file names {} for find-links, and uv cannot be told otherwise",
+                            crate::model::redact_url(url.as_str())
+                        )));
+                    }
+                }
+            }
+        }
+        if runs_program(job) {
+            out.open_network = true;
+            out.whole_user = true;
+            out.uncovered.push("the program that uv runs in the end is neither confined nor limited".to_owned());
+        } else if !out.open_network {
+            super::refuse_all_else(&mut step, gateway);
+        }
+        out.write = super::python_places(job);
+        out.write.extend(super::user_cache(job.environment, "uv"));
+        out.write.extend(job.environment.variable("UV_CACHE_DIR").map(PathBuf::from));
+        for option in ["--target", "--prefix", "--output-file", "--cache-dir", "--out-dir"] {
+            out.write.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
+        }
+        for option in ["--output-file", "--script"] {
+            out.mend.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
+        }
+        locks(job, gateway, indexes, &mut out)?;
+        receipts(job, &mut out);
+        out.keep.push(copies.directory);
+        out.steps.push(step);
+        Ok(out)
+    }
+}
+
+/// The gateway's page of an index, as the user wrote the index: with or without a slash at its end.
+fn page(spec: &IndexSpec) -> String {
+    let url = spec.url.as_str();
+    if spec.slash { url.to_owned() } else { url.trim_end_matches('/').to_owned() }
+}
+
+/// `NAME=URL`, or a URL, with the gateway's in its place.
+fn rewritten(value: &str, gateway: &Gateway) -> String {
+    match value.split_once("=http") {
+        Some((name, rest)) => format!("{name}={}", gateway.carry("pypi/index", &format!("http{rest}"))),
+        None => gateway.carry("pypi/index", value),
+    }
+}
+
+/// Variables that name the gateway's indexes, in the order of the user's.
+fn point(step: &mut Step, indexes: &Indexes, gateway: &Gateway) {
+    let named = |spec: &IndexSpec| {
+        let url = gateway.carry_with_password("pypi/index", &page(spec));
+        spec.name.as_ref().map_or_else(|| url.clone(), |name| format!("{name}={url}"))
+    };
+    match indexes.indexes.split_last() {
+        Some((default, others)) => {
+            step.set("UV_DEFAULT_INDEX", named(default));
+            if !others.is_empty() {
+                step.set("UV_INDEX", others.iter().map(named).collect::<Vec<_>>().join(" "));
+            }
+        }
+        None => step.set("UV_DEFAULT_INDEX", gateway.url_with_password("pypi/simple")),
+    }
+}
+
+/// Lockfiles that uv reads and writes: they name the gateway from now on, and are mended at the end.
+fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared) -> Result<(), EnforceError> {
+    if job.invocation.verb.starts_with("pip ") {
+        return Ok(());
+    }
+    let directory = match &job.invocation.directory {
+        Some(directory) => job.environment.absolute(Path::new(directory)),
+        None => job.environment.cwd.clone(),
+    };
+    let projects = directory.ancestors().filter(|d| d.join("pyproject.toml").is_file());
+    let mut paths: Vec<PathBuf> = projects.map(|d| d.join("uv.lock")).collect();
+    let scripts = job.invocation.files.iter().filter(|f| f.role == FileRole::Manifest && f.path.ends_with(".py"));
+    paths.extend(scripts.map(|f| job.environment.absolute(Path::new(&format!("{}.lock", f.path)))));
+    for path in paths {
+        if path.is_file() {
+            let text = std::fs::read(&path).map_err(EnforceError::io(&path))?;
+            // What a run that was killed has left.
+            let clean = gateway.mended_of_any(&text).unwrap_or(text.clone());
+            let mut carried =
+                String::from_utf8_lossy(&gateway.carry_planned_without_secret("pypi/files", &clean)).into_owned();
+            for spec in &indexes.indexes {
+                let own = page(spec);
+                let ours = gateway.carry_without_secret("pypi/index", &own);
+                carried = carried.replace(&format!("registry = \"{own}\""), &format!("registry = \"{ours}\""));
+            }
+            if carried.as_bytes() != text {
+                replace(&path, carried.as_bytes()).map_err(EnforceError::io(&path))?;
+            }
+        }
+        out.mend.push(path);
+    }
+    if job.invocation.verb == "add" {
+        out.mend.extend(directory.ancestors().map(|d| d.join("pyproject.toml")).filter(|p| p.is_file()));
+    }
+    Ok(())
+}
+
+/// `uv tool install` notes the indexes that it was told.
+fn receipts(job: &Job<'_>, out: &mut Prepared) {
+    if !job.invocation.verb.starts_with("tool ") {
+        return;
+    }
+    let own = job.environment.variable("UV_TOOL_DIR").map(PathBuf::from);
+    let data = job.environment.variable("XDG_DATA_HOME").map(PathBuf::from);
+    let home = job.environment.home.as_ref().map(|h| h.join(".local").join("share"));
+    let Some(tools) = own.or_else(|| data.or(home).map(|d| d.join("uv").join("tools"))) else { return };
+    out.write.push(tools.clone());
+    for name in job.judgement.plan.packages.iter().filter(|p| p.direct).map(|p| p.id.name.canonical()) {
+        out.mend.push(tools.join(name).join("uv-receipt.toml"));
     }
 }
