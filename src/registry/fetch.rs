@@ -38,7 +38,17 @@ impl Fetcher {
         request: Request,
         read: impl Fn(&Response) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
-        self.cached_as(self.key(kind, &request), request, read)
+        self.cached_as(self.key(kind, &request), request, true, read)
+    }
+
+    /// As [`Fetcher::cached`], and asked for even when what is kept is fresh; offline that still answers.
+    pub fn revalidated<T: Stored>(
+        &self,
+        kind: &str,
+        request: Request,
+        read: impl Fn(&Response) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        self.cached_as(self.key(kind, &request), request, false, read)
     }
 
     /// The value kept for ever under `address`.
@@ -80,12 +90,13 @@ impl Fetcher {
         &self,
         key: Key,
         mut request: Request,
+        believe: bool,
         read: impl Fn(&Response) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
         let absent = || FetchError::NotFound { registry: redact_url(&request.url) };
         let mut known = None;
         if let Some(entry) = self.cache.load(&key) {
-            let usable = self.offline || self.cache.is_fresh(&entry.meta);
+            let usable = self.offline || (believe && self.cache.is_fresh(&entry.meta));
             if entry.meta.absent {
                 if usable {
                     return Err(absent());

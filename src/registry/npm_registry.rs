@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::Url;
 
 use super::fetch::{Fetcher, Memo};
-use super::http::Request;
+use super::http::{Request, Response};
 use super::npm::Packument;
 use super::pool::Pool;
 use super::{FetchError, NpmRegistry, PrivateNames, packument};
@@ -161,17 +161,27 @@ impl Shared {
         if let Some(packument) = kept.filter(|p| versions.iter().all(|v| p.versions.contains_key(v))) {
             return Ok(Arc::new(self.noted(name, packument)));
         }
-        self.packuments.get(name, || self.packument(name))
+        let known = self.packuments.get(name, || self.packument(name))?;
+        if self.fetcher.offline || versions.iter().all(|v| known.versions.contains_key(v)) {
+            return Ok(known);
+        }
+        // A release newer than what is kept must not pass for one that the registry never had.
+        let request = self.request(name)?;
+        let url = request.url.clone();
+        let again = self.fetcher.revalidated("packument", request, |response| Self::read(response, &url, name))?;
+        Ok(Arc::new(self.noted(name, again)))
     }
 
     fn packument(&self, name: &PackageName) -> Result<Packument, FetchError> {
         let request = self.request(name)?;
         let url = request.url.clone();
-        let packument = self.fetcher.cached("packument", request, |response| {
-            packument::read(&response.body, name)
-                .map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
-        })?;
+        let packument = self.fetcher.cached("packument", request, |response| Self::read(response, &url, name))?;
         Ok(self.noted(name, packument))
+    }
+
+    fn read(response: &Response, url: &str, name: &PackageName) -> Result<Packument, FetchError> {
+        packument::read(&response.body, name)
+            .map_err(|reason| FetchError::Malformed { registry: redact_url(url), reason })
     }
 
     /// The packument with its registry, which signals are noted of.

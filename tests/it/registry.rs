@@ -1,5 +1,6 @@
 //! Registries over the loopback server, and (with `--features real-registries`) the real ones.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -332,6 +333,42 @@ fn npm_packuments_by_scope_with_tokens() {
     public.always("/npm/a", Fault::Garbage("{\"name\": \"b\", \"versions\": {}}"));
     let other = uncached().npm(scopes(&public), profile()).packument(&names[0]);
     assert!(matches!(other, Err(FetchError::Malformed { .. })));
+}
+
+#[test]
+fn a_lockfile_is_held_against_what_is_kept_and_asked_again_where_that_lacks_a_version() {
+    let server = Loopback::start();
+    let folder = tempfile::tempdir().unwrap();
+    let npm = |offline| Registries::new(options(Some(folder.path()), offline)).npm(scopes(&server), profile());
+    let name = PackageName::new(Ecosystem::Npm, "tw-locked");
+    let publish = |version: &str| {
+        server.npm("tw-locked", version, "2020-01-01T00:00:00.000Z", json!({}));
+    };
+    let of = |list: &[&str]| list.iter().map(|v| (*v).to_owned()).collect::<BTreeSet<String>>();
+    publish("1.0.0");
+    server.always("/npm/", Fault::Header("cache-control", "max-age=0"));
+    npm(false).packument(&name).unwrap();
+    // Too old for a resolution, and enough for a lockfile: what a release is does not change.
+    assert!(npm(false).packument_for_lock(&name, &of(&["1.0.0"])).unwrap().versions.contains_key("1.0.0"));
+    assert_eq!(server.paths().len(), 1);
+    publish("2.0.0");
+    let both = npm(false).packument_for_lock(&name, &of(&["1.0.0", "2.0.0"])).unwrap();
+    assert!(both.versions.contains_key("2.0.0"));
+    // Fresh, and yet older than the release: a lockfile of a minute ago is not a forged one.
+    server.heal();
+    npm(false).packument(&name).unwrap();
+    publish("3.0.0");
+    let ahead = npm(false);
+    ahead.prefetch_for_lock(&[(name.clone(), of(&["3.0.0"]))].into());
+    assert!(ahead.packument_for_lock(&name, &of(&["3.0.0"])).unwrap().versions.contains_key("3.0.0"));
+    // What is nowhere is not there; offline what is kept answers, and a name that was never asked for does not.
+    for offline in [false, true] {
+        let packument = npm(offline).packument_for_lock(&name, &of(&["9.9.9"])).unwrap();
+        assert_eq!((packument.versions.len(), packument.registry.as_str()), (3, &*server.npm_url()));
+    }
+    let other = PackageName::new(Ecosystem::Npm, "tw-other");
+    assert!(matches!(npm(true).packument_for_lock(&other, &of(&["1.0.0"])), Err(FetchError::Offline { .. })));
+    assert!(matches!(npm(false).packument_for_lock(&other, &of(&["1.0.0"])), Err(FetchError::NotFound { .. })));
 }
 
 fn crate_registry(server: &Loopback, token: Option<&str>) -> CrateRegistry {
