@@ -1,13 +1,15 @@
 //! `check -- CMD…`: judge a command; nothing is installed, built or executed.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::session::Session;
 use super::{Failure, Judging};
-use crate::invocation;
+use crate::invocation::{self, Effect, Invocation, Opaque};
 use crate::judge::Via;
+use crate::model::Location;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -15,27 +17,48 @@ pub(super) struct Arguments {
     judging: Judging,
     /// A command line as a shell would read it, instead of CMD
     #[arg(long, value_name = "TEXT", conflicts_with = "command")]
-    shell: Option<String>,
+    shell: Option<OsString>,
     /// The command and its arguments, after `--`
     #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true, required_unless_present = "shell")]
-    command: Vec<String>,
+    command: Vec<OsString>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut session = Session::new()?;
+    let mut session = Session::anywhere();
     let aliases = super::world::cargo_aliases(&session);
     let environment = &session.environment;
-    let (argv, via, invocations) = match &arguments.shell {
+    let (argv, via, mut invocations) = match &arguments.shell {
         Some(text) => {
-            let argv = vec!["sh".to_owned(), "-c".to_owned(), text.clone()];
-            (argv, Via::Shell, invocation::parse_shell(text, environment, &aliases))
+            let text = text.to_string_lossy().into_owned();
+            let invocations = invocation::parse_shell(&text, environment, &aliases);
+            (vec!["sh".to_owned(), "-c".to_owned(), text], Via::Shell, invocations)
         }
         None => {
-            let argv = arguments.command.clone();
+            let argv: Vec<String> = arguments.command.iter().map(|w| w.to_string_lossy().into_owned()).collect();
             let invocations = invocation::parse_with_aliases(&argv, environment, &aliases);
             (argv, Via::Argv, invocations)
         }
     };
     drop(aliases);
+    let unreadable = match &arguments.shell {
+        Some(text) => text.to_str().is_none().then_some(2),
+        None => arguments.command.iter().position(|w| w.to_str().is_none()),
+    };
+    if let Some(index) = unreadable {
+        doubt(&mut invocations, index);
+    }
+    if invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty()) {
+        session.placed()?;
+    }
     session.judge(&arguments.judging, |judge| judge.command(&argv, &invocations, via))
+}
+
+/// A word that is not Unicode stands as something else in what was read: a command that brings something in may bring
+/// in another thing.
+fn doubt(invocations: &mut [Invocation], index: usize) {
+    for invocation in invocations.iter_mut().filter(|i| i.effect != Effect::Nothing) {
+        invocation.effect = Effect::Unknown;
+        let reason = "the word is not Unicode, so what it asks for is not known".to_owned();
+        invocation.opaque.push(Opaque { reason, location: Location::argv(index) });
+    }
 }

@@ -11,19 +11,28 @@ use crate::model::{Environment, FileError, Files, Timestamp};
 /// The largest file that is read, in bytes. The largest real lockfiles are a tenth of it.
 pub const LARGEST_FILE: u64 = 64 << 20;
 
-/// What this process was started in.
-pub fn environment() -> std::io::Result<Environment> {
+/// What this process was started in, and why its working directory cannot be told when it was removed. Then what the
+/// shell last knew of it stands in its place, so that a command that installs nothing can be told to be one.
+pub fn environment() -> (Environment, Option<std::io::Error>) {
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .map(|(k, v)| (k.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
         .collect();
-    Ok(Environment {
-        cwd: std::env::current_dir()?,
+    let (cwd, lost) = match std::env::current_dir() {
+        Ok(cwd) => (cwd, None),
+        Err(error) => {
+            let last = variables.get("PWD").map(PathBuf::from).filter(|p| p.is_absolute());
+            (last.unwrap_or_else(|| PathBuf::from("/")), Some(error))
+        }
+    };
+    let environment = Environment {
+        cwd,
         home: etcetera::home_dir().ok(),
         now: Timestamp::now(),
         os: std::env::consts::OS,
         arch: std::env::consts::ARCH,
         variables,
-    })
+    };
+    (environment, lost)
 }
 
 /// Where this program keeps things (XDG on Unix, the platform's own elsewhere).

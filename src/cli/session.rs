@@ -19,15 +19,33 @@ pub(super) struct Session {
     pub environment: Environment,
     pub directories: Directories,
     pub disk: Arc<Disk>,
+    /// Why the working directory cannot be told.
+    lost: Option<std::io::Error>,
 }
 
 impl Session {
     /// Reads the process's environment; nothing else is touched yet.
     pub fn new() -> Result<Self, Failure> {
-        let environment = process::environment()
-            .map_err(|e| Failure::Internal(anyhow::anyhow!("cannot tell the working directory: {e}")))?;
-        let directories = Directories::of_user();
-        Ok(Self { environment, directories, disk: Arc::default() })
+        let session = Self::anywhere();
+        session.placed()?;
+        Ok(session)
+    }
+
+    /// The same without a working directory, if need be: see [`Session::placed`].
+    pub fn anywhere() -> Self {
+        let (environment, lost) = process::environment();
+        Self { environment, directories: Directories::of_user(), disk: Arc::default(), lost }
+    }
+
+    /// Fails when the working directory was removed: what a command would do there cannot be judged.
+    pub fn placed(&self) -> Result<(), Failure> {
+        match &self.lost {
+            None => Ok(()),
+            Some(error) => Err(Failure::Internal(anyhow::anyhow!(
+                "cannot tell the working directory ({error}): it may have been removed. Nothing was judged; go to a \
+                 directory that exists and try again"
+            ))),
+        }
     }
 
     /// The layered policy. Its errors are printed at once: they explain a refusal that follows from them.

@@ -20,10 +20,13 @@ mod python;
 mod reading;
 mod script;
 mod uv;
+mod variables;
 mod wrappers;
 mod yarn;
 
 use crate::model::{Ecosystem, Environment, Location};
+
+pub use variables::{VariableEffect, effect_of};
 
 /// Understands a command line. Never empty: a wrapper such as `sh -c 'a && b'` holds several commands, and a command
 /// that is no package command is one [`Invocation::other`].
@@ -272,6 +275,10 @@ pub struct Invocation {
     pub cleared: bool,
     /// The wrappers that were seen through, outermost first: `sudo`, `env`, `xargs`, `sh -c`.
     pub wrappers: Vec<String>,
+    /// Whose home directory the tool sees, when it is not the caller's: `root` under `sudo`.
+    pub home_of: Option<String>,
+    /// [`Invocation::directory`] is made, empty, by an earlier command of the same text.
+    pub new_directory: bool,
 }
 
 impl Invocation {
@@ -294,6 +301,8 @@ impl Invocation {
             removed: Vec::new(),
             cleared: false,
             wrappers: Vec::new(),
+            home_of: None,
+            new_directory: false,
         }
     }
 

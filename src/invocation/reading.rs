@@ -29,7 +29,11 @@ pub(super) struct Context<'a> {
     /// `env -i`: none of the caller's variables arrive.
     pub cleared: bool,
     pub wrappers: Vec<String>,
+    /// Whose home directory the command sees, when it is not the caller's.
+    pub home_of: Option<String>,
     pub directory: Option<String>,
+    /// The directory was made, empty, by an earlier command of the same text.
+    pub new_directory: bool,
     /// Doubts about what surrounds the command; they hold for every package command inside.
     pub opaque: Vec<Opaque>,
     pub depth: usize,
@@ -79,6 +83,8 @@ impl<'a> Context<'a> {
         invocation.cleared = self.cleared;
         invocation.wrappers.clone_from(&self.wrappers);
         invocation.directory.clone_from(&self.directory);
+        invocation.home_of.clone_from(&self.home_of);
+        invocation.new_directory = self.new_directory;
         invocation.opaque.clone_from(&self.opaque);
         invocation
     }
@@ -145,7 +151,9 @@ fn within(
         removed: Vec::new(),
         cleared: false,
         wrappers: Vec::new(),
+        home_of: None,
         directory: None,
+        new_directory: false,
         opaque: Vec::new(),
         depth: 0,
         input: Stream::Inherited,

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::engine::{Word, joined, opaque, shown};
 use super::reading::{self, Context, MAX_INVOCATIONS, unknown};
 use super::wrappers::{assign, assignment, concerns_a_tool};
-use super::{Effect, Invocation, Tool};
-use crate::shell::{self, Directory, SimpleCommand, Surroundings, place};
+use super::{Effect, Invocation, Tool, variables};
+use crate::shell::{self, Content, Directory, SimpleCommand, Surroundings, place};
 
 /// Reads a script that stands at `index` of argv. `positional`: its `$1`, `$2`, …, when they are known.
 pub(super) fn read(
@@ -19,9 +19,11 @@ pub(super) fn read(
 ) {
     // Values in which a shell's signs are left are not known values.
     let known = context.assignments.iter().filter(|(_, value, _)| !value.contains(['$', '`']));
+    let mut variables = inherited(context, text);
+    variables.extend(known.map(|(name, value, _)| (name.clone(), value.clone())));
     let around = Surroundings {
         positional,
-        variables: known.map(|(name, value, _)| (name.clone(), value.clone())).collect(),
+        variables,
         input: Some(context.input.clone()),
         written: Rc::clone(&context.written),
     };
@@ -40,6 +42,23 @@ pub(super) fn read(
         let program = rest.split_whitespace().next().unwrap_or_default();
         out.push(unknown(context, Tool::Other, program, opaque(index, stretch.reason)));
     }
+}
+
+/// The caller's variables that the text makes its own from: `PATH="$HOME/bin:$PATH"`.
+fn inherited(context: &Context<'_>, text: &str) -> Vec<(String, String)> {
+    let caller = |name: &str| {
+        let hidden = context.cleared || context.removed.iter().any(|n| n == name);
+        context.environment.variables.get(name).filter(|_| !hidden)
+    };
+    variables::mentioned(text)
+        .into_iter()
+        .filter_map(|name| match caller(name) {
+            Some(value) => Some((name.to_owned(), value.clone())),
+            // Without a home directory nothing is known of where it would be.
+            None if matches!(name, "HOME" | "PATH") => None,
+            None => Some((name.to_owned(), String::new())),
+        })
+        .collect()
 }
 
 /// Whether a text, read as a script, would bring anything in or leave a doubt.
@@ -79,8 +98,11 @@ fn simple(context: &Context<'_>, command: &SimpleCommand, index: usize, out: &mu
         }
         let given =
             context.assignments.iter().any(|(n, v, _)| **n == **name && Some(v.as_str()) == variable.text.as_deref());
+        let caller = context.environment.variables.get(&**name).map_or("", String::as_str);
+        let unchanged = !context.cleared && !context.removed.iter().any(|n| **n == **name);
         match &variable.text {
             _ if given => {}
+            Some(value) if unchanged && **value == *caller => {}
             Some(value) => assign(&mut inner, &Word::new(&format!("{name}={value}"), index)),
             None if concerns_a_tool(name) => {
                 let why = opaque(index, format!("the value of `{}` is not known", shown(name)));
@@ -106,8 +128,29 @@ fn simple(context: &Context<'_>, command: &SimpleCommand, index: usize, out: &mu
     inner.opaque.extend(command.doubts.iter().map(|d| opaque(index, d.reason.clone())));
     inner.input = command.input.clone();
     inner.written = Rc::clone(&command.written);
+    entered(&mut inner, command, index);
     let words: Vec<Word> = command.words.iter().map(|w| word(w, index)).collect();
     reading::read(&inner, &words, out);
+}
+
+/// A command in a directory that an earlier command of the same text makes: `git clone …/x && cd x && npm ci`.
+fn entered(inner: &mut Context<'_>, command: &SimpleCommand, index: usize) {
+    let Directory::Known(directory) = &command.directory else { return };
+    let mut path = place(&Directory::Known(String::new()), directory);
+    while !path.is_empty() {
+        match command.written.get(&path) {
+            Some(Content::Directory) => {
+                inner.new_directory = true;
+                return;
+            }
+            Some(Content::Made) => {
+                let reason = format!("an earlier command makes `{}`, so what it will hold is not known", shown(&path));
+                return inner.opaque.push(opaque(index, reason));
+            }
+            _ => {}
+        }
+        path.truncate(path.rfind('/').unwrap_or(0));
+    }
 }
 
 /// Files by which a project says what it needs and where from.

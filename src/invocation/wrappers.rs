@@ -9,6 +9,7 @@ use super::code::{self, names_a_tool};
 use super::engine::{Opt, Scan, Style, Word, equals, flag, joined, opaque, scan, shown, value};
 use super::reading::{self, Context, Understood, program_name, unknown};
 use super::script;
+use super::variables::may_change_a_tool;
 use super::{Effect, Invocation, Tool};
 use crate::shell::{Content, Directory, Stream, place, plain_words};
 use std::rc::Rc;
@@ -71,7 +72,7 @@ const XARGS: &[Opt] = &[
 
 const WRAPPERS: &[Wrapper] = &[
     wrapper("sudo", SUDO, Then::Assignments),
-    wrapper("doas", &[flag("-L, -n, -s", Neutral), value("-a, -C, -u", Neutral)], Then::Command(0)),
+    wrapper("doas", &[flag("-L, -n, -s", Neutral), value("-a, -C, -u --user", Neutral)], Then::Command(0)),
     wrapper("env", ENV, Then::Assignments),
     wrapper("nice", &[value("-n --adjustment", Neutral)], Then::Command(0)),
     wrapper("ionice", &[flag("-t --ignore", Neutral), value("-c --class, -n --classdata", Neutral)], Then::Command(0)),
@@ -566,7 +567,7 @@ fn run_file(context: &Context<'_>, file: &Word, out: &mut Vec<Invocation>) {
             let why = opaque(file.index, format!("runs `{}`, which an earlier command writes", shown(&file.text)));
             out.push(unknown(context, Tool::Other, &file.text, why));
         }
-        Some(Content::Changed) | None => {}
+        Some(Content::Changed | Content::Directory) | None => {}
     }
 }
 
@@ -630,6 +631,9 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
 /// What a wrapper's options and assignments change; the words of the command. `None` when it runs elsewhere.
 fn surroundings(inner: &mut Context<'_>, name: &str, scanned: &Scan, words: &[Word]) -> Option<Vec<Word>> {
     let mut words = words.to_vec();
+    if matches!(name, "sudo" | "doas") {
+        other_account(inner, scanned);
+    }
     for given in &scanned.given {
         let value = given.value.clone().unwrap_or_default();
         match (name, given.name.as_str()) {
@@ -668,6 +672,45 @@ fn surroundings(inner: &mut Context<'_>, name: &str, scanned: &Scan, words: &[Wo
     Some(words)
 }
 
+/// What `sudo` and `doas` leave of the caller's variables: with their defaults (sudoers(5) `env_reset`) what a terminal
+/// needs, and what `-E` or `--preserve-env` keeps. The home directory becomes the other account's.
+fn other_account(inner: &mut Context<'_>, scanned: &Scan) {
+    const KEPT: &[&str] = &["TERM", "LANG", "LANGUAGE", "DISPLAY", "XAUTHORITY", "COLORTERM", "TZ"];
+    let listed: Vec<&str> = scanned
+        .given
+        .iter()
+        .filter(|g| g.name == "--preserve-env")
+        .filter_map(|g| g.value.as_deref())
+        .flat_map(|list| list.split(','))
+        .collect();
+    let all = scanned.has("-E") || scanned.given.iter().any(|g| g.name == "--preserve-env" && g.value.is_none());
+    let login = scanned.has("-i");
+    if !all || login {
+        let keeps = |name: &str| KEPT.contains(&name) || name.starts_with("LC_") || listed.contains(&name);
+        inner.assignments.retain(|(name, _, _)| keeps(name));
+        let gone = inner.environment.variables.keys().filter(|name| !keeps(name));
+        inner.removed.extend(gone.cloned());
+        inner.removed.sort();
+        inner.removed.dedup();
+    }
+    let account = scanned.value("-u").unwrap_or("root");
+    let caller = ["USER", "LOGNAME"].iter().find_map(|n| inner.environment.variables.get(*n)).map(String::as_str);
+    let home_kept = all && !scanned.has("-H") && !login;
+    match account {
+        _ if home_kept || caller == Some(account) => {}
+        "root" | "#0" => inner.home_of = Some("root".to_owned()),
+        other => {
+            let index = scanned.given.iter().find(|g| g.name == "-u").map_or(0, |g| g.value_index);
+            let reason = format!("which configuration the account `{}` has is not known", shown(other));
+            inner.opaque.push(opaque(index, reason));
+        }
+    }
+    if login {
+        let reason = "a login shell of another account may change what the command means";
+        inner.opaque.push(opaque(0, reason));
+    }
+}
+
 /// `NAME=value`, as `env` and a shell read it.
 pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
@@ -680,33 +723,33 @@ pub(super) fn assign(context: &mut Context<'_>, word: &Word) {
     let Some((name, value)) = assignment(&word.text) else { return };
     context.removed.retain(|n| n != name);
     context.assignments.push((name.to_owned(), value.to_owned(), word.index));
-    if word.expands && concerns_a_tool(name) {
+    // What the caller's own variable adds (`RUSTFLAGS="$RUSTFLAGS -D warnings"`) is as it was; what a command prints is not.
+    let printed = word.text.contains("$(") || word.text.contains('`');
+    if word.expands && concerns_a_tool(name) && name != "PATH" && (printed || !may_change_a_tool(name)) {
         context.opaque.push(opaque(word.index, format!("the value of `{}` is not known", shown(name))));
     }
     if replaces_surroundings(name, value) {
-        let reason = format!("`{}` changes what the tool loads or which configuration it reads", shown(name));
+        let reason = format!("`{}` changes which configuration the tool reads", shown(name));
         context.opaque.push(opaque(word.index, reason));
     }
 }
 
-/// Whether a variable puts other code into a tool, or another user's configuration in the place of this one's.
+/// Whether a variable puts another user's configuration in the place of this one's.
 fn replaces_surroundings(name: &str, value: &str) -> bool {
-    let loads = ["--require", "-r ", "--import", "--loader", "--experimental-loader", "-r="];
     match name.to_ascii_uppercase().as_str() {
         "HOME" | "USERPROFILE" | "APPDATA" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" | "CARGO_HOME" | "NETRC" => true,
         "PIP_CONFIG_FILE" | "UV_CONFIG_FILE" | "NPM_CONFIG_USERCONFIG" | "NPM_CONFIG_GLOBALCONFIG" => {
             value != "/dev/null"
         }
-        "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PYTHONPATH" | "PYTHONHOME" => {
-            !value.is_empty()
-        }
-        "NODE_OPTIONS" => loads.iter().any(|l| value.contains(l)),
         _ => false,
     }
 }
 
 /// Whether a variable can change what a package tool does.
 pub(super) fn concerns_a_tool(name: &str) -> bool {
+    if may_change_a_tool(name) {
+        return true;
+    }
     let upper = name.to_ascii_uppercase();
     [
         "PIP_",

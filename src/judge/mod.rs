@@ -165,6 +165,8 @@ impl std::fmt::Debug for Judge<'_> {
 
 const DAY: i64 = 24 * 60 * 60;
 
+const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 impl Judge<'_> {
     /// Judges a command, which may hold several package commands (`sh -c 'pip install x && npm ci'`).
     pub fn command(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Judgement {
@@ -269,7 +271,14 @@ impl Judge<'_> {
     }
 
     fn resolve_known(&self, invocation: &Invocation) -> Plan {
-        let environment = self.environment_of(invocation);
+        let mut environment = self.environment_of(invocation);
+        if let Some(missing) = self.missing_directory(invocation, &environment) {
+            return Plan { unresolved: vec![missing], ..Plan::default() };
+        }
+        let unreadable = self.unreadable_home(invocation, &environment);
+        if unreadable.is_some() {
+            environment.home = None;
+        }
         let excluded = |name: &PackageName| rules::cooldown::is_excluded(self.policy, name);
         let affected =
             |id: &PackageId| self.advisories.find(id, self.as_of).iter().any(|m| m.kind != Kind::Informational);
@@ -277,7 +286,7 @@ impl Judge<'_> {
         let mut configured = invocation.clone();
         let mut plan = match invocation.tool.ecosystem() {
             Some(Ecosystem::PyPI) => {
-                let interpreter = self.world.interpreter(invocation, &environment);
+                let interpreter = self.world.interpreter(invocation, &self.asking(invocation, &environment));
                 let connected = self.world.python(invocation, &environment);
                 let request = configure(&mut configured, &connected, &environment, self.files, &freshness);
                 unread(resolve::python(request, &*connected.index, &interpreter), &connected)
@@ -294,8 +303,64 @@ impl Judge<'_> {
             }
             None => Plan::default(),
         };
+        plan.unresolved.extend(unreadable);
         plan.normalise();
         plan
+    }
+
+    /// The environment in which an interpreter is looked for in order to be asked: with the caller's own PATH, for what
+    /// a command puts in front of it is not executed to find out what the command would do.
+    fn asking(&self, invocation: &Invocation, environment: &Environment) -> Environment {
+        let mut environment = environment.clone();
+        if invocation.assignments.iter().any(|(name, _)| name == "PATH") {
+            match self.environment.variables.get("PATH") {
+                Some(path) => environment.variables.insert("PATH".to_owned(), path.clone()),
+                None => environment.variables.remove("PATH"),
+            };
+        }
+        environment
+    }
+
+    /// A command that needs what stands in a directory which is not there: it may come from an earlier command of the
+    /// same line, and an empty plan would be a guess.
+    fn missing_directory(&self, invocation: &Invocation, environment: &Environment) -> Option<Unresolved> {
+        let directory = invocation.directory.as_deref()?;
+        let reads = matches!(invocation.effect, Effect::Project | Effect::Locked | Effect::Update | Effect::ProjectAdd);
+        // npm makes the directory of its `--prefix`.
+        let made =
+            invocation.new_directory || (invocation.flag("--prefix").is_some() && !invocation.requests.is_empty());
+        if !reads || made || invocation.global || self.files.is_dir(&environment.cwd) {
+            return None;
+        }
+        Some(Unresolved {
+            requirement: invocation.program.clone(),
+            name: None,
+            range: None,
+            location: None,
+            cause: UnresolvedCause::Unsupported,
+            reason: format!("the directory `{directory}` is not there yet, so what it will hold is not known"),
+        })
+    }
+
+    /// Under `sudo` the tool reads another account's configuration. Where that may not be read here, it is not known
+    /// which registries the tool would ask.
+    fn unreadable_home(&self, invocation: &Invocation, environment: &Environment) -> Option<Unresolved> {
+        let account = invocation.home_of.as_deref()?;
+        let file = match invocation.tool.ecosystem()? {
+            Ecosystem::PyPI => ".config/pip/pip.conf",
+            Ecosystem::Npm => ".npmrc",
+            Ecosystem::CratesIo => ".cargo/config.toml",
+        };
+        let path = environment.home.as_ref()?.join(file);
+        let Err(FileError::Io(reason)) = self.files.read(&path) else { return None };
+        Some(Unresolved {
+            requirement: invocation.program.clone(),
+            name: None,
+            range: None,
+            location: None,
+            cause: UnresolvedCause::Unsupported,
+            reason: format!("the tool would read the configuration of {account}, which cannot be read here ({reason})"),
+        })
     }
 
     /// The environment with the variables that the command itself sets and without those that it takes away, in the
@@ -308,8 +373,23 @@ impl Judge<'_> {
         }
         environment.variables.retain(|name, _| !invocation.removed.contains(name));
         environment.variables.extend(invocation.assignments.iter().cloned());
+        if invocation.home_of.as_deref() == Some("root") && environment.os != "windows" {
+            let home = if environment.os == "macos" { "/var/root" } else { "/root" };
+            environment.home = Some(PathBuf::from(home));
+            environment.variables.insert("HOME".to_owned(), home.to_owned());
+        }
+        if invocation.wrappers.iter().any(|w| w == "sudo" || w == "doas") {
+            // Where these look for programs (sudoers(5) `secure_path`).
+            environment.variables.entry("PATH".to_owned()).or_insert_with(|| SECURE_PATH.to_owned());
+        }
         if let Some(directory) = &invocation.directory {
-            environment.cwd = environment.absolute(Path::new(directory));
+            let path = match (directory.strip_prefix('~'), &environment.home) {
+                (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                    home.join(rest.trim_start_matches('/'))
+                }
+                _ => PathBuf::from(directory),
+            };
+            environment.cwd = environment.absolute(&path);
         }
         environment
     }

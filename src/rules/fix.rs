@@ -274,6 +274,15 @@ pub(super) fn drop_flag(facts: &Facts<'_>, flag: &Flag) -> Fix {
     }
 }
 
+/// Leave a variable out that the command sets, and the command without it where it is a word of its own.
+pub(super) fn without_variable(invocation: &Invocation, name: &str) -> Fix {
+    let set = format!("{name}=");
+    let mut argv = invocation.argv.clone();
+    argv.retain(|word| !word.starts_with(&set));
+    let command = if argv.len() < invocation.argv.len() { paste(&argv) } else { None };
+    Fix { kind: FixKind::DropFlag, text: format!("leave out {}", say::word(name)), command }
+}
+
 /// The command without a flag.
 fn without(facts: &Facts<'_>, flag: &Flag) -> Option<String> {
     let index = usize::try_from(flag.location.column).ok()?;

@@ -110,8 +110,11 @@ fn from_flags(facts: &Facts<'_>) -> Vec<Observation> {
 
 fn from_variables(facts: &Facts<'_>) -> Vec<Observation> {
     let set = |name: &str| {
-        let assigned = facts.invocations.iter().flat_map(|i| &i.assignments).filter(|(n, _)| n == name);
-        assigned.map(|(_, v)| v.as_str()).next_back().or_else(|| facts.environment.variable(name))
+        let assigned = places::assigned(facts).filter(|(_, n, ..)| *n == name).last();
+        let inherited = || places::inherited(facts).find(|(_, n, _)| *n == name);
+        assigned
+            .map(|(_, _, value, place)| (value, place))
+            .or_else(|| inherited().map(|(_, _, value)| (value, Location::environment(name))))
     };
     let mut out = Vec::new();
     for (name, off, ecosystem) in VARIABLES {
@@ -123,9 +126,8 @@ fn from_variables(facts: &Facts<'_>) -> Vec<Observation> {
         if facts.audit || !read {
             continue;
         }
-        let Some(value) = set(name) else { continue };
+        let Some((value, location)) = set(name) else { continue };
         let is_off = if off.is_empty() { !matches!(value, "" | "0" | "false") } else { value == *off };
-        let location = Location::environment(name);
         if is_off && !facts.settings.iter().any(|s| s.location == location) {
             let observation = Observation::new(format!("{name} switches the check of TLS off"))
                 .at(&location)

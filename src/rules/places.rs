@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use url::{Host, Url};
 
 use super::Facts;
-use crate::model::{Setting, SettingKind, SettingLayer};
+use crate::invocation::Invocation;
+use crate::model::{Location, Setting, SettingKind, SettingLayer};
 use crate::policy::{RegistryPrefix, registry_url};
 
 /// What each tool uses when nobody configures anything, and where those registries keep their artifacts.
@@ -147,6 +148,45 @@ pub(super) fn is_inside(facts: &Facts<'_>, path: &Path) -> bool {
 /// Whether a source of packages is a public default or trusted by policy.
 pub(super) fn is_trusted(facts: &Facts<'_>, url: &str) -> bool {
     is_default(url) || facts.policy.trusts_registry(url).is_some()
+}
+
+/// Variables that commands which bring something in set for their tools, each with the command and its place in the
+/// words: `RUSTC_WRAPPER=x cargo build`, `export RUSTC_WRAPPER=x; cargo build`. Only the last value of a name counts.
+pub(super) fn assigned<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (&'a Invocation, &'a str, &'a str, Location)> {
+    facts.installing().flat_map(|invocation| {
+        let all = &invocation.assignments;
+        let last = all.iter().enumerate().filter(|(i, (name, _))| !all.iter().skip(i + 1).any(|(n, _)| n == name));
+        last.map(move |(_, (name, value))| {
+            let place = place_of(invocation, name).unwrap_or_else(|| Location::environment(name));
+            (invocation, name.as_str(), value.as_str(), place)
+        })
+    })
+}
+
+/// The word of a command that sets a variable.
+fn place_of(invocation: &Invocation, name: &str) -> Option<Location> {
+    let at = |found: &dyn Fn(&str) -> bool| invocation.argv.iter().position(|w| found(w));
+    let set = format!("{name}=");
+    let index =
+        at(&|w| w.starts_with(&set)).or_else(|| at(&|w| w.contains(&set))).or_else(|| at(&|w| w.contains(name)))?;
+    Some(Location::argv(index))
+}
+
+/// Whether a command that brings something in sets this variable itself.
+pub(super) fn is_assigned(facts: &Facts<'_>, name: &str) -> bool {
+    facts.installing().any(|i| i.assignments.iter().any(|(n, _)| n == name))
+}
+
+/// The caller's variables that the tools of commands which bring something in would see, with one of those commands.
+pub(super) fn inherited<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (&'a Invocation, &'a str, &'a str)> {
+    let variables = if facts.audit { None } else { Some(&facts.environment.variables) };
+    let installing: Vec<&'a Invocation> = facts.installing().collect();
+    variables.into_iter().flatten().flat_map(move |(name, value)| {
+        let sees =
+            |i: &&Invocation| !i.cleared && !i.removed.contains(name) && !i.assignments.iter().any(|(n, _)| n == name);
+        let seen: Vec<_> = installing.iter().copied().filter(sees).collect();
+        seen.into_iter().map(move |i| (i, name.as_str(), value.as_str()))
+    })
 }
 
 #[cfg(test)]

@@ -294,7 +294,7 @@ impl Walker<'_> {
                 self.opaque(format!("`source {}`, which an earlier command writes", shown(file)), command.span);
                 return;
             }
-            Some(Content::Changed) | None => {}
+            Some(Content::Changed | Content::Directory) | None => {}
         }
         let ending = file.text.as_deref().unwrap_or(&file.tail);
         if file.raw.starts_with("<(") || ending.starts_with("/dev/") {
@@ -376,6 +376,31 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
                     state.write(target, content.clone());
                     state.write(&format!("{}/{name}", target.trim_end_matches('/')), content);
                 }
+            }
+        }
+        "mkdir" => {
+            let all: Vec<String> = operands().map(str::to_owned).collect();
+            for target in all {
+                let place = place(&state.directory, &target);
+                // With `-p` one that is there stays as it is.
+                if !state.written.contains_key(&place) {
+                    state.write(&target, Content::Directory);
+                }
+            }
+        }
+        // A directory with what a repository holds.
+        "git" | "gh" | "hg" | "svn" => {
+            let words: Vec<&str> = operands().collect();
+            let at = words.iter().position(|w| *w == "clone" || (name == "svn" && matches!(*w, "checkout" | "co")));
+            let mut after = at.and_then(|at| words.get(at + 1..)).unwrap_or_default().iter();
+            // Values of options (`--depth 1`) stand before it.
+            let url = after.find(|w| w.contains(['/', ':']));
+            let made = url.and_then(|url| match after.next() {
+                Some(directory) => Some((*directory).to_owned()),
+                None => last_of_url(url.trim_end_matches('/')).map(|n| n.trim_end_matches(".git").to_owned()),
+            });
+            if let Some(made) = made {
+                state.write(&made, Content::Made);
             }
         }
         "sed" | "perl" if rest.iter().any(|w| w.text.as_deref().is_some_and(|t| t.starts_with("-i") || t == "-pi")) => {

@@ -37,6 +37,8 @@ pub enum Content {
     Made,
     /// A file of the disk, copied or edited.
     Changed,
+    /// No file: a directory that was made empty.
+    Directory,
 }
 
 /// Files that a text writes, by their place (see [`place`]).

@@ -374,7 +374,12 @@ fn case(json: &Json) -> Case {
             .collect(),
         advisories: Records(list(json, "advisories").iter().map(record).collect()),
         environment: Environment {
-            variables: BTreeMap::new(),
+            variables: json["variables"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(n, v)| (n.clone(), v.as_str().unwrap().to_owned()))
+                .collect(),
             cwd: "/work/app".into(),
             home: None,
             now: "2026-11-22T12:00:00Z".parse().unwrap(),
