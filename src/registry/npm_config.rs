@@ -97,6 +97,9 @@ pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
         _ => {}
     }
     withhold(sources, &mut out, &mut given)?;
+    if matches!(sources.invocation.tool, Tool::Yarn | Tool::Pnpm | Tool::Pnpx | Tool::Corepack) {
+        others::package_manager(sources, &mut out);
+    }
     given.extend(sources.invocation.flags.iter().map(|flag| Given {
         key: flag.name.trim_start_matches('-').to_owned(),
         value: flag.value.clone().unwrap_or_else(|| "true".to_owned()),
@@ -138,6 +141,7 @@ impl NpmConfig {
                 "script-shell" | "node-options" | "git" | "shell" | "node-gyp" => {
                     self.setting(SettingKind::Program, one)
                 }
+                key if runs_a_file(sources.invocation.tool, key) => self.setting(SettingKind::Program, one),
                 "ignore-scripts" => {
                     let on = one.value != "false";
                     if on && scripts_off_by.is_none_or(|layer| layer < one.layer) {
@@ -353,6 +357,16 @@ fn withhold(sources: Sources<'_>, out: &mut NpmConfig, given: &mut Vec<Given>) -
         }
     });
     refused.map_or(Ok(()), |reason| Err(FetchError::Configuration { reason }))
+}
+
+/// Keys of one tool alone that name code which it runs: yarn's own program and plugins, pnpm's hooks, what bun loads.
+fn runs_a_file(tool: Tool, key: &str) -> bool {
+    match tool {
+        Tool::Yarn => matches!(key, "yarn-path" | "plugins"),
+        Tool::Pnpm | Tool::Pnpx => matches!(key, "pnpmfile" | "global-pnpmfile"),
+        Tool::Bun | Tool::Bunx => matches!(key, "preload" | "install.security.scanner"),
+        _ => false,
+    }
 }
 
 /// One `.npmrc`, its variables replaced.

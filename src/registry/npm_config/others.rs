@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser};
 use toml::Value;
 
 use super::{Given, NpmConfig, Sources, project_roots};
-use crate::model::{Diagnostic, FileError, Location, Setting, SettingKind, SettingLayer};
+use crate::model::{Diagnostic, FileError, Location, Setting, SettingKind, SettingLayer, redact_url};
 use crate::registry::ini;
 
 /// Documents with more values than this are not read further.
@@ -33,7 +33,7 @@ fn given(sources: Sources<'_>, key: &str, value: &str, layer: SettingLayer, loca
     Given { key: key.to_owned(), value: text, layer, location, expanded, written: value.to_owned() }
 }
 
-/// The scalars of a YAML document by their path of keys, with the line of each. Aliases stand for nothing here.
+/// The scalars of a YAML document by their path of keys (`[]` for an item of a list), with the line of each. Aliases stand for nothing here.
 fn scalars(text: &str) -> Result<Vec<(Vec<String>, String, u32)>, String> {
     enum Level {
         Map(Option<String>),
@@ -53,14 +53,15 @@ fn scalars(text: &str) -> Result<Vec<(Vec<String>, String, u32)>, String> {
                 Some(Level::Map(key @ None)) => *key = Some(value),
                 Some(level) => {
                     let line = u32::try_from(span.start.line()).unwrap_or(u32::MAX);
-                    if let Level::Map(key) = level {
-                        let last = key.take();
-                        let above = levels.iter().filter_map(|l| match l {
-                            Level::Map(key) => key.clone(),
-                            Level::List => None,
-                        });
-                        out.push((above.chain(last).collect(), value, line));
-                    }
+                    let last = match level {
+                        Level::Map(key) => key.take(),
+                        Level::List => Some("[]".to_owned()),
+                    };
+                    let above = levels.iter().filter_map(|l| match l {
+                        Level::Map(key) => key.clone(),
+                        Level::List => None,
+                    });
+                    out.push((above.chain(last).collect(), value, line));
                 }
                 None => {}
             }
@@ -128,6 +129,30 @@ pub(super) fn pnpm(sources: Sources<'_>, out: &mut NpmConfig, all: &mut Vec<Give
             all.push(given(sources, &key, &value, SettingLayer::Project, location));
         }
     }
+}
+
+/// Corepack runs the package manager that `packageManager` of the nearest package.json names. A version comes from the
+/// registry, with or without a digest; a URL is a program from anywhere.
+pub(super) fn package_manager(sources: Sources<'_>, out: &mut NpmConfig) {
+    const LARGEST: usize = 4 << 20;
+    let files = sources.environment.cwd.ancestors().map(|d| d.join("package.json"));
+    let Some(path) = files.into_iter().find(|p| sources.files.is_file(p)) else { return };
+    let Some(text) = text_of(sources, out, &path).filter(|t| t.len() <= LARGEST) else { return };
+    // What cannot be read is said by whoever resolves the manifest.
+    let Ok(manifest) = serde_json::from_str::<serde_json::Value>(&text) else { return };
+    let own = manifest.get("packageManager").and_then(serde_json::Value::as_str);
+    let engine = || manifest.pointer("/devEngines/packageManager/version").and_then(serde_json::Value::as_str);
+    let Some(named) = own.filter(|n| n.contains("://")).or_else(|| engine().filter(|n| n.contains("://"))) else {
+        return;
+    };
+    let line = text.find("\"packageManager\"").and_then(|at| text.get(..at)).map_or(0, |t| t.matches('\n').count() + 1);
+    out.settings.push(Setting {
+        kind: SettingKind::Program,
+        key: "packageManager".to_owned(),
+        value: redact_url(named),
+        layer: SettingLayer::Project,
+        location: Location::at(&path, u32::try_from(line).unwrap_or(u32::MAX), 0),
+    });
 }
 
 fn kebab(key: &str) -> String {
@@ -203,7 +228,9 @@ fn berry(sources: Sources<'_>, out: &mut NpmConfig, layer: SettingLayer, path: &
                 all.push(given(sources, "ignore-scripts", off, layer, location.clone()));
                 continue;
             }
-            ["yarnPath"] => "script-shell".to_owned(),
+            // Each is a file of JavaScript that yarn runs in its own process.
+            ["plugins", "[]" | "path"] => "plugins".to_owned(),
+            ["plugins", ..] => continue,
             [name @ ("npmAuthToken" | "npmAuthIdent")] => format!("{}:{}", nerf(&default()), field(name)),
             ["npmScopes", scope, name @ ("npmAuthToken" | "npmAuthIdent")] => {
                 format!("{}:{}", nerf(&server(Some(scope)).unwrap_or_else(default)), field(name))
@@ -249,6 +276,16 @@ pub(super) fn bun(sources: Sources<'_>, out: &mut NpmConfig, all: &mut Vec<Given
         };
         if let Some(registry) = install.and_then(|i| i.get("registry")) {
             add("registry", registry);
+        }
+        let preload = root.get("preload");
+        let each = preload
+            .and_then(Value::as_array)
+            .map_or_else(|| preload.map_or(&[][..], std::slice::from_ref), Vec::as_slice);
+        for file in each.iter().filter(|v| v.is_str()) {
+            add("preload", file);
+        }
+        if let Some(scanner) = install.and_then(|i| i.get("security")).and_then(|s| s.get("scanner")) {
+            add("install.security.scanner", scanner);
         }
         for (scope, registry) in install.and_then(|i| i.get("scopes")).and_then(Value::as_table).into_iter().flatten() {
             add(&format!("@{}:registry", scope.trim_start_matches('@')), registry);

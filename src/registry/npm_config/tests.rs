@@ -150,3 +150,41 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn code_that_a_project_file_names_is_a_program() {
+    let plugins = "yarnPath: .yarn/releases/yarn-4.5.0.cjs\nplugins:\n  - path: .yarn/plugins/x.cjs\n    spec: https://h.example/x.js\n    checksum: abc\n  - .yarn/plugins/y.cjs\n";
+    let url = "{\n  \"packageManager\": \"yarn@https://evil.example/yarn.js\"\n}";
+    let version = "{\"packageManager\": \"pnpm@9.1.0+sha512.abc\"}";
+    let engine =
+        "{\"devEngines\": {\"packageManager\": {\"name\": \"yarn\", \"version\": \"https://evil.example/y.js\"}}}";
+    let bunfig = "preload = [\"./a.ts\"]\n[install]\nregistry = \"https://r.example/\"\n[install.scopes]\ns = \"https://s.example/\"\n[install.security]\nscanner = \"evil\"\n";
+    for (tool, files, expected) in [
+        (
+            Tool::Yarn,
+            &[("/p/.yarnrc.yml", plugins)][..],
+            &["yarn-path=.yarn/releases/yarn-4.5.0.cjs", "plugins=.yarn/plugins/x.cjs", "plugins=.yarn/plugins/y.cjs"]
+                [..],
+        ),
+        (Tool::Yarn, &[("/p/.yarnrc", "yarn-path \"./y.js\"\n")], &["yarn-path=./y.js"]),
+        (Tool::Yarn, &[("/package.json", url)], &["packageManager=yarn@https://evil.example/yarn.js"]),
+        (Tool::Corepack, &[("/p/package.json", engine)], &["packageManager=https://evil.example/y.js"]),
+        (Tool::Pnpm, &[("/p/package.json", version)], &[]),
+        (Tool::Npm, &[("/p/package.json", url), ("/p/.npmrc", "yarn-path=./y.js\nplugins=x\n")], &[]),
+        (Tool::Pnpm, &[("/p/package.json", "{}"), ("/p/.npmrc", "pnpmfile=./h.cjs\n")], &["pnpmfile=./h.cjs"]),
+        (Tool::Bun, &[("/p/bunfig.toml", bunfig)], &["preload=./a.ts", "install.security.scanner=evil"]),
+    ] {
+        let read = config(tool, &[], &[], files);
+        let programs: Vec<String> = read
+            .settings
+            .iter()
+            .filter(|s| s.kind == SettingKind::Program && s.layer == SettingLayer::Project)
+            .map(|s| format!("{}={}", s.key, s.value))
+            .collect();
+        assert_eq!(programs, expected, "{tool:?} {files:?}");
+    }
+    let read = config(Tool::Bun, &[], &[], &[("/p/bunfig.toml", bunfig)]);
+    let sources: Vec<&str> =
+        read.settings.iter().filter(|s| s.kind != SettingKind::Program).map(|s| s.key.as_str()).collect();
+    assert_eq!(sources, ["registry", "@s:registry"]);
+}
