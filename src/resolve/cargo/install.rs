@@ -244,8 +244,9 @@ fn wanted(universe: &mut Universe<'_>, name: &str, source: usize, requirement: R
     }
 }
 
-/// The newer release of the program itself that the cooldown hid.
-fn root_held_back(
+/// The newer release that the cooldown hid from a requirement that is written nowhere: a program to install, a crate to
+/// add.
+pub(super) fn root_held_back(
     universe: &mut Universe<'_>,
     dependency: &Dependency,
     root: PackageIx,

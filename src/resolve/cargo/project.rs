@@ -10,6 +10,7 @@ use semver::Version;
 
 use super::features::Asked;
 use super::graph::{From, Graph, Link, Locked, Node, executes};
+use super::install::root_held_back;
 use super::locked::{Adopted, adopt, compare, digests, structural};
 use super::solve::{Failure, ProblemKind, Solution, solve};
 use super::universe::{Dependency, Package, PackageIx, PackageOrigin, SourceEntry, Universe, Young};
@@ -718,7 +719,8 @@ fn add(request: Request<'_>, index: &dyn CrateIndex, workspace: &mut Workspace, 
             Err(reason) => Err(unreadable(&wanted.text, &wanted.location, reason)),
         };
         match result {
-            Ok(dependency) => {
+            Ok((dependency, held)) => {
+                plan.held_back.extend(held);
                 let Some(manifest) = path.as_ref().and_then(|p| workspace.manifests.get_mut(p)) else {
                     let reason = "no package of the workspace is chosen to receive it";
                     plan.unresolved.push(unreadable(&wanted.text, &wanted.location, reason.to_owned()));
@@ -796,7 +798,7 @@ fn unreadable(text: &str, location: &Location, reason: String) -> Unresolved {
     }
 }
 
-/// The dependency that `cargo add` would write for one request.
+/// The dependency that `cargo add` would write for one request, and the newer release that the cooldown kept from it.
 #[expect(clippy::result_large_err, reason = "made once a command line word, and moved into the plan")]
 fn requested(
     request: Request<'_>,
@@ -805,7 +807,7 @@ fn requested(
     spec: &AddSpec,
     text: &str,
     location: &Location,
-) -> Result<ManifestDependency, Unresolved> {
+) -> Result<(ManifestDependency, Option<HeldBack>), Unresolved> {
     let invocation = request.invocation;
     let value = |name: &str| invocation.flag(name).and_then(|f| f.value.clone());
     let section = if given(invocation, "--dev") {
@@ -819,6 +821,7 @@ fn requested(
     let path = spec.path.clone().or_else(|| value("--path"));
     let mut name = spec.name.clone();
     let mut version = spec.requirement.clone();
+    let mut held = None;
     let inherited = workspace
         .root_manifest()
         .and_then(|m| m.workspace.as_ref())
@@ -845,9 +848,11 @@ fn requested(
     } else {
         let registry = value("--registry");
         if version.is_none() {
-            let (found, newest) = newest(request, index, workspace, &name, registry.as_deref(), text, location)?;
+            let (found, newest, younger) =
+                newest(request, index, workspace, &name, registry.as_deref(), text, location)?;
             name = found;
             version = Some(newest);
+            held = younger;
         }
         DependencySource::Registry { name: registry, index: None }
     };
@@ -858,7 +863,7 @@ fn requested(
         f.split_once('/').filter(|(of, _)| *of == name).map(|(_, f)| f.to_owned()).unwrap_or(f)
     }));
     features.retain(|f| !f.contains('/'));
-    Ok(ManifestDependency {
+    let dependency = ManifestDependency {
         package: rename.as_ref().map(|_| name.clone()),
         name: rename.unwrap_or(name),
         section,
@@ -872,11 +877,13 @@ fn requested(
         inherits: false,
         location: location.clone(),
         text: text.to_owned(),
-    })
+    };
+    Ok((dependency, held))
 }
 
 /// `cargo add` without a version: the newest release that is neither a pre-release, withdrawn nor hidden, and that the
-/// package's Rust version supports. Its registry's spelling of the name comes with it.
+/// package's Rust version supports. Its registry's spelling of the name comes with it, and what the cooldown hid: the
+/// requirement that is written for the older release may not admit it.
 #[expect(clippy::result_large_err, reason = "made once a command line word, and moved into the plan")]
 fn newest(
     request: Request<'_>,
@@ -886,7 +893,7 @@ fn newest(
     registry: Option<&str>,
     text: &str,
     location: &Location,
-) -> Result<(String, String), Unresolved> {
+) -> Result<(String, String, Option<HeldBack>), Unresolved> {
     let mut universe = Universe::new(index, request.freshness);
     if !given(request.invocation, "--ignore-rust-version") {
         let members = workspace.member_manifests().filter_map(|m| m.package.as_ref()?.rust_version.as_deref());
@@ -921,10 +928,12 @@ fn newest(
             };
             match universe.query(&dependency) {
                 Ok(candidates) => {
-                    if let Some(version) = candidates.first().and_then(|c| universe.version(*c)) {
+                    let chosen = candidates.first().and_then(|c| Some((*c, universe.version(*c)?.clone())));
+                    if let Some((chosen, version)) = chosen {
                         // What `cargo add` writes leaves build metadata out.
-                        let version = Version { build: semver::BuildMetadata::EMPTY, ..version.clone() };
-                        return Ok((spelling, version.to_string()));
+                        let version = Version { build: semver::BuildMetadata::EMPTY, ..version };
+                        let held = root_held_back(&mut universe, &dependency, chosen);
+                        return Ok((spelling, version.to_string(), held));
                     }
                 }
                 Err(error) => {

@@ -52,6 +52,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { ecosystem: "npm", words: &["pnpm", "add"], configure: npmrc },
     Tool { ecosystem: "npm", words: &["yarn", "add"], configure: npmrc },
     Tool { ecosystem: "crates.io", words: &["cargo", "add"], configure: cargo_home },
+    Tool { ecosystem: "crates.io", words: &["cargo", "install"], configure: cargo_home },
 ];
 
 /// The same small world in each ecosystem.
