@@ -225,6 +225,7 @@ fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
         levels.extend(toml_file(sources, out, &path, given.layer));
         return levels;
     }
+    let mut found = false;
     for directory in sources.environment.cwd.ancestors() {
         let (own, project) = (directory.join("uv.toml"), directory.join("pyproject.toml"));
         let own = toml_file(sources, out, &own, SettingLayer::Project);
@@ -236,9 +237,19 @@ fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
                 _ => project = None,
             }
         }
+        // Of a directory above the nearest only the workspace's root counts: what it pins holds for its members.
+        if found {
+            let root = project.filter(|level| level.table.contains_key("workspace"));
+            if let Some(root) = root {
+                levels.push(root);
+                break;
+            }
+            continue;
+        }
         if own.is_none() && project.is_none() {
             continue;
         }
+        let root = project.as_ref().is_some_and(|level| level.table.contains_key("workspace"));
         // uv.toml wins; `sources` stand only in pyproject.toml.
         match (own, project) {
             (Some(mut own), Some(mut project)) => {
@@ -249,7 +260,10 @@ fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
             }
             (own, project) => levels.extend(own.or(project)),
         }
-        break;
+        found = true;
+        if root {
+            break;
+        }
     }
     let (user, system) = match sources.environment.os {
         "windows" => {
