@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::count;
 use crate::judge::{Judgement, Subject, Via};
-use crate::model::{Finding, Level, Package, Pinning, Source, UnresolvedCause, Verdict, printable};
+use crate::model::{
+    Finding, Level, Location, Package, Pinning, Place, Source, UnresolvedCause, Value, Verdict, printable,
+};
 
 /// How to draw.
 #[derive(Debug, Clone, Copy)]
@@ -142,20 +144,57 @@ fn findings(page: &mut Page, judgement: &Judgement) {
         return;
     }
     page.blank();
-    let mut start = 0;
-    while start < shown.len() {
-        let rule = shown[start].rule;
-        let level = shown[start].level;
-        let end = start + shown[start..].iter().take_while(|f| f.rule == rule && f.level == level).count();
-        let limit = if page.style.verbose || level == Level::Deny { usize::MAX } else { LISTED_FINDINGS };
-        for f in shown[start..end].iter().take(limit) {
-            finding(page, f);
+    let blocks = blocks(shown);
+    let mut rest = blocks.as_slice();
+    while let Some(Block { first, .. }) = rest.first() {
+        let (rule, level) = (first.rule, first.level);
+        let run = rest.iter().take_while(|b| b.first.rule == rule && b.first.level == level).count();
+        let (same, after) = rest.split_at(run);
+        let limit = match level {
+            _ if page.style.verbose => usize::MAX,
+            Level::Deny => LISTED,
+            _ => LISTED_FINDINGS,
+        };
+        for block in same.iter().take(limit) {
+            finding(page, judgement, block);
         }
-        if let Some(more) = (end - start).checked_sub(limit).filter(|n| *n > 0) {
+        if let Some(more) = run.checked_sub(limit).filter(|n| *n > 0) {
             page.line(2, Ink::Dim, &format!("     and {more} more of {rule}; --verbose lists them"));
         }
-        start = end;
+        rest = after;
     }
+}
+
+/// A finding, and others that say something of the same setting.
+struct Block<'f> {
+    first: &'f Finding,
+    others: Vec<&'f Finding>,
+}
+
+/// Rules that may all have something to say of one index, wherever it is named.
+const OF_AN_INDEX: &[&str] = &["untrusted-registry", "config-override", "insecure-transport"];
+
+/// Findings in their order, those of one index at one place together, at the place of the worst.
+fn blocks(shown: Vec<&Finding>) -> Vec<Block<'_>> {
+    let mut out: Vec<Block<'_>> = Vec::new();
+    for f in shown {
+        let of_index = |f: &Finding| OF_AN_INDEX.contains(&f.rule) && f.location.is_some() && f.package.is_none();
+        let same = |b: &Block<'_>| {
+            let known = b.others.iter().any(|o| o.rule == f.rule) || b.first.rule == f.rule;
+            of_index(b.first) && b.first.location == f.location && !known && url_of(b.first) == url_of(f)
+        };
+        match out.iter_mut().find(|b| of_index(f) && same(b)) {
+            Some(block) => block.others.push(f),
+            None => out.push(Block { first: f, others: Vec::new() }),
+        }
+    }
+    out
+}
+
+/// The URL in a message, without what ends it.
+fn url_of(f: &Finding) -> Option<&str> {
+    let word = f.message.split(' ').find(|w| w.contains("://"))?;
+    Some(word.trim_end_matches(['/', ',', ';']))
 }
 
 /// A range that admits malware is not pinned either, and pinning it is the way out of both: said once.
@@ -164,23 +203,58 @@ fn said_better(judgement: &Judgement, f: &Finding) -> bool {
     f.rule == "unpinned" && f.package.is_some() && judgement.findings.iter().any(same)
 }
 
-fn finding(page: &mut Page, f: &Finding) {
+fn finding(page: &mut Page, judgement: &Judgement, block: &Block<'_>) {
+    let f = block.first;
     let (ink, word) = label(f.level);
     page.hanging(2, ink, word, &printable(&f.message, LONGEST * 2));
     let mut by = f.rule.to_owned();
+    for other in &block.others {
+        let _ = write!(by, ", {}", other.rule);
+    }
     if let Some(location) = &f.location {
-        by = format!("{} · {by}", printable(&location.to_string(), LONGEST));
+        by = format!("{} · {by}", place(judgement, f, location));
     }
     if f.policy.path().is_some() {
         by = format!("{by} · {}", printable(&f.policy.to_string(), LONGEST));
     }
     page.line(7, Ink::Dim, &by);
+    // That an index is not trusted and that it is redirected to are one thing; how it is reached is another.
+    for other in block.others.iter().filter(|o| o.rule == "insecure-transport") {
+        page.hanging(7, Ink::Plain, "also:", &printable(&other.message, LONGEST * 2));
+    }
     if let Some(fix) = &f.fix {
         page.hanging(7, Ink::Plain, "fix:", &printable(&fix.text, LONGEST * 2));
         if let Some(command) = &fix.command {
             page.line(9, Ink::Bold, &format!("$ {}", printable(command, LONGEST * 4)));
         }
     }
+}
+
+/// Where, for people: of a script that is one word of the command, the word of the script that is meant.
+fn place(judgement: &Judgement, f: &Finding, location: &Location) -> String {
+    let shown = || printable(&location.to_string(), LONGEST);
+    let (Place::Argv, Subject::Command { argv, .. }) = (&location.place, &judgement.subject) else { return shown() };
+    let word = usize::try_from(location.column).ok().and_then(|index| argv.get(index));
+    let Some(script) = word.filter(|w| w.contains(char::is_whitespace)) else { return shown() };
+    match word_of(script, f) {
+        Some(word) => format!("`{}`", printable(word, 60)),
+        None => "in the command".to_owned(),
+    }
+}
+
+/// The first word of a script that holds what a finding speaks of.
+fn word_of<'s>(script: &'s str, f: &Finding) -> Option<&'s str> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let quoted = f.message.split('`').skip(1).step_by(2).map(str::to_owned);
+    let named =
+        ["requirement", "flag", "key", "registry", "value"].iter().filter_map(|k| f.evidence.get(k).and_then(text));
+    let package = f.package.iter().map(|p| p.name.written().to_owned());
+    let meant: Vec<String> = quoted.chain(named).chain(package).filter(|t| t.chars().count() > 1).collect();
+    let words = || script.split(|c: char| c.is_whitespace() || ";&|()\"'`".contains(c)).filter(|w| !w.is_empty());
+    meant.iter().find_map(|text| words().find(|w| w.contains(text.trim_end_matches('/'))))
 }
 
 fn unresolved(page: &mut Page, judgement: &Judgement) {
@@ -197,10 +271,14 @@ fn unresolved(page: &mut Page, judgement: &Judgement) {
     }
     page.blank();
     page.line(0, Ink::Plain, "Not known:");
-    for u in rest {
+    let limit = if page.style.verbose { usize::MAX } else { LISTED_FINDINGS };
+    for u in rest.iter().take(limit) {
         let at = u.location.as_ref().map(|l| format!(" ({l})")).unwrap_or_default();
         let text = format!("{}: {}{at}", printable(&u.requirement, LONGEST), printable(&u.reason, LONGEST));
         page.hanging(2, Ink::Plain, "-", &text);
+    }
+    if let Some(more) = rest.len().checked_sub(limit).filter(|n| *n > 0) {
+        page.line(2, Ink::Dim, &format!("and {more} more; --verbose lists them"));
     }
 }
 
@@ -307,18 +385,19 @@ fn footer(page: &mut Page, judgement: &Judgement) {
         page.hanging(0, Ink::Dim, "not told by the registry:", &signals.join(", "));
     }
     let coverage = &judgement.coverage;
-    let mut advisories = count(usize::try_from(coverage.records).unwrap_or(usize::MAX), "advisory", "advisories");
-    match coverage.updated_at {
-        None => advisories.push_str(" (embedded incidents only; `tidewaiter advisories update` fetches the feeds)"),
-        Some(at) => {
-            let _ = write!(advisories, " from {}", at.strftime("%Y-%m-%d"));
-            if coverage.stale {
-                advisories.push_str(", which is stale; run `tidewaiter advisories update`");
-            }
+    let advisories = count(usize::try_from(coverage.records).unwrap_or(usize::MAX), "advisory", "advisories");
+    let (age, advice) = match coverage.updated_at {
+        None => (" (embedded incidents only)".to_owned(), Some("fetches the feeds")),
+        Some(at) if coverage.stale => {
+            (format!(" from {}, which is stale", at.strftime("%Y-%m-%d")), Some("renews them"))
         }
+        Some(at) => (format!(" from {}", at.strftime("%Y-%m-%d")), None),
+    };
+    page.hanging(0, Ink::Plain, "", &format!("judged against {advisories}{age} · {} ms", judgement.elapsed_ms));
+    // A line of its own, so that no line break falls into the command.
+    if let Some(what) = advice {
+        page.hanging(0, Ink::Plain, "", &format!("`tidewaiter advisories update` {what}"));
     }
-    let _ = write!(advisories, " · {} ms", judgement.elapsed_ms);
-    page.hanging(0, Ink::Plain, "", &format!("judged against {advisories}"));
 }
 
 #[cfg(test)]

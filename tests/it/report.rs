@@ -145,3 +145,95 @@ fn the_help_in_the_docs_is_the_help_of_the_program() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == now, "docs/CLI.md has drifted: TIDEWAITER_UPDATE_DOCS=1 cargo test --test it help");
 }
+
+/// A judgement with these findings, of a script or of words.
+fn with(findings: Vec<Finding>, argv: &[&str], via: Via) -> String {
+    let mut judgement = judgement();
+    judgement.findings = findings;
+    judgement.plan = Plan::default();
+    let argv = argv.iter().map(|w| (*w).to_owned()).collect();
+    judgement.subject =
+        Subject::Command { argv, cwd: "/work".to_owned(), tool: "pip", verb: "install".to_owned(), via };
+    judgement.verdict = Verdict::Ask;
+    human::render(&judgement, human::Style { colour: false, width: 80, verbose: false })
+}
+
+fn asked(rule: &'static str, message: &str, location: Location) -> Finding {
+    Finding {
+        rule,
+        level: Level::Ask,
+        category: Category::UntrustedInfrastructure,
+        package: None,
+        message: message.to_owned(),
+        evidence: Evidence::new(),
+        location: Some(location),
+        fix: None,
+        policy: Location::built_in(),
+    }
+}
+
+#[test]
+fn one_index_is_one_block() {
+    let at = || Location::at(".npmrc", 1, 1);
+    let findings = vec![
+        asked("untrusted-registry", "a project file names an index that is not trusted: http://e.example/npm/", at()),
+        asked("insecure-transport", "`registry` is fetched by plain http: http://e.example/npm/", at()),
+        asked(
+            "config-override",
+            "a project file redirects where packages come from: registry = http://e.example/npm/",
+            at(),
+        ),
+        asked(
+            "config-override",
+            "a project file names a program to run: script-shell = ./sh",
+            Location::at(".npmrc", 2, 1),
+        ),
+    ];
+    let text = with(findings, &["npm", "ci"], Via::Argv);
+    insta::assert_snapshot!(text, @r"
+    ASK npm ci
+
+      ask  a project file names an index that is not trusted: http://e.example/npm/
+           .npmrc:1:1 · untrusted-registry, insecure-transport, config-override
+           also: `registry` is fetched by plain http: http://e.example/npm/
+      ask  a project file names a program to run: script-shell = ./sh
+           .npmrc:2:1 · config-override
+
+    judged against 0 advisories (embedded incidents only) · 7 ms
+    `tidewaiter advisories update` fetches the feeds
+    ");
+}
+
+#[test]
+fn many_bad_lines_of_a_file_are_counted() {
+    let bad =
+        |n: u32| asked("opaque", &format!("what `x{n}` would bring in is not known"), Location::at("r.txt", n, 1));
+    let text = with((1..=40).map(bad).collect(), &["pip", "install", "-r", "r.txt"], Via::Argv);
+    assert_eq!(text.matches("ask  what").count(), 5, "{text}");
+    assert!(text.contains("and 35 more of opaque"), "{text}");
+}
+
+#[test]
+fn a_script_shows_the_word_and_not_its_number() {
+    let mut flag = asked("safety-flag", "--break-system-packages switches a protection off", Location::argv(2));
+    flag.evidence.insert("flag", "--break-system-packages".into());
+    let findings = vec![
+        flag,
+        asked("opaque", "what `$PKGS` would bring in is not known", Location::argv(2)),
+        asked("opaque", "something else", Location::argv(2)),
+    ];
+    let script = "cd app && pip install --break-system-packages $PKGS";
+    let text = with(findings.clone(), &["sh", "-c", script], Via::Shell);
+    assert!(text.contains("`--break-system-packages` · safety-flag"), "{text}");
+    assert!(text.contains("`$PKGS` · opaque") && text.contains("in the command · opaque"), "{text}");
+    assert!(!text.contains("argument 2"), "{text}");
+    let text = with(findings, &["pip", "install", "--break-system-packages"], Via::Argv);
+    assert!(text.contains("argument 2"), "{text}");
+}
+
+#[test]
+fn the_last_line_breaks_no_command() {
+    let text = with(Vec::new(), &["pip", "install", "x"], Via::Argv);
+    assert!(text.contains("`tidewaiter advisories update`"), "{text}");
+    assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+}
