@@ -207,7 +207,8 @@ pub enum UnresolvedCause {
 /// A signal that a registry does not give: never the same as "clean".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SignalGap {
-    /// The signal: `published-at`, `first-published-at`, `provenance`, `publisher`, `install-script`, `digest`.
+    /// The signal: `published-at`, `first-published-at`, `provenance`, `publisher`, `install-script`, `digest`,
+    /// `startup-hook`, `bundled`.
     pub signal: &'static str,
     /// The registry's base URL.
     pub registry: String,

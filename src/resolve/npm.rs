@@ -22,7 +22,7 @@ use settings::Settings;
 
 use crate::ecosystem::npm::spec::{self, Spec};
 use crate::invocation::{self, Effect, RequestKind, Tool};
-use crate::model::{Location, Plan, Unresolved, UnresolvedCause};
+use crate::model::{Location, LockState, Package, Plan, SignalGap, Unresolved, UnresolvedCause};
 use crate::registry::NpmRegistry;
 use crate::resolve::Request;
 
@@ -89,8 +89,38 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
         signal_gaps: graph.verifier.gaps(),
     };
     plan.signal_gaps.extend(registry.signal_gaps());
+    let inside = bundled(&plan.packages, registry);
+    plan.signal_gaps.extend(inside);
     plan.normalise();
     plan
+}
+
+/// Packages that others bring in their own archives. A lockfile names them with their versions, and then they are in the
+/// plan; a packument names them alone, so that which release is inside is not known.
+fn bundled(packages: &[Package], registry: &dyn NpmRegistry) -> Vec<SignalGap> {
+    /// Most names that are written out.
+    const SHOWN: usize = 10;
+    let fresh = packages.iter().filter(|p| p.lock == LockState::Unlocked && p.source.is_registry());
+    fresh
+        .filter_map(|package| {
+            // Remembered from the resolution.
+            let packument = registry.packument(&package.id.name).ok()?;
+            let names = &packument.versions.get(&*package.id.version)?.bundled;
+            let more = names.len().checked_sub(SHOWN).filter(|n| *n > 0).map(|n| format!(" and {n} more"));
+            let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+            let (id, more) = (&package.id, more.unwrap_or_default());
+            (!names.is_empty()).then(|| SignalGap {
+                signal: "bundled",
+                registry: package.source.url(),
+                reason: format!(
+                    "{}@{} brings {}{more} in its own archive, in versions that are not known",
+                    id.name.written(),
+                    id.version,
+                    shown.join(", ")
+                ),
+            })
+        })
+        .collect()
 }
 
 fn no_lockfile(finder: &Finder<'_>, project: &Project) -> Unresolved {

@@ -373,6 +373,10 @@ fn optional_dependencies_may_fail_and_bundled_ones_are_not_fetched() {
     assert_eq!(plan.unresolved[0].name, Some(name("missing")));
     let executes: Vec<&str> = package(&plan, "x").executes.iter().map(|e| e.word()).collect();
     assert_eq!(executes, ["postinstall"]);
+    // What is inside is named, and which release it is said to be unknown.
+    let inside: Vec<&str> =
+        plan.signal_gaps.iter().filter(|g| g.signal == "bundled").map(|g| g.reason.as_str()).collect();
+    assert_eq!(inside, ["x@1.0.0 brings inside in its own archive, in versions that are not known"]);
     // Below an optional dependency nothing is fatal either; but what cannot be asked stays unknown.
     let registry = Registry::default().and("y", "1.0.0", |v| v.optional_dependencies = specs("o 1")).with(
         "o",
