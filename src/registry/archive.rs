@@ -1,5 +1,6 @@
 //! Core metadata out of distributions: `*.dist-info/METADATA` of a wheel, read with as few bytes as its zip directory
-//! needs, and `PKG-INFO` of an sdist. Bounded; nothing is unpacked to disk and nothing runs.
+//! needs, and `PKG-INFO` of an sdist; and whether a wheel plants code into every start of the interpreter. Bounded;
+//! nothing is unpacked to disk and nothing runs.
 
 use std::io::{Read, Seek};
 
@@ -25,6 +26,75 @@ pub fn wheel_metadata(archive: impl Read + Seek, filename: &str) -> Result<Vec<u
     let names: Vec<String> = zip.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
     let path = metadata::wheel_metadata_path(names.iter().map(String::as_str), &wheel)?.to_owned();
     bounded(zip.by_name(&path).map_err(describe)?)
+}
+
+/// The most `.pth` files of a wheel whose lines are looked at, and the most of each: longer ones count as code.
+const PTH_FILES: usize = 16;
+const PTH_MAX: u64 = 64 << 10;
+
+/// Whether a wheel plants code into every start of the interpreter: a `.pth` file with a line that begins with `import`
+/// (the documentation of Python's `site` module), `sitecustomize` or `usercustomize`, where an installer would put it
+/// directly into site-packages.
+pub fn starts_code(archive: impl Read + Seek) -> Result<bool, String> {
+    let describe = |e: zip::result::ZipError| format!("the wheel cannot be read: {e}");
+    let mut zip = zip::ZipArchive::new(archive).map_err(describe)?;
+    if zip.len() > MEMBERS_MAX {
+        return Err(format!("the wheel has more than {MEMBERS_MAX} members"));
+    }
+    let names: Vec<String> = zip.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
+    let mut lines = Vec::new();
+    for name in &names {
+        let Some(place) = in_site_packages(name) else { continue };
+        if is_customize(place) {
+            return Ok(true);
+        }
+        // `foo.pth` of a file system that folds case is read too.
+        if !place.contains('/') && place.to_ascii_lowercase().ends_with(".pth") {
+            lines.push(name);
+        }
+    }
+    if lines.len() > PTH_FILES {
+        return Ok(true);
+    }
+    for name in lines {
+        let mut text = Vec::new();
+        let member = zip.by_name(name).map_err(describe)?;
+        member.take(PTH_MAX + 1).read_to_end(&mut text).map_err(|e| format!("`{name}` cannot be read: {e}"))?;
+        let long = text.len() as u64 > PTH_MAX;
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        let runs = |line: &[u8]| line.starts_with(b"import ") || line.starts_with(b"import\t");
+        if long || text.split(|b| matches!(b, b'\n' | b'\r')).any(runs) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A member's place below site-packages, when an installer would put it there.
+fn in_site_packages(name: &str) -> Option<&str> {
+    let name = name.trim_start_matches("./");
+    let Some((_, rest)) = name.split_once('/').filter(|(first, _)| first.ends_with(".data")) else {
+        return Some(name);
+    };
+    match rest.split_once('/')? {
+        ("purelib" | "platlib", place) => Some(place),
+        // `data` lies over the whole environment: `lib/python3.11/site-packages/x.pth`.
+        ("data", place) => ["site-packages/", "dist-packages/"]
+            .iter()
+            .find_map(|directory| place.find(directory).and_then(|at| place.get(at + directory.len()..))),
+        _ => None,
+    }
+}
+
+/// `sitecustomize.py`, a package or a compiled module of that name, and the user's.
+fn is_customize(place: &str) -> bool {
+    ["sitecustomize", "usercustomize"].iter().any(|module| {
+        place.strip_prefix(module).is_some_and(|rest| {
+            let file = rest.starts_with('.') && [".py", ".pyc", ".so", ".pyd"].iter().any(|e| rest.ends_with(e));
+            let package = rest.starts_with("/__init__.");
+            (file && !rest.contains('/')) || package
+        })
+    })
 }
 
 /// `PKG-INFO` of an sdist (the one in the archive's only top directory), whatever way it is packed.
@@ -126,6 +196,33 @@ mod tests {
     }
 
     #[test]
+    fn code_at_every_start_is_seen() {
+        for (path, text, runs) in [
+            ("x.pth", "import os; os.system('x')", true),
+            ("x.pth", "# a comment\r\nimport\tos", true),
+            ("x.PTH", "\u{feff}import x", true),
+            ("x.pth", "../src\nimportant/dir\n", false),
+            ("pkg/x.pth", "import x", false),
+            ("x-1.data/purelib/x.pth", "import x", true),
+            ("x-1.data/data/lib/python3.11/site-packages/x.pth", "import x", true),
+            ("x-1.data/scripts/x.pth", "import x", false),
+            ("sitecustomize.py", "", true),
+            ("usercustomize/__init__.py", "", true),
+            ("sitecustomize.cpython-311-x86_64-linux-gnu.so", "", true),
+            ("x-1.data/platlib/sitecustomize.pyc", "", true),
+            ("pkg/sitecustomize.py", "", false),
+            ("sitecustomize_helper.py", "", false),
+            ("sitecustomize.txt", "", false),
+        ] {
+            let wheel = zip_of(&[("x/__init__.py", ""), (path, text)]);
+            assert_eq!(starts_code(Cursor::new(wheel)).unwrap(), runs, "{path}: {text:?}");
+        }
+        let long = "x\n".repeat(64 << 10);
+        assert!(starts_code(Cursor::new(zip_of(&[("x.pth", &long)]))).unwrap());
+        assert!(starts_code(Cursor::new(b"no wheel")).is_err());
+    }
+
+    #[test]
     fn the_top_pkg_info_is_found() {
         let members = [("foo-1/foo.egg-info/PKG-INFO", "no"), ("foo-1/PKG-INFO", "yes")];
         assert_eq!(sdist_metadata(&targz_of(&members), "foo-1.tar.gz").unwrap(), b"yes");
@@ -146,6 +243,7 @@ mod tests {
         #[test]
         fn hostile_archives_never_panic(bytes: Vec<u8>, cut in 0_usize..400, flip in 0_usize..400) {
             let _ = wheel_metadata(Cursor::new(&bytes), "a-1-py3-none-any.whl");
+            let _ = starts_code(Cursor::new(&bytes));
             for name in ["a.zip", "a.tar.gz", "a.tar.bz2", "a.tar"] {
                 let _ = sdist_metadata(&bytes, name);
             }

@@ -110,6 +110,10 @@ struct Shared {
     timed: Memo<PackageName, Project>,
     metadata: Memo<String, CoreMetadata>,
     link_pages: Memo<String, Page>,
+    /// Whether wheels plant code into every start of the interpreter, by URL.
+    hooks: Memo<String, bool>,
+    /// The same, learnt while their metadata was read out of them.
+    seen: Mutex<HashMap<String, bool>>,
     /// Consecutive 404s for unadvertised metadata, by host; `None` once one was there.
     misses: Mutex<HashMap<String, Option<u32>>>,
     gaps: Mutex<BTreeSet<SignalGap>>,
@@ -144,6 +148,8 @@ impl SimpleIndexes {
                 timed: Memo::default(),
                 metadata: Memo::default(),
                 link_pages: Memo::default(),
+                hooks: Memo::default(),
+                seen: Mutex::default(),
                 misses: Mutex::default(),
                 gaps: Mutex::default(),
             }),
@@ -179,6 +185,24 @@ impl PythonIndex for SimpleIndexes {
         for file in files {
             let (shared, own) = (Arc::clone(&self.shared), file.clone());
             self.shared.metadata.start(&self.shared.pool, &file.url, move || shared.metadata(&own));
+        }
+    }
+
+    fn starts_code(&self, file: &File, ask: bool) -> Option<bool> {
+        if let Some(known) = self.shared.known_hook(file) {
+            return Some(known);
+        }
+        // A file of this machine costs no request.
+        if !ask && !file.url.starts_with("file:") {
+            return None;
+        }
+        self.shared.hooks.get(&file.url, || self.shared.hook(file)).ok().map(|found| *found)
+    }
+
+    fn prefetch_starts_code(&self, files: &[File]) {
+        for file in files.iter().filter(|f| self.shared.known_hook(f).is_none()) {
+            let (shared, own) = (Arc::clone(&self.shared), file.clone());
+            self.shared.hooks.start(&self.shared.pool, &file.url, move || shared.hook(&own));
         }
     }
 
@@ -446,12 +470,60 @@ impl Shared {
         }
         let mut remote = RemoteFile::open(&self.fetcher, &file.url, file.size)?;
         if let Some(bytes) = remote.whole() {
+            self.note_hook(file, archive::starts_code(Cursor::new(bytes)));
             return read_whole(file, bytes);
         }
-        match archive::wheel_metadata(&mut remote, &file.filename) {
+        let metadata = archive::wheel_metadata(&mut remote, &file.filename);
+        // The list of files is here already.
+        if metadata.is_ok() {
+            self.note_hook(file, archive::starts_code(&mut remote));
+        }
+        match metadata {
             Ok(text) => parse_metadata(file, &text),
             Err(reason) => Err(remote.failure.take().unwrap_or_else(|| malformed(file, reason))),
         }
+    }
+
+    /// What is known of a wheel without asking.
+    fn known_hook(&self, file: &File) -> Option<bool> {
+        if let Some(known) = lock(&self.seen).get(&file.url) {
+            return Some(*known);
+        }
+        let address = file.digests.iter().find(|d| !d.algorithm().is_weak())?.to_string();
+        self.fetcher.kept::<Hook>("starts-code", &address).map(|hook| hook.0)
+    }
+
+    fn note_hook(&self, file: &File, found: Result<bool, String>) {
+        let Ok(found) = found else { return };
+        lock(&self.seen).insert(file.url.clone(), found);
+        if let Some(digest) = file.digests.iter().find(|d| !d.algorithm().is_weak()) {
+            self.fetcher.keep("starts-code", &digest.to_string(), &Hook(found));
+        }
+    }
+
+    /// Looks into a wheel's list of files.
+    fn hook(&self, file: &File) -> Result<bool, FetchError> {
+        /// A server that knows no ranges sends everything: more than this is not asked of one that is not known to.
+        const UNRANGED_MAX: u64 = 16 << 20;
+        let (registry, limit) = (redact_url(&file.url), UNRANGED_MAX);
+        let found = if file.url.starts_with("file:") {
+            let path = Url::parse(&file.url).ok().and_then(|u| u.to_file_path().ok());
+            let bytes = path.and_then(|path| self.files.read(&path).ok());
+            let bytes = bytes.ok_or_else(|| malformed(file, "it cannot be read".to_owned()))?;
+            archive::starts_code(Cursor::new(&*bytes))
+        } else if self.fetcher.offline {
+            return Err(FetchError::Offline { registry });
+        } else if !registry.starts_with("https://files.pythonhosted.org/") && file.size.is_none_or(|s| s > limit) {
+            return Err(FetchError::TooLarge { registry, limit });
+        } else {
+            let mut remote = RemoteFile::open(&self.fetcher, &file.url, file.size)?;
+            archive::starts_code(&mut remote).map_err(|reason| match remote.failure.take() {
+                Some(failure) => failure.to_string(),
+                None => reason,
+            })
+        };
+        self.note_hook(file, found.clone());
+        found.map_err(|reason| malformed(file, reason))
     }
 
     fn note_metadata(&self, host: &str, there: bool) {
@@ -574,6 +646,23 @@ impl Stored for Reason {
 
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
         from.string().map(Self)
+    }
+}
+
+/// Whether a wheel plants code into every start of the interpreter.
+struct Hook(bool);
+
+impl Stored for Hook {
+    fn encode(&self, out: &mut Writer) {
+        out.text(if self.0 { "yes" } else { "no" });
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Option<Self> {
+        match from.string()?.as_str() {
+            "yes" => Some(Self(true)),
+            "no" => Some(Self(false)),
+            _ => None,
+        }
     }
 }
 

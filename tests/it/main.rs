@@ -38,4 +38,5 @@ mod rules;
 mod scale;
 mod shell;
 mod support;
+mod surroundings;
 mod typosquat;

@@ -87,6 +87,8 @@ pub(super) struct DirectSource {
     pub(super) digests: Vec<Digest>,
     /// Whether installing it runs a build backend.
     pub(super) builds: bool,
+    /// Whether it plants code into every start of the interpreter, as far as its files are known.
+    pub(super) starts_code: bool,
     /// The archive's file name.
     pub(super) filename: Option<String>,
 }

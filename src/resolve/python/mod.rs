@@ -20,6 +20,7 @@ mod project;
 mod prove;
 mod ranges;
 mod search;
+mod startup;
 
 use std::rc::Rc;
 
@@ -72,6 +73,7 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
         }
         solve(&mut plan, request, index, interpreter, inputs, &Locks::default());
     }
+    startup::mark(&mut plan, index, request.freshness);
     plan.signal_gaps.extend(index.signal_gaps());
     let unsaid = unsaid(&plan);
     plan.signal_gaps.extend(unsaid);
@@ -81,11 +83,10 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
 
 /// What no simple index tells of a release, once for each index that the plan takes something from.
 fn unsaid(plan: &Plan) -> Vec<SignalGap> {
-    const UNSAID: [(&str, &str); 4] = [
+    const UNSAID: [(&str, &str); 3] = [
         ("publisher", "a simple index does not say who published"),
         ("provenance", "attestations are not compared with those of the release before"),
         ("added-dependencies", "the requirements of the release before are not fetched"),
-        ("startup-hook", "whether a wheel has a .pth file is known only when it is downloaded"),
     ];
     let mut registries: Vec<String> =
         plan.packages.iter().filter(|p| p.source.is_registry()).map(|p| p.source.url()).collect();
@@ -249,7 +250,7 @@ fn solve(
             }
             Target::Direct(direct) => {
                 if direct.marker.as_ref().is_none_or(|m| m.evaluate(&catalog.markers, &[])) {
-                    match add_direct(plan, request, &mut catalog, &asked, direct, &mut build) {
+                    match add_direct(plan, request, index, &mut catalog, &asked, direct, &mut build) {
                         Some(requirement) => named.push((asked, requirement)),
                         None => continue,
                     }
@@ -271,7 +272,7 @@ fn solve(
             Target::Direct(direct) if direct.name.is_some() => {
                 // A constraint on a URL says where a project comes from, if something asks for it.
                 let asked = Asked { target: Target::Direct(direct.clone()), ..constraint };
-                let _ = add_direct(plan, request, &mut catalog, &asked, direct, &mut build);
+                let _ = add_direct(plan, request, index, &mut catalog, &asked, direct, &mut build);
             }
             _ => {}
         }
@@ -311,6 +312,7 @@ fn refuse_unhashed(plan: &mut Plan, asked: &Asked) {
 fn add_direct(
     plan: &mut Plan,
     request: Request<'_>,
+    index: &dyn PythonIndex,
     catalog: &mut Catalog<'_>,
     asked: &Asked,
     mut direct: Direct,
@@ -343,6 +345,15 @@ fn add_direct(
             direct.source = Source::Workspace { path: dir };
         }
     }
+    let mut starts_code = false;
+    if let (Source::Path { path }, Some(filename), true) = (&direct.source, &filename, wheel)
+        && let Some(file) = startup::local_wheel(&request.environment.absolute(path), filename)
+    {
+        starts_code = index.starts_code(&file, true) == Some(true);
+        if let Ok(metadata) = index.metadata(&file) {
+            requires = Ok(metadata.requires_dist.clone());
+        }
+    }
     let Some(name) = direct.name.clone() else {
         plan.unresolved.push(Unresolved {
             requirement: asked.text.to_string(),
@@ -362,6 +373,7 @@ fn add_direct(
             requires,
             digests,
             builds: !wheel,
+            starts_code,
             filename,
         },
     );
