@@ -491,10 +491,10 @@ impl Judge<'_> {
                 Ok(packument) => packument
                     .versions
                     .iter()
-                    .map(|(version, about)| Release {
-                        version: version.clone(),
-                        published_at: packument.time.get(version).copied(),
-                        withdrawn: about.deprecated.is_some(),
+                    .map(|v| Release {
+                        version: v.text().to_owned(),
+                        published_at: v.published(),
+                        withdrawn: v.deprecated().is_some(),
                     })
                     .collect(),
                 Err(_) => Vec::new(),
@@ -503,7 +503,11 @@ impl Judge<'_> {
                 Ok(krate) => krate
                     .versions
                     .iter()
-                    .map(|v| Release { version: v.version.clone(), published_at: v.published_at, withdrawn: v.yanked })
+                    .map(|v| Release {
+                        version: v.version().to_owned(),
+                        published_at: v.published_at(),
+                        withdrawn: v.yanked(),
+                    })
                     .collect(),
                 Err(_) => Vec::new(),
             },
@@ -555,22 +559,20 @@ struct Release {
 /// The releases of a project page: one for each version that a wheel's or sdist's name holds.
 fn python_releases(project: &crate::registry::python::Project) -> Vec<Release> {
     let mut releases: std::collections::BTreeMap<String, Release> = std::collections::BTreeMap::new();
-    for file in &project.files {
-        let version = match wheel::parse_wheel_filename(&file.filename) {
-            Some(name) => Some(name.version),
-            None => wheel::sdist_version(&file.filename, &project.name),
-        };
+    for file in project.files.iter() {
+        let of_wheel = file.wheel().and_then(|wheel| wheel::wheel_version(wheel.version.text));
+        let version = of_wheel.or_else(|| wheel::sdist_version(&file.filename(), &project.name));
         let Some(version) = version.map(|v| v.to_string()) else { continue };
         let release = releases.entry(version.clone()).or_insert(Release {
             version,
-            published_at: file.upload_time,
+            published_at: file.upload_time(),
             withdrawn: true,
         });
-        release.published_at = match (release.published_at, file.upload_time) {
+        release.published_at = match (release.published_at, file.upload_time()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        release.withdrawn &= file.yanked.is_some();
+        release.withdrawn &= file.yanked().is_some();
     }
     releases.into_values().collect()
 }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::http::Validators;
 
 /// The directory of this format; another format takes another, and the old one is swept away in time.
-const FORMAT: &str = "registry-v1";
+const FORMAT: &str = "registry-v2";
 const MAGIC: &[u8; 8] = b"twcache1";
 /// Files larger than this are not read: 256 MiB.
 const ENTRY_MAX: u64 = 256 << 20;
@@ -70,8 +70,16 @@ impl Meta {
     pub const FOREVER: u64 = u64::MAX;
 }
 
+thread_local! {
+    /// A buffer to read the next answer into: what was read is decoded and let go at once.
+    static SPARE: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+}
+
+/// A larger buffer than this is not kept: 4 MiB.
+const SPARE_MAX: usize = 4 << 20;
+
 /// A kept answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What is known of it.
     pub meta: Meta,
@@ -83,6 +91,16 @@ impl Entry {
     /// The encoded body.
     pub fn body(&self) -> &[u8] {
         self.bytes.get(self.body..).unwrap_or_default()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.bytes.capacity() <= SPARE_MAX {
+            let bytes = std::mem::take(&mut self.bytes);
+            // At a thread's end there is no next answer.
+            let _ = SPARE.try_with(|spare| spare.set(bytes));
+        }
     }
 }
 
@@ -136,7 +154,10 @@ impl Cache {
         if !about.is_file() || about.len() > ENTRY_MAX {
             return None;
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(about.len()).ok()?);
+        let mut bytes = SPARE.take();
+        bytes.clear();
+        // One more than the file has, so that its end is seen without growing.
+        bytes.reserve(usize::try_from(about.len()).ok()?.checked_add(1)?);
         file.read_to_end(&mut bytes).ok()?;
         let entry = parse(bytes)?;
         let unused = about.modified().ok().and_then(|m| (self.inner.clock)().duration_since(m).ok());

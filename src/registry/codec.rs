@@ -1,6 +1,8 @@
 //! The cache's own encoding: varints, length-prefixed text and bytes. Compact, quick to read, and total: a torn or
 //! foreign text decodes to `None`, never to a panic.
 
+use rustc_hash::FxHashMap;
+
 use crate::model::{Digest, DigestAlgorithm, Timestamp};
 
 /// Digest algorithms by the number that stands for them.
@@ -33,6 +35,11 @@ impl Writer {
             n >>= 7;
         }
         self.0.push(n as u8);
+    }
+
+    /// A number of fixed width, four bytes.
+    pub fn word(&mut self, n: u32) {
+        self.0.extend_from_slice(&n.to_le_bytes());
     }
 
     /// Yes or no.
@@ -69,9 +76,12 @@ impl Writer {
 
     /// A moment, to the nanosecond within the years 1678 to 2261; outside it is cut to the nearest of them.
     pub fn time(&mut self, time: Timestamp) {
-        let nanos = time.as_nanosecond();
-        let nanos = i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX });
-        self.0.extend_from_slice(&nanos.to_le_bytes());
+        self.0.extend_from_slice(&Moment::of(Some(time)).0.to_le_bytes());
+    }
+
+    /// A moment, or none.
+    pub fn moment(&mut self, moment: Moment) {
+        self.0.extend_from_slice(&moment.0.to_le_bytes());
     }
 
     /// A digest.
@@ -104,6 +114,11 @@ impl<'b> Reader<'b> {
             }
         }
         None
+    }
+
+    /// A number of fixed width.
+    pub fn word(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
     }
 
     /// Yes or no.
@@ -143,14 +158,134 @@ impl<'b> Reader<'b> {
 
     /// A moment.
     pub fn time(&mut self) -> Option<Timestamp> {
-        let nanos = i64::from_le_bytes(self.take(8)?.try_into().ok()?);
-        Timestamp::from_nanosecond(i128::from(nanos)).ok()
+        self.moment()?.get()
+    }
+
+    /// A moment, or none.
+    pub fn moment(&mut self) -> Option<Moment> {
+        Some(Moment(i64::from_le_bytes(self.take(8)?.try_into().ok()?)))
+    }
+
+    /// Passes over a digest.
+    pub fn pass_digest(&mut self) -> Option<()> {
+        let algorithm = ALGORITHMS.get(usize::try_from(self.number()?).ok()?)?;
+        self.take(algorithm.size()).map(drop)
     }
 
     /// A digest.
     pub fn digest(&mut self) -> Option<Digest> {
         let algorithm = *ALGORITHMS.get(usize::try_from(self.number()?).ok()?)?;
         Digest::from_bytes(algorithm, self.take(algorithm.size())?).ok()
+    }
+}
+
+/// A moment that may be missing, in eight bytes: nanoseconds since 1970, cut to the years 1678 to 2261.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(i64);
+
+impl Moment {
+    const NONE: i64 = i64::MIN;
+
+    /// Keeps a moment.
+    pub fn of(time: Option<Timestamp>) -> Self {
+        let Some(nanos) = time.map(Timestamp::as_nanosecond) else { return Self(Self::NONE) };
+        Self(i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }).max(Self::NONE + 1))
+    }
+
+    /// Gives it back.
+    pub fn get(self) -> Option<Timestamp> {
+        (self.0 != Self::NONE).then(|| Timestamp::from_nanosecond(i128::from(self.0)).ok()).flatten()
+    }
+}
+
+/// The number of a text that is not there.
+pub const NO_TEXT: u32 = u32::MAX;
+
+/// Texts that repeat, each written once and named by its number.
+#[derive(Debug, Default)]
+pub struct TextsWriter {
+    numbers: FxHashMap<String, u32>,
+    ends: Vec<u32>,
+    all: String,
+}
+
+impl TextsWriter {
+    /// The number of a text.
+    pub fn number(&mut self, text: &str) -> u32 {
+        if let Some(known) = self.numbers.get(text) {
+            return *known;
+        }
+        let number = offset(self.ends.len());
+        self.all.push_str(text);
+        self.ends.push(offset(self.all.len()));
+        self.numbers.insert(text.to_owned(), number);
+        number
+    }
+
+    /// The number of a text that may be absent.
+    pub fn optional(&mut self, text: Option<&str>) -> u32 {
+        text.map_or(NO_TEXT, |t| self.number(t))
+    }
+
+    /// The texts as a reader sees them.
+    pub fn finish(self) -> Texts {
+        Texts { ends: self.ends.into(), all: self.all.into() }
+    }
+}
+
+/// A position within what is limited to far less than 4 GiB.
+pub fn offset(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Texts by number. One piece of memory, checked once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts {
+    ends: Box<[u32]>,
+    all: Box<str>,
+}
+
+impl Texts {
+    /// The text of a number; `None` for [`NO_TEXT`] and for what was never written.
+    pub fn get(&self, number: u32) -> Option<&str> {
+        let number = number as usize;
+        let end = *self.ends.get(number)? as usize;
+        let start = match number {
+            0 => 0,
+            n => *self.ends.get(n - 1)? as usize,
+        };
+        self.all.get(start..end)
+    }
+
+    /// Whether a number names a text, or is [`NO_TEXT`].
+    pub fn knows(&self, number: u32) -> bool {
+        number == NO_TEXT || (number as usize) < self.ends.len()
+    }
+}
+
+impl Stored for Texts {
+    fn encode(&self, out: &mut Writer) {
+        out.text(&self.all);
+        out.number(self.ends.len() as u64);
+        for end in &self.ends {
+            out.word(*end);
+        }
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Option<Self> {
+        let all: Box<str> = from.text()?.into();
+        let count = usize::try_from(from.number()?).ok()?;
+        let ends = from.take(count.checked_mul(4)?)?;
+        let ends: Box<[u32]> = ends.chunks_exact(4).map(|w| w.try_into().map_or(0, u32::from_le_bytes)).collect();
+        // Every end on a character's boundary and none before another: then every number is a text.
+        let mut before = 0;
+        for end in &ends {
+            if *end < before || !all.is_char_boundary(*end as usize) {
+                return None;
+            }
+            before = *end;
+        }
+        Some(Self { ends, all })
     }
 }
 
@@ -190,9 +325,40 @@ mod tests {
         assert_eq!(r.flag(), None);
     }
 
+    #[test]
+    fn texts_come_back_by_number() {
+        let mut w = TextsWriter::default();
+        let numbers = ["é", "", "b", "é"].map(|t| w.number(t));
+        assert_eq!((numbers, w.optional(None)), ([0, 1, 2, 0], NO_TEXT));
+        let mut out = Writer::default();
+        w.finish().encode(&mut out);
+        let texts = Texts::decode(&mut Reader(&out.0)).unwrap_or_default();
+        assert_eq!([0, 1, 2, 3].map(|n| texts.get(n)), [Some("é"), Some(""), Some("b"), None]);
+        assert!(texts.knows(2) && texts.knows(NO_TEXT) && !texts.knows(3));
+        for length in 0..out.0.len() {
+            assert_eq!(Texts::decode(&mut Reader(&out.0[..length])), None, "torn at {length}");
+        }
+        // An end inside of a character, and one before another.
+        for ends in [[1, 2], [2, 0]] {
+            let mut out = Writer::default();
+            out.text("éb");
+            out.number(2);
+            ends.iter().for_each(|e| out.word(*e));
+            assert_eq!(Texts::decode(&mut Reader(&out.0)), None);
+        }
+    }
+
+    #[test]
+    fn moments_are_there_or_not() {
+        let time: Timestamp = "2024-05-29T15:37:49.123456Z".parse().unwrap_or_default();
+        assert_eq!((Moment::of(Some(time)).get(), Moment::of(None).get()), (Some(time), None));
+        assert!(Moment::of(Some(Timestamp::MIN)).get().is_some() && Moment::of(Some(Timestamp::MAX)).get().is_some());
+    }
+
     proptest::proptest! {
         #[test]
         fn foreign_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = Texts::decode(&mut Reader(&bytes));
             let mut r = Reader(&bytes);
             let _ = r.list::<_, Vec<_>>(|r| r.option(|r| r.string()));
             let _ = r.digest();

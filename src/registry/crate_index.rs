@@ -13,6 +13,7 @@ use super::codec::{Reader, Stored, Writer};
 use super::crates::{Crate, Dependency, DependencyKind, IndexSource, Version};
 use super::fetch::{Fetcher, Memo};
 use super::http::{Authorization, Request, Secret};
+use super::line_list::LineList;
 use super::pool::Pool;
 use super::{CRATES_DEFAULT, CRATES_SOURCE_ID, CrateIndex, FetchError, PrivateNames};
 use crate::model::{Digest, DigestAlgorithm, Ecosystem, Files, PackageName, SignalGap, redact_url};
@@ -237,7 +238,7 @@ impl Shared {
                     return Err(FetchError::Malformed { registry: own.source.shown(), reason });
                 }
                 Ok(found) => {
-                    if found.versions.iter().any(|v| v.published_at.is_none()) {
+                    if found.versions.iter().any(|v| v.published_at().is_none()) {
                         let reason = "its index does not say when every version was published".to_owned();
                         let registry = own.source.shown();
                         lock(&self.gaps).insert(SignalGap { signal: "published-at", registry, reason });
@@ -316,7 +317,7 @@ impl Shared {
         if versions.is_empty() {
             return Err(FetchError::NotFound { registry: own.source.shown() });
         }
-        Ok(Crate { name: PackageName::new(Ecosystem::CratesIo, name), versions })
+        Ok(Crate { name: PackageName::new(Ecosystem::CratesIo, name), versions: versions.into() })
     }
 
     fn download(
@@ -530,7 +531,7 @@ pub fn read_index(body: &[u8]) -> Result<Crate, String> {
         }
     }
     match name {
-        Some(name) => Ok(Crate { name, versions }),
+        Some(name) => Ok(Crate { name, versions: versions.into() }),
         None => Err(unreadable.unwrap_or_else(|| "it has no version".to_owned())),
     }
 }
@@ -577,75 +578,14 @@ impl LineDependency {
 
 impl Stored for Crate {
     fn encode(&self, out: &mut Writer) {
-        let mut plain = Writer::default();
-        plain.text(self.name.written());
-        plain.list(self.versions.iter(), encode_version);
-        // Versions of a crate repeat each other.
-        out.bytes(&lz4_flex::compress_prepend_size(&plain.0));
+        out.text(self.name.written());
+        self.versions.encode(out);
     }
 
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
-        let plain = super::codec::unpack(from.bytes()?)?;
-        let mut from = Reader(&plain);
         let name = PackageName::new(Ecosystem::CratesIo, from.text()?);
-        Some(Self { name, versions: from.list(decode_version)? })
+        Some(Self { name, versions: LineList::decode(from)? })
     }
-}
-
-fn encode_version(out: &mut Writer, version: &Version) {
-    out.text(&version.version);
-    out.text(&version.checksum);
-    out.flag(version.yanked);
-    out.option(version.links.as_deref(), Writer::text);
-    out.option(version.rust_version.as_deref(), Writer::text);
-    out.option(version.published_at, Writer::time);
-    out.number(u64::from(version.format));
-    out.list(version.features.iter(), |out, (name, implied)| {
-        out.text(name);
-        out.list(implied.iter(), |out, text| out.text(text));
-    });
-    out.list(version.dependencies.iter(), |out, dependency| {
-        out.text(&dependency.name);
-        out.option(dependency.package.as_deref(), Writer::text);
-        out.text(&dependency.req);
-        out.list(dependency.features.iter(), |out, text| out.text(text));
-        out.flag(dependency.optional);
-        out.flag(dependency.default_features);
-        out.option(dependency.target.as_deref(), Writer::text);
-        out.number(dependency.kind as u64);
-        out.option(dependency.registry.as_deref(), Writer::text);
-    });
-}
-
-fn decode_version(from: &mut Reader<'_>) -> Option<Version> {
-    Some(Version {
-        version: from.string()?,
-        checksum: from.string()?,
-        yanked: from.flag()?,
-        links: from.option(Reader::string)?,
-        rust_version: from.option(Reader::string)?,
-        published_at: from.option(Reader::time)?,
-        format: u32::try_from(from.number()?).ok()?,
-        features: from.list(|from| Some((from.string()?, from.list(Reader::string)?)))?,
-        dependencies: from.list(|from| {
-            Some(Dependency {
-                name: from.string()?,
-                package: from.option(Reader::string)?,
-                req: from.string()?,
-                features: from.list(Reader::string)?,
-                optional: from.flag()?,
-                default_features: from.flag()?,
-                target: from.option(Reader::string)?,
-                kind: match from.number()? {
-                    0 => DependencyKind::Normal,
-                    1 => DependencyKind::Build,
-                    2 => DependencyKind::Dev,
-                    _ => return None,
-                },
-                registry: from.option(Reader::string)?,
-            })
-        })?,
-    })
 }
 
 #[cfg(test)]
@@ -663,10 +603,10 @@ not json
     #[test]
     fn index_files_are_read_and_come_back() {
         let read = read_index(LINES.as_bytes()).unwrap();
-        assert_eq!(read.versions.iter().map(|v| v.version.as_str()).collect::<Vec<_>>(), ["1.0.0", "1.1.0"]);
-        let first = &read.versions[0];
+        assert_eq!(read.versions.iter().map(|v| v.version()).collect::<Vec<_>>(), ["1.0.0", "1.1.0"]);
+        let first = read.versions.get(0).unwrap().to_version();
         assert_eq!((first.features.len(), first.dependencies[0].kind), (2, DependencyKind::Build));
-        assert!(first.published_at.is_some() && read.versions[1].yanked);
+        assert!(first.published_at.is_some() && read.versions.get(1).unwrap().yanked());
         let mut out = Writer::default();
         read.encode(&mut out);
         assert_eq!(Crate::decode(&mut Reader(&out.0)), Some(read));

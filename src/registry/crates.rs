@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::line_list::LineList;
 use crate::model::{PackageName, Timestamp};
 
 /// A crate's index file.
@@ -10,7 +11,7 @@ pub struct Crate {
     /// The crate, with the name as the index writes it.
     pub name: PackageName,
     /// Every version, in the index's order.
-    pub versions: Vec<Version>,
+    pub versions: LineList,
 }
 
 /// One line of an index file.

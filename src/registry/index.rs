@@ -11,6 +11,7 @@ use url::Url;
 use super::archive;
 use super::codec::{Reader, Stored, Writer};
 use super::fetch::{Fetcher, Memo};
+use super::file_list::{FileList, PageFiles};
 use super::http::Request;
 use super::metadata;
 use super::pool::Pool;
@@ -163,7 +164,7 @@ impl PythonIndex for SimpleIndexes {
     }
 
     fn with_upload_times(&self, project: &Arc<Project>) -> Arc<Project> {
-        if project.files.iter().all(|f| f.upload_time.is_some()) {
+        if project.files.iter().all(|f| f.upload_time().is_some()) {
             return Arc::clone(project);
         }
         let timed = self.shared.timed.get(&project.name, || Ok(self.shared.with_upload_times(project)));
@@ -213,7 +214,8 @@ impl PythonIndex for SimpleIndexes {
 
 impl Shared {
     fn project(&self, name: &PackageName) -> Result<Project, FetchError> {
-        let mut found = Project { name: name.clone(), files: Vec::new(), indexes: Vec::new(), status: String::new() };
+        let mut found =
+            Project { name: name.clone(), files: FileList::default(), indexes: Vec::new(), status: String::new() };
         let candidates = self.candidates(name);
         let not_found = |asked: &[&IndexSpec]| {
             let shown: Vec<String> = asked.iter().map(|i| i.shown()).collect();
@@ -237,16 +239,7 @@ impl Shared {
                     if found.status.is_empty() {
                         found.status = page.status;
                     }
-                    let mut files = page.files;
-                    for file in &mut files {
-                        file.index = Arc::clone(&index);
-                    }
-                    // The first page's list is taken as it is: it may have tens of thousands of files.
-                    if found.files.is_empty() {
-                        found.files = files;
-                    } else {
-                        found.files.append(&mut files);
-                    }
+                    found.files.add(page.files, Arc::clone(&index));
                     found.indexes.push(index);
                     if self.config.strategy == IndexStrategy::First {
                         break;
@@ -264,9 +257,9 @@ impl Shared {
         }
         // The tool itself asks these too.
         found.indexes.extend(withheld.iter().map(|i| Arc::from(i.shown())));
-        if found.files.iter().any(|f| f.upload_time.is_none()) {
+        if found.files.iter().any(|f| f.upload_time().is_none()) {
             for index in &found.indexes {
-                if found.files.iter().any(|f| f.upload_time.is_none() && f.index == *index) {
+                if found.files.iter().any(|f| f.upload_time().is_none() && f.index() == index) {
                     self.gap("published-at", index, "its pages do not say when a file was uploaded");
                 }
             }
@@ -333,7 +326,7 @@ impl Shared {
         if !self.files.is_dir(&directory) {
             return Err(absent());
         }
-        Ok(Page { files: self.directory_files(&directory), status: String::new() })
+        Ok(Page { files: Arc::new(self.directory_files(&directory)), status: String::new() })
     }
 
     fn html_file(&self, path: &Path) -> Result<Page, FetchError> {
@@ -344,8 +337,8 @@ impl Shared {
         simple::read("text/html", &bytes, base.as_str()).map_err(configuration)
     }
 
-    fn directory_files(&self, directory: &Path) -> Vec<File> {
-        self.files.list(directory).iter().filter_map(|path| local_file(path)).collect()
+    fn directory_files(&self, directory: &Path) -> PageFiles {
+        PageFiles::new(&self.files.list(directory).iter().filter_map(|path| local_file(path)).collect::<Vec<_>>())
     }
 
     /// What the `--find-links` places have of a project.
@@ -357,10 +350,10 @@ impl Shared {
             };
             let page = self.link_pages.get(&shown, || match place {
                 FindLinks::Path(path) if self.files.is_dir(path) => {
-                    Ok(Page { files: self.directory_files(path), status: String::new() })
+                    Ok(Page { files: Arc::new(self.directory_files(path)), status: String::new() })
                 }
                 FindLinks::Path(path) if self.files.is_file(path) => match local_file(path) {
-                    Some(file) => Ok(Page { files: vec![file], status: String::new() }),
+                    Some(file) => Ok(Page { files: Arc::new(PageFiles::new(&[file])), status: String::new() }),
                     None => self.html_file(path),
                 },
                 // pip warns and goes on.
@@ -368,29 +361,31 @@ impl Shared {
                 FindLinks::Page(url) => self.remote_page("links", url),
             })?;
             let index: Arc<str> = Arc::from(shown);
-            let own = page.files.iter().filter(|f| file_belongs_to(&f.filename, name));
-            found.files.extend(own.map(|f| File { index: Arc::clone(&index), ..f.clone() }));
+            let mut all = FileList::default();
+            all.add(Arc::clone(&page.files), Arc::clone(&index));
+            let own = all.iter().filter(|f| file_belongs_to(&f.filename(), name)).map(|f| f.to_file());
+            found.files.add(Arc::new(PageFiles::new(&own.collect::<Vec<_>>())), index);
         }
         Ok(())
     }
 
     /// Fills in the times that pages lack, from the per-project document beside the simple index.
     fn with_upload_times(&self, project: &Project) -> Project {
-        let mut out = project.clone();
+        let mut files = project.files.to_vec();
         for spec in &self.config.indexes {
             let shown = spec.shown();
-            if !out.files.iter().any(|f| f.upload_time.is_none() && *f.index == *shown) {
+            if !files.iter().any(|f| f.upload_time.is_none() && *f.index == *shown) {
                 continue;
             }
             let times: HashMap<String, _> = match self.document_times(spec, &project.name) {
                 Ok(times) => times.0.into_iter().collect(),
                 Err(_) => continue,
             };
-            for file in out.files.iter_mut().filter(|f| f.upload_time.is_none() && *f.index == *shown) {
+            for file in files.iter_mut().filter(|f| f.upload_time.is_none() && *f.index == *shown) {
                 file.upload_time = times.get(&file.filename).copied();
             }
         }
-        out
+        Project { files: files.into(), ..project.clone() }
     }
 
     fn document_times(&self, spec: &IndexSpec, name: &PackageName) -> Result<Times, FetchError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::version_list::VersionList;
 use crate::model::{Digest, PackageName, Timestamp};
 
 /// A packument (`GET /name`), reduced.
@@ -11,14 +12,19 @@ pub struct Packument {
     pub name: PackageName,
     /// `dist-tags`.
     pub dist_tags: BTreeMap<String, String>,
-    /// Every published version, by its text.
-    pub versions: BTreeMap<String, Version>,
-    /// `time`, for the versions it names; empty when the registry gives none.
-    pub time: BTreeMap<String, Timestamp>,
+    /// Every published version, with its `time` where the registry gives one.
+    pub versions: VersionList,
     /// `time.created`.
     pub created: Option<Timestamp>,
     /// Base URL of the registry that answered.
     pub registry: String,
+}
+
+impl Packument {
+    /// When the first version was published, as far as the registry tells.
+    pub fn first_published(&self) -> Option<Timestamp> {
+        self.created.or_else(|| self.versions.iter().filter_map(|v| v.published()).min())
+    }
 }
 
 /// One version of a packument.
@@ -34,8 +40,6 @@ pub struct Version {
     pub optional_peers: Vec<String>,
     /// `bundleDependencies` (both spellings; `true` means all).
     pub bundled: Vec<String>,
-    /// `devDependencies`: used only when the package is a git or directory dependency.
-    pub dev_dependencies: BTreeMap<String, String>,
     /// `os`, `cpu`, `libc`; empty: any.
     pub os: Vec<String>,
     /// See `os`.

@@ -158,7 +158,7 @@ impl Shared {
 
     fn for_lock(&self, name: &PackageName, versions: &BTreeSet<String>) -> Result<Arc<Packument>, FetchError> {
         let kept = self.fetcher.kept_within::<Packument>("packument", &self.request(name)?, LOCK_FRESH);
-        if let Some(packument) = kept.filter(|p| versions.iter().all(|v| p.versions.contains_key(v))) {
+        if let Some(packument) = kept.filter(|p| versions.iter().all(|v| p.versions.contains(v))) {
             return Ok(Arc::new(self.noted(name, packument)));
         }
         let known = self.packuments.get(name, || self.packument(name))?;
@@ -189,9 +189,9 @@ impl Shared {
         packument.registry = redact_url(self.scopes.of(name).as_str());
         let mut all = lock(&self.seen);
         let seen = all.entry(packument.registry.clone()).or_default();
-        seen.time |= !packument.time.is_empty();
-        seen.attested |= packument.versions.values().any(|v| v.attested);
-        seen.publisher |= packument.versions.values().any(|v| v.publisher.is_some());
+        seen.time |= packument.versions.iter().any(|v| v.published().is_some());
+        seen.attested |= packument.versions.iter().any(|v| v.attested());
+        seen.publisher |= packument.versions.iter().any(|v| v.publisher().is_some());
         packument
     }
 }

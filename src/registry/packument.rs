@@ -9,6 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::codec::{Reader, Stored, Writer};
 use super::npm::{Packument, Version};
+use super::version_list::VersionList;
 use crate::model::{Digest, DigestAlgorithm, Ecosystem, PackageName, Timestamp};
 
 /// The scripts npm runs for a dependency, or for one that it prepares from git.
@@ -34,8 +35,7 @@ pub fn read(body: &[u8], name: &PackageName) -> Result<Packument, String> {
         name: name.clone(),
         dist_tags: document.dist_tags.texts(),
         created: times.get("created").copied(),
-        time: times.into_iter().filter(|(version, _)| versions.contains_key(version)).collect(),
-        versions,
+        versions: VersionList::new(&versions, &times),
         registry: String::new(),
     })
 }
@@ -63,8 +63,6 @@ struct Manifest {
     peer_dependencies: Loose,
     #[serde(default)]
     peer_dependencies_meta: Loose,
-    #[serde(default)]
-    dev_dependencies: Loose,
     #[serde(default)]
     bundle_dependencies: Loose,
     #[serde(default)]
@@ -142,7 +140,6 @@ impl Manifest {
                     .collect(),
                 _ => Vec::new(),
             },
-            dev_dependencies: self.dev_dependencies.texts(),
             os: self.os.list(),
             cpu: self.cpu.list(),
             libc: self.libc.list(),
@@ -341,96 +338,24 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
 
 impl Stored for Packument {
     fn encode(&self, out: &mut Writer) {
-        let mut plain = Writer::default();
-        plain.text(self.name.written());
-        encode_texts(&mut plain, &self.dist_tags);
-        plain.option(self.created, Writer::time);
-        plain.list(self.time.iter(), |out, (version, time)| {
+        out.text(self.name.written());
+        out.list(self.dist_tags.iter(), |out, (tag, version)| {
+            out.text(tag);
             out.text(version);
-            out.time(*time);
         });
-        plain.list(self.versions.iter(), |out, (text, version)| {
-            out.text(text);
-            encode_version(out, version);
-        });
-        // Versions of a package repeat each other: this shrinks ten times.
-        out.bytes(&lz4_flex::compress_prepend_size(&plain.0));
+        out.option(self.created, Writer::time);
+        self.versions.encode(out);
     }
 
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
-        let plain = super::codec::unpack(from.bytes()?)?;
-        let mut from = Reader(&plain);
         Some(Self {
             name: PackageName::new(Ecosystem::Npm, from.text()?),
-            dist_tags: decode_texts(&mut from)?,
+            dist_tags: from.list(|from| Some((from.string()?, from.string()?)))?,
             created: from.option(Reader::time)?,
-            time: from.list(|from| Some((from.string()?, from.time()?)))?,
-            versions: from.list(|from| Some((from.string()?, decode_version(from)?)))?,
+            versions: VersionList::decode(from)?,
             registry: String::new(),
         })
     }
-}
-
-fn encode_texts(out: &mut Writer, texts: &BTreeMap<String, String>) {
-    out.list(texts.iter(), |out, (key, value)| {
-        out.text(key);
-        out.text(value);
-    });
-}
-
-fn decode_texts(from: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
-    from.list(|from| Some((from.string()?, from.string()?)))
-}
-
-fn encode_version(out: &mut Writer, version: &Version) {
-    for map in
-        [&version.dependencies, &version.optional_dependencies, &version.peer_dependencies, &version.dev_dependencies]
-    {
-        encode_texts(out, map);
-    }
-    for list in [
-        &version.optional_peers,
-        &version.bundled,
-        &version.os,
-        &version.cpu,
-        &version.libc,
-        &version.lifecycle_scripts,
-        &version.bin,
-    ] {
-        out.list(list.iter(), |out, text| out.text(text));
-    }
-    out.option(version.engines_node.as_deref(), Writer::text);
-    out.option(version.deprecated.as_deref(), Writer::text);
-    out.flag(version.has_install_script);
-    out.text(&version.tarball);
-    out.list(version.digests.iter(), Writer::digest);
-    out.option(version.unpacked_size, Writer::number);
-    out.option(version.publisher.as_deref(), Writer::text);
-    out.flag(version.attested);
-}
-
-fn decode_version(from: &mut Reader<'_>) -> Option<Version> {
-    Some(Version {
-        dependencies: decode_texts(from)?,
-        optional_dependencies: decode_texts(from)?,
-        peer_dependencies: decode_texts(from)?,
-        dev_dependencies: decode_texts(from)?,
-        optional_peers: from.list(Reader::string)?,
-        bundled: from.list(Reader::string)?,
-        os: from.list(Reader::string)?,
-        cpu: from.list(Reader::string)?,
-        libc: from.list(Reader::string)?,
-        lifecycle_scripts: from.list(Reader::string)?,
-        bin: from.list(Reader::string)?,
-        engines_node: from.option(Reader::string)?,
-        deprecated: from.option(Reader::string)?,
-        has_install_script: from.flag()?,
-        tarball: from.string()?,
-        digests: from.list(Reader::digest)?,
-        unpacked_size: from.option(Reader::number)?,
-        publisher: from.option(Reader::string)?,
-        attested: from.flag()?,
-    })
 }
 
 #[cfg(test)]
@@ -459,13 +384,14 @@ mod tests {
     fn odd_shapes_are_read() {
         let p = read(ODD.as_bytes(), &name()).unwrap();
         assert_eq!(p.dist_tags, BTreeMap::from([("latest".to_owned(), "2.0.0".to_owned())]));
-        assert_eq!(p.time.keys().collect::<Vec<_>>(), ["1.0.0"]);
+        let timed: Vec<&str> = p.versions.iter().filter(|v| v.published().is_some()).map(|v| v.text()).collect();
+        assert_eq!(timed, ["1.0.0"]);
         assert!(p.created.is_some());
-        let one = &p.versions["1.0.0"];
+        let one = p.versions.version("1.0.0").unwrap();
         assert!(one.dependencies.is_empty() && one.deprecated.is_none() && one.bundled.is_empty());
         assert_eq!((one.bin.as_slice(), one.os.as_slice()), (&["x".to_owned()][..], &["linux".to_owned()][..]));
         assert_eq!(one.digests.len(), 1);
-        let two = &p.versions["2.0.0"];
+        let two = p.versions.version("2.0.0").unwrap();
         assert_eq!(two.dependencies.len(), 1);
         assert_eq!(
             (two.optional_peers.as_slice(), two.bundled.as_slice()),

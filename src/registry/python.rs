@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::file_list::FileList;
 use crate::model::{Digest, PackageName, Timestamp};
 
 /// Every file of a project, over all indexes that may serve it.
@@ -10,7 +11,7 @@ pub struct Project {
     /// The project.
     pub name: PackageName,
     /// Its files, in no particular order.
-    pub files: Vec<File>,
+    pub files: FileList,
     /// Base URLs of every configured index that has a project of this name; last the public ones that were not asked
     /// for a private name, and that the tool would ask.
     pub indexes: Vec<Arc<str>>,

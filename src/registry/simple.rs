@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use url::Url;
 
 use super::codec::{Reader, Stored, Writer};
+use super::file_list::PageFiles;
 use super::python::{Advertised, File};
 use crate::ecosystem::python::direct::is_archive;
 use crate::model::{Digest, DigestAlgorithm, Timestamp};
@@ -20,8 +21,8 @@ pub const ACCEPT: &str =
 /// A project page, or a page of links (`--find-links`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The files, each with an empty [`File::index`].
-    pub files: Vec<File>,
+    /// The files.
+    pub files: Arc<PageFiles>,
     /// PEP 792 status; empty when not said.
     pub status: String,
 }
@@ -121,8 +122,8 @@ fn json(body: &[u8], base: &Url) -> Result<Page, String> {
         Some(JsonStatus::Object { status: Some(s) } | JsonStatus::Text(s)) => s.into_owned(),
         _ => String::new(),
     };
-    let files = page.files.into_iter().filter_map(|file| file.reduce(base)).collect();
-    Ok(Page { files, status })
+    let files: Vec<File> = page.files.into_iter().filter_map(|file| file.reduce(base)).collect();
+    Ok(Page { files: Arc::new(PageFiles::new(&files)), status })
 }
 
 impl JsonFile<'_> {
@@ -190,7 +191,7 @@ fn absolute(base: &Url, link: &str) -> Option<String> {
 
 fn html(body: &[u8], base: &Url) -> Result<Page, String> {
     let text = String::from_utf8_lossy(body);
-    let mut page = Page::default();
+    let (mut files, mut status) = (Vec::new(), String::new());
     let mut base = Cow::Borrowed(base);
     let mut based = false;
     for tag in Tags(&text) {
@@ -204,14 +205,14 @@ fn html(body: &[u8], base: &Url) -> Result<Page, String> {
             }
             "meta" => match attribute("name").as_deref() {
                 Some("pypi:repository-version") => supported(attribute("content").as_deref())?,
-                Some("pypi:project-status") => page.status = attribute("content").unwrap_or_default(),
+                Some("pypi:project-status") => status = attribute("content").unwrap_or_default(),
                 _ => {}
             },
-            "a" => page.files.extend(anchor(&tag, &base)),
+            "a" => files.extend(anchor(&tag, &base)),
             _ => {}
         }
     }
-    Ok(page)
+    Ok(Page { files: Arc::new(PageFiles::new(&files)), status })
 }
 
 /// One `<a>`: its file, when the link leads to something with a file's name.
@@ -375,83 +376,12 @@ fn unescape(text: &str) -> String {
 impl Stored for Page {
     fn encode(&self, out: &mut Writer) {
         out.text(&self.status);
-        let mut previous = "";
-        out.list(self.files.iter(), |out, file| {
-            // Neighbouring URLs share their beginning, and end with the file's name.
-            let (stem, named) = match file.url.strip_suffix(file.filename.as_str()) {
-                Some(stem) => (stem, true),
-                None => (file.url.as_str(), false),
-            };
-            let shared = shared_prefix(previous, stem);
-            previous = stem;
-            out.text(&file.filename);
-            out.flag(named);
-            out.number(shared as u64);
-            out.text(&stem[shared..]);
-            out.list(file.digests.iter(), Writer::digest);
-            out.option(file.requires_python.as_deref(), Writer::text);
-            out.option(file.size, Writer::number);
-            out.option(file.upload_time, Writer::time);
-            out.option(file.yanked.as_deref(), Writer::text);
-            match &file.core_metadata {
-                Advertised::No => out.number(0),
-                Advertised::Yes => out.number(1),
-                Advertised::Hashed(digest) => {
-                    out.number(2);
-                    out.digest(digest);
-                }
-            }
-        });
+        self.files.encode(out);
     }
 
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
-        let status = from.string()?;
-        let index: Arc<str> = Arc::from("");
-        // One buffer for what neighbouring URLs share.
-        let mut stem = String::new();
-        let files = from.list(|from| {
-            let filename = from.string()?;
-            let named = from.flag()?;
-            let shared = usize::try_from(from.number()?).ok()?;
-            let own = from.text()?;
-            if !stem.is_char_boundary(shared) {
-                return None;
-            }
-            stem.truncate(shared);
-            stem.push_str(own);
-            let mut url = String::with_capacity(stem.len() + filename.len());
-            url.push_str(&stem);
-            if named {
-                url.push_str(&filename);
-            }
-            Some(File {
-                filename,
-                url,
-                digests: from.list(Reader::digest)?,
-                requires_python: from.option(Reader::string)?,
-                size: from.option(Reader::number)?,
-                upload_time: from.option(Reader::time)?,
-                yanked: from.option(Reader::string)?,
-                core_metadata: match from.number()? {
-                    0 => Advertised::No,
-                    1 => Advertised::Yes,
-                    2 => Advertised::Hashed(from.digest()?),
-                    _ => return None,
-                },
-                index: Arc::clone(&index),
-            })
-        })?;
-        Some(Self { files, status })
+        Some(Self { status: from.string()?, files: Arc::new(PageFiles::decode(from)?) })
     }
-}
-
-/// Bytes that two texts share at their beginning, ending on a character's boundary.
-fn shared_prefix(a: &str, b: &str) -> usize {
-    let mut n = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    while !b.is_char_boundary(n) {
-        n -= 1;
-    }
-    n
 }
 
 /// Upload times by file name from the per-project JSON document (`/pypi/NAME/json`), where an index offers one.
@@ -481,11 +411,18 @@ pub fn upload_times(body: &[u8]) -> Result<Vec<(String, Timestamp)>, String> {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
+    use crate::registry::file_list::FileList;
 
     const SHA: &str = "sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn page(body: &str) -> Page {
         read("text/html", body.as_bytes(), "https://h.example/simple/foo/").unwrap()
+    }
+
+    fn files(page: &Page) -> Vec<File> {
+        let mut list = FileList::default();
+        list.add(Arc::clone(&page.files), Arc::from(""));
+        list.to_vec()
     }
 
     #[test]
@@ -501,7 +438,8 @@ mod tests {
             <a href="javascript:alert(1)">no</a>"##
         );
         let page = page(&text);
-        let short: Vec<_> = page.files.iter().map(|f| (f.filename.as_str(), f.url.as_str())).collect();
+        let files = files(&page);
+        let short: Vec<_> = files.iter().map(|f| (f.filename.as_str(), f.url.as_str())).collect();
         assert_eq!(
             short,
             [
@@ -511,7 +449,7 @@ mod tests {
             ]
         );
         assert_eq!(page.status, "archived");
-        let [first, second, third] = page.files.as_slice() else { panic!("three") };
+        let [first, second, third] = files.as_slice() else { panic!("three") };
         assert_eq!(first.requires_python.as_deref(), Some(">=3.8,<4"));
         assert_eq!(first.yanked.as_deref(), Some("it & that"));
         assert!(matches!(&first.core_metadata, Advertised::Hashed(d) if *d == first.digests[0]));
@@ -522,7 +460,7 @@ mod tests {
     #[test]
     fn the_first_base_counts() {
         let page = page(r#"<base href="/a/"><base href="/b/"><a href="foo-1.tar.gz">"#);
-        assert_eq!(page.files[0].url, "https://h.example/a/foo-1.tar.gz");
+        assert_eq!(files(&page)[0].url, "https://h.example/a/foo-1.tar.gz");
     }
 
     #[test]
@@ -540,7 +478,8 @@ mod tests {
         let page =
             read("application/vnd.pypi.simple.v1+json", body.as_bytes(), "https://h.example/simple/foo/").unwrap();
         assert_eq!(page.status, "quarantined");
-        let [wheel, sdist] = page.files.as_slice() else { panic!("two: {page:?}") };
+        let all = files(&page);
+        let [wheel, sdist] = all.as_slice() else { panic!("two: {page:?}") };
         assert_eq!(wheel.url, "https://h.example/f/foo-1-py3-none-any.whl");
         assert_eq!(wheel.upload_time, Some("2024-05-29T15:37:49.123Z".parse().unwrap()));
         assert_eq!((wheel.size, wheel.digests.len(), &wheel.yanked), (Some(12), 1, &None));
@@ -577,18 +516,6 @@ mod tests {
                 let _ = read("text/html", body.as_bytes(), "https://h.example/");
                 let _ = read("application/vnd.pypi.simple.v1+json", body.as_bytes(), "https://h.example/");
             }
-        }
-
-        #[test]
-        fn stored_pages_come_back(names in proptest::collection::vec("[a-zé]{1,8}", 0..6)) {
-            let files = names.iter().map(|n| File {
-                filename: n.clone(), url: format!("https://h.example/{n}/{n}"), digests: Vec::new(), requires_python: None,
-                size: None, upload_time: None, yanked: None, core_metadata: Advertised::No, index: Arc::from(""),
-            }).collect();
-            let page = Page { files, status: String::new() };
-            let mut out = Writer::default();
-            page.encode(&mut out);
-            proptest::prop_assert_eq!(Page::decode(&mut Reader(&out.0)), Some(page));
         }
 
         #[test]

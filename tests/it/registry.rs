@@ -68,15 +68,17 @@ fn python_metadata_comes_by_the_cheapest_way_there_is() {
         let project = index.project(&py("foo.bar")).unwrap();
         assert_eq!(project.files.len(), 6);
         for (version, ways) in [("1.0", 1), ("2.0", 1), ("3.0", 2), ("4.0", 1)] {
-            let file = project.files.iter().find(|f| f.filename.contains(&format!("-{version}"))).unwrap();
+            let file =
+                project.files.to_vec().into_iter().find(|f| f.filename.contains(&format!("-{version}"))).unwrap();
             server.clear_log();
-            let metadata = index.metadata(file).unwrap();
+            let metadata = index.metadata(&file).unwrap();
             assert_eq!(metadata.requires_dist, [format!("dep>={}", &version[..1])]);
             assert!(server.log().len() <= ways + 2, "{version}: {:?}", server.paths());
         }
         for version in ["5.0", "6.0"] {
-            let file = project.files.iter().find(|f| f.filename.contains(&format!("-{version}"))).unwrap();
-            assert!(matches!(index.metadata(file), Err(FetchError::NeedsExecution { .. })));
+            let file =
+                project.files.to_vec().into_iter().find(|f| f.filename.contains(&format!("-{version}"))).unwrap();
+            assert!(matches!(index.metadata(&file), Err(FetchError::NeedsExecution { .. })));
         }
     }
 }
@@ -88,11 +90,11 @@ fn a_server_that_ignores_ranges_sends_the_whole_wheel_once_and_it_is_verified() 
     let index = python(&uncached(), &[server.simple()]);
     let project = index.project(&py("foo")).unwrap();
     server.always("/files/foo-1.0-py3-none-any.whl", Fault::IgnoreRange);
-    assert_eq!(index.metadata(&project.files[0]).unwrap().requires_dist, ["dep"]);
+    assert_eq!(index.metadata(&project.files.to_vec()[0]).unwrap().requires_dist, ["dep"]);
     server.heal();
     server.always("/files/foo-1.0-py3-none-any.whl", Fault::BentByte);
     let again = python(&uncached(), &[server.simple()]);
-    assert!(matches!(again.metadata(&project.files[0]), Err(FetchError::Malformed { .. })));
+    assert!(matches!(again.metadata(&project.files.to_vec()[0]), Err(FetchError::Malformed { .. })));
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn bent_metadata_is_refused() {
     server.python(Dist::wheel("foo", "1.0")).always("/files/foo-1.0-py3-none-any.whl.metadata", Fault::BentByte);
     let index = python(&uncached(), &[server.simple()]);
     let project = index.project(&py("foo")).unwrap();
-    let error = index.metadata(&project.files[0]).unwrap_err();
+    let error = index.metadata(&project.files.to_vec()[0]).unwrap_err();
     assert!(matches!(&error, FetchError::Malformed { reason, .. } if reason.contains("digest")), "{error}");
 }
 
@@ -115,10 +117,10 @@ fn times_that_html_lacks_come_from_the_projects_document() {
     server.raw("/simple/foo/", "text/html", body.as_bytes().to_vec());
     let index = python(&uncached(), &[server.simple()]);
     let project = index.project(&py("foo")).unwrap();
-    assert_eq!(project.files[0].upload_time, None);
+    assert_eq!(project.files.to_vec()[0].upload_time, None);
     assert_eq!(index.signal_gaps().len(), 1);
     let timed = index.with_upload_times(&project);
-    assert_eq!(timed.files[0].upload_time, Some("2021-02-03T04:05:06.000007Z".parse().unwrap()));
+    assert_eq!(timed.files.to_vec()[0].upload_time, Some("2021-02-03T04:05:06.000007Z".parse().unwrap()));
 }
 
 #[test]
@@ -135,14 +137,14 @@ fn several_indexes_are_pooled_or_the_first_one_counts() {
     let first = uncached().python(first, profile());
     two.clear_log();
     let project = first.project(&py("foo")).unwrap();
-    assert_eq!((project.files.len(), &*project.files[0].index), (1, urls[0].as_str()));
+    assert_eq!((project.files.len(), &*project.files.to_vec()[0].index), (1, urls[0].as_str()));
     assert_eq!(two.paths(), Vec::<String>::new(), "a name that the first index has is not told to the second");
     let mut pinned = indexes(&urls);
     pinned.indexes[1].name = Some("internal".to_owned());
     pinned.indexes[1].explicit = true;
     pinned.pinned.insert("foo".to_owned(), "internal".to_owned());
     let pinned = uncached().python(pinned, profile());
-    assert_eq!(&*pinned.project(&py("foo")).unwrap().files[0].index, urls[1].as_str());
+    assert_eq!(&*pinned.project(&py("foo")).unwrap().files.to_vec()[0].index, urls[1].as_str());
     assert!(matches!(pinned.project(&py("bar")), Err(FetchError::NotFound { .. })));
 }
 
@@ -165,7 +167,7 @@ fn a_private_name_is_never_asked_of_a_public_registry() {
     // The public one is named, since pip would ask it too, and nothing of it is there.
     let found = both.project(&py("acme-core")).unwrap();
     assert_eq!(found.indexes.iter().map(|i| &**i).collect::<Vec<_>>(), [&server.simple(), "https://pypi.org/simple/"]);
-    assert!(found.files.iter().all(|f| *f.index == *server.simple()));
+    assert!(found.files.iter().all(|f| **f.index() == *server.simple()));
     assert!(matches!(both.project(&py("acme-other")), Err(FetchError::PrivateName { .. })));
     let first = Indexes {
         strategy: IndexStrategy::First,
@@ -255,15 +257,15 @@ fn the_cache_answers_revalidates_and_serves_offline() {
     let dir = tempfile::tempdir().unwrap();
     let warm = |offline| python(&Registries::new(options(Some(dir.path()), offline)), &[server.simple()]);
     let first = warm(false).project(&py("foo")).unwrap();
-    let metadata = warm(false).metadata(&first.files[0]).unwrap();
+    let metadata = warm(false).metadata(&first.files.to_vec()[0]).unwrap();
     server.python(Dist::sdist("old", "1.0").metadata("2.1", &[]));
     let old = warm(false).project(&py("old")).unwrap();
-    assert!(matches!(warm(false).metadata(&old.files[0]), Err(FetchError::NeedsExecution { .. })));
+    assert!(matches!(warm(false).metadata(&old.files.to_vec()[0]), Err(FetchError::NeedsExecution { .. })));
     server.clear_log();
-    assert!(matches!(warm(true).metadata(&old.files[0]), Err(FetchError::NeedsExecution { .. })));
+    assert!(matches!(warm(true).metadata(&old.files.to_vec()[0]), Err(FetchError::NeedsExecution { .. })));
     assert_eq!(warm(false).project(&py("foo")).unwrap(), first);
     assert_eq!(warm(true).project(&py("foo")).unwrap(), first);
-    assert_eq!(warm(true).metadata(&first.files[0]).unwrap(), metadata);
+    assert_eq!(warm(true).metadata(&first.files.to_vec()[0]).unwrap(), metadata);
     assert_eq!(server.paths(), Vec::<String>::new());
     assert!(matches!(warm(true).project(&py("bar")), Err(FetchError::Offline { .. })));
     // A server that wants every answer revalidated gets its validators back.
@@ -317,9 +319,13 @@ fn npm_packuments_by_scope_with_tokens() {
     let names: Vec<_> = ["a", "@s/a", "missing"].iter().map(|n| PackageName::new(Ecosystem::Npm, n)).collect();
     npm.prefetch(&names);
     let a = npm.packument(&names[0]).unwrap();
-    assert_eq!(a.versions["1.0.0"].lifecycle_scripts, ["postinstall"]);
+    assert_eq!(a.versions.version("1.0.0").unwrap().lifecycle_scripts, ["postinstall"]);
     assert_eq!(
-        (a.registry.as_str(), a.time.len(), a.dist_tags["latest"].as_str()),
+        (
+            a.registry.as_str(),
+            a.versions.iter().filter(|v| v.published().is_some()).count(),
+            a.dist_tags["latest"].as_str()
+        ),
         (public.npm_url().as_str(), 1, "1.0.0")
     );
     assert_eq!(npm.packument(&names[1]).unwrap().registry, scoped.npm_url());
@@ -390,7 +396,7 @@ fn crates_by_any_spelling_and_only_with_their_checksum() {
     let name = |n: &str| PackageName::new(Ecosystem::CratesIo, n);
     let found = crates.krate(&name("Foo-Bar"), None).unwrap();
     assert_eq!((found.name.written(), found.versions.len()), ("foo_bar", 1));
-    let checksum = &found.versions[0].checksum;
+    let checksum = found.versions.get(0).unwrap().checksum();
     let bytes = crates.download(&found.name, "1.0.0", checksum, None).unwrap();
     assert!(bytes.len() > 50);
     let offline = Registries::new(options(Some(dir.path()), true)).crates(config.clone(), profile());
@@ -418,7 +424,7 @@ fn an_index_that_wants_a_token_gets_it_and_others_do_not() {
     let name = |n: &str| PackageName::new(Ecosystem::CratesIo, n);
     crates.prefetch(&[(name("a"), None), (name("b"), Some("mine".to_owned()))]);
     let b = crates.krate(&name("b"), Some("mine")).unwrap();
-    assert!(crates.download(&b.name, "1.0.0", &b.versions[0].checksum, Some("mine")).is_ok());
+    assert!(crates.download(&b.name, "1.0.0", b.versions.get(0).unwrap().checksum(), Some("mine")).is_ok());
     assert!(crates.krate(&name("a"), None).is_ok());
     assert!(open.log().iter().all(|l| l.header("authorization").is_none()));
     let source = crates.source_of(Some("mine")).unwrap();
@@ -446,7 +452,7 @@ fn find_links_are_looked_at_as_well() {
     ];
     let index = all.python(Indexes { find_links: links, ..Indexes::default() }, profile());
     let found = index.project(&py("foo")).unwrap();
-    let mut names: Vec<&str> = found.files.iter().map(|f| f.filename.as_str()).collect();
+    let mut names: Vec<String> = found.files.iter().map(|f| f.filename()).collect();
     names.sort_unstable();
     assert_eq!(names, ["foo-0.9-py3-none-any.whl", "foo-1.0-py3-none-any.whl"]);
     assert!(found.indexes.is_empty());
@@ -509,12 +515,13 @@ mod real {
             Profile::default(),
         );
         let requests = python.project(&name(Ecosystem::PyPI, "Requests")).unwrap();
-        let wheel = requests.files.iter().find(|f| f.filename == "requests-2.32.3-py3-none-any.whl").unwrap();
+        let wheel =
+            requests.files.to_vec().into_iter().find(|f| f.filename == "requests-2.32.3-py3-none-any.whl").unwrap();
         assert!(wheel.upload_time.is_some() && !wheel.digests.is_empty());
-        let metadata = python.metadata(wheel).unwrap();
+        let metadata = python.metadata(&wheel).unwrap();
         assert!(metadata.requires_dist.iter().any(|r| r.starts_with("urllib3")), "{metadata:?}");
-        let old = requests.files.iter().find(|f| f.filename == "requests-2.32.3.tar.gz").unwrap();
-        eprintln!("sdist: {:?}", python.metadata(old));
+        let old = requests.files.to_vec().into_iter().find(|f| f.filename == "requests-2.32.3.tar.gz").unwrap();
+        eprintln!("sdist: {:?}", python.metadata(&old));
         let npm = all.npm(Scopes::public().unwrap(), Profile::default());
         let node = npm.packument(&name(Ecosystem::Npm, "@types/node")).unwrap();
         assert!(node.versions.len() > 1000);
@@ -523,8 +530,8 @@ mod real {
         let crates = all.crates(CrateRegistries::default(), Profile::default());
         let serde_json = crates.krate(&name(Ecosystem::CratesIo, "serde-json"), None).unwrap();
         assert_eq!(serde_json.name.written(), "serde_json");
-        let version = serde_json.versions.iter().find(|v| v.version == "1.0.100").unwrap();
-        let bytes = crates.download(&serde_json.name, "1.0.100", &version.checksum, None).unwrap();
+        let version = serde_json.versions.iter().find(|v| v.version() == "1.0.100").unwrap();
+        let bytes = crates.download(&serde_json.name, "1.0.100", version.checksum(), None).unwrap();
         assert!(bytes.len() > 10_000);
         eprintln!("{:?} {:?}", crates.source_of(None), crates.signal_gaps());
     }

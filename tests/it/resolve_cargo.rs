@@ -20,8 +20,8 @@ const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// A registry in memory: index files by crate, archives by `name-version`.
 #[derive(Default)]
 struct MemoryIndex {
-    crates: BTreeMap<String, Arc<Crate>>,
-    others: BTreeMap<(String, String), Arc<Crate>>,
+    crates: BTreeMap<String, Vec<Version>>,
+    others: BTreeMap<(String, String), Vec<Version>>,
     archives: BTreeMap<String, Arc<[u8]>>,
     offline: bool,
     asked: Mutex<BTreeSet<String>>,
@@ -34,8 +34,7 @@ impl MemoryIndex {
     /// `links:z`; `yanked`; `rust:1.70`; `at:2026-05-30`.
     fn release(mut self, text: &str) -> Self {
         let (name, version) = parse_release(text);
-        let entry = self.crates.entry(name.clone()).or_insert_with(|| empty(&name));
-        Arc::make_mut(entry).versions.push(version);
+        self.crates.entry(name).or_default().push(version);
         self
     }
 
@@ -45,14 +44,9 @@ impl MemoryIndex {
 
     fn elsewhere(mut self, registry: &str, text: &str) -> Self {
         let (name, version) = parse_release(text);
-        let entry = self.others.entry((registry.to_owned(), name.clone())).or_insert_with(|| empty(&name));
-        Arc::make_mut(entry).versions.push(version);
+        self.others.entry((registry.to_owned(), name)).or_default().push(version);
         self
     }
-}
-
-fn empty(name: &str) -> Arc<Crate> {
-    Arc::new(Crate { name: PackageName::new(Ecosystem::CratesIo, name), versions: Vec::new() })
 }
 
 fn checksum(name: &str, version: &str) -> String {
@@ -118,7 +112,9 @@ impl CrateIndex for MemoryIndex {
             None => self.crates.get(name.written()),
             Some(registry) => self.others.get(&(registry.to_owned(), name.written().to_owned())),
         };
-        found.cloned().ok_or(FetchError::NotFound { registry: url })
+        let lines = found.cloned().ok_or(FetchError::NotFound { registry: url })?;
+        let name = PackageName::new(Ecosystem::CratesIo, name.written());
+        Ok(Arc::new(Crate { name, versions: lines.into() }))
     }
 
     fn prefetch(&self, names: &[(PackageName, Option<String>)]) {
@@ -695,7 +691,7 @@ mod real {
                 .filter(|part| part.first() == Some(&b'{'))
                 .filter_map(|part| parse_line(&serde_json::from_slice(part).ok()?))
                 .collect();
-            Ok(Arc::new(Crate { name: name.clone(), versions }))
+            Ok(Arc::new(Crate { name: name.clone(), versions: versions.into() }))
         }
         fn prefetch(&self, _: &[(PackageName, Option<String>)]) {}
         fn download(&self, _: &PackageName, _: &str, _: &str, _: Option<&str>) -> Result<Arc<[u8]>, FetchError> {

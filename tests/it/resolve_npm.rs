@@ -9,6 +9,7 @@ use tidewaiter::model::{
     Pinning, Plan, SignalGap, Source, Timestamp, UnresolvedCause,
 };
 use tidewaiter::registry::npm::{Packument, Version};
+use tidewaiter::registry::version_list::VersionList;
 use tidewaiter::registry::{FetchError, NpmRegistry};
 use tidewaiter::resolve::{self, Freshness, Request};
 
@@ -17,9 +18,17 @@ const BASE: &str = "https://registry.npmjs.org/";
 /// A registry in memory, and a record of what it was asked for.
 #[derive(Default)]
 struct Registry {
-    packages: BTreeMap<String, Packument>,
+    packages: BTreeMap<String, Listed>,
     offline: bool,
     asked: Mutex<Vec<String>>,
+}
+
+/// A packument in parts.
+#[derive(Default)]
+struct Listed {
+    dist_tags: BTreeMap<String, String>,
+    versions: BTreeMap<String, Version>,
+    time: BTreeMap<String, Timestamp>,
 }
 
 fn name(text: &str) -> PackageName {
@@ -60,14 +69,7 @@ impl Registry {
     }
 
     fn and(mut self, package: &str, version: &str, change: impl FnOnce(&mut Version)) -> Self {
-        let packument = self.packages.entry(package.to_owned()).or_insert_with(|| Packument {
-            name: name(package),
-            dist_tags: BTreeMap::new(),
-            versions: BTreeMap::new(),
-            time: BTreeMap::new(),
-            created: Some(day(0)),
-            registry: BASE.to_owned(),
-        });
+        let packument = self.packages.entry(package.to_owned()).or_default();
         let mut about = Version {
             tarball: tarball(package, version),
             digests: vec![digest(package, version)],
@@ -98,8 +100,16 @@ impl NpmRegistry for Registry {
         if self.offline {
             return Err(FetchError::Offline { registry: BASE.to_owned() });
         }
-        let found = self.packages.get(name.written()).cloned().map(Arc::new);
-        found.ok_or_else(|| FetchError::NotFound { registry: BASE.to_owned() })
+        let Some(listed) = self.packages.get(name.written()) else {
+            return Err(FetchError::NotFound { registry: BASE.to_owned() });
+        };
+        Ok(Arc::new(Packument {
+            name: name.clone(),
+            dist_tags: listed.dist_tags.clone(),
+            versions: VersionList::new(&listed.versions, &listed.time),
+            created: Some(day(0)),
+            registry: BASE.to_owned(),
+        }))
     }
 
     fn prefetch(&self, _names: &[PackageName]) {}

@@ -114,7 +114,7 @@ impl PythonIndex for World {
             self.projects.get(name.canonical()).ok_or(FetchError::NotFound { registry: INDEX.to_owned() })?.clone();
         let mut indexes = vec![Arc::from(INDEX)];
         indexes.extend(self.also.get(name.canonical()).into_iter().flatten().map(|i| Arc::from(i.as_str())));
-        Ok(Arc::new(Project { name: name.clone(), files, indexes, status: String::new() }))
+        Ok(Arc::new(Project { name: name.clone(), files: files.into(), indexes, status: String::new() }))
     }
 
     fn metadata(&self, file: &File) -> Result<Arc<CoreMetadata>, FetchError> {

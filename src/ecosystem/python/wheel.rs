@@ -85,11 +85,7 @@ impl<'f> WheelParts<'f> {
         }
         let build = match build {
             None => None,
-            Some(text) => {
-                let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-                let (number, rest) = text.split_at(digits);
-                Some((number.parse().ok()?, rest))
-            }
+            Some(text) => Some(build_tag(text)?),
         };
         let parts = Self { name, version, build, tags };
         let [python, abi, platform] = parts.compressed()?;
@@ -102,35 +98,48 @@ impl<'f> WheelParts<'f> {
 
     /// The three parts of the tags.
     fn compressed(&self) -> Option<[&'f str; 3]> {
-        let (python, rest) = self.tags.split_once('-')?;
-        let (abi, platform) = rest.split_once('-')?;
-        Some([python, abi, platform])
+        compressed(self.tags)
     }
+}
 
-    /// Calls `each` with every `python-abi-platform` tag, lower case; with none past a limit that no real wheel comes near.
-    pub fn each_tag(&self, mut each: impl FnMut(&str)) {
-        let Some([pythons, abis, platforms]) = self.compressed() else { return };
-        let count = |part: &str| part.split('.').count();
-        if count(pythons).saturating_mul(count(abis)).saturating_mul(count(platforms)) > MAX_TAGS {
-            return;
-        }
-        let mut tag = String::with_capacity(self.tags.len());
-        for python in pythons.split('.') {
-            for abi in abis.split('.') {
-                for platform in platforms.split('.') {
-                    tag.clear();
-                    for (n, part) in [python, abi, platform].into_iter().enumerate() {
-                        if n > 0 {
-                            tag.push('-');
-                        }
-                        tag.push_str(part);
+/// Calls `each` with every tag of `python-abi-platform`, each possibly several joined by `.`; lower case. With none past
+/// a limit that no real wheel comes near.
+pub fn each_tag(tags: &str, mut each: impl FnMut(&str)) {
+    let Some([pythons, abis, platforms]) = compressed(tags) else { return };
+    let count = |part: &str| part.split('.').count();
+    if count(pythons).saturating_mul(count(abis)).saturating_mul(count(platforms)) > MAX_TAGS {
+        return;
+    }
+    let mut tag = String::with_capacity(tags.len());
+    for python in pythons.split('.') {
+        for abi in abis.split('.') {
+            for platform in platforms.split('.') {
+                tag.clear();
+                for (n, part) in [python, abi, platform].into_iter().enumerate() {
+                    if n > 0 {
+                        tag.push('-');
                     }
-                    tag.make_ascii_lowercase();
-                    each(&tag);
+                    tag.push_str(part);
                 }
+                tag.make_ascii_lowercase();
+                each(&tag);
             }
         }
     }
+}
+
+/// The three parts of `python-abi-platform`.
+fn compressed(tags: &str) -> Option<[&str; 3]> {
+    let (python, rest) = tags.split_once('-')?;
+    let (abi, platform) = rest.split_once('-')?;
+    Some([python, abi, platform])
+}
+
+/// A build tag's number and what follows it.
+pub fn build_tag(text: &str) -> Option<(u64, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at(digits);
+    Some((number.parse().ok()?, rest))
 }
 
 /// The version in a wheel's name. Old wheels escape `-` of a version as `_`.

@@ -16,7 +16,8 @@ use crate::model::{
     PackageId, PackageName, Pinning, Plan, PreviousRelease, ReleaseHistory, SignalGap, Source,
 };
 use crate::registry::CrateIndex;
-use crate::registry::crates::{Crate, DependencyKind, IndexSource, Version};
+use crate::registry::crates::{Crate, DependencyKind, IndexSource};
+use crate::registry::line_list::LineRef;
 use crate::resolve::history::{self, Sibling};
 
 /// A graph of packages.
@@ -271,14 +272,14 @@ impl Node {
         if let Some((krate, at)) = &self.line
             && let Some(line) = krate.versions.get(*at)
         {
-            package.published_at = line.published_at;
-            package.first_published_at = krate.versions.iter().filter_map(|v| v.published_at).min();
-            package.withdrawn = line.yanked.then(String::new);
+            package.published_at = line.published_at();
+            package.first_published_at = krate.versions.iter().filter_map(|v| v.published_at()).min();
+            package.withdrawn = line.yanked().then(String::new);
             package.history = history(krate, *at).map(Box::new);
-            if line.links.is_some() {
+            if line.links().is_some() {
                 package.executes.push(Execution::BuildScript);
             }
-            digests.extend(Digest::from_hex(DigestAlgorithm::Sha256, &line.checksum).ok());
+            digests.extend(Digest::from_hex(DigestAlgorithm::Sha256, line.checksum()).ok());
         }
         if digests.is_empty()
             && let Some(checksum) = self.locked.as_ref().and_then(|l| l.checksum.as_deref())
@@ -303,10 +304,10 @@ fn history(krate: &Crate, own: usize) -> Option<ReleaseHistory> {
     let mut lines = Vec::new();
     let mut siblings = Vec::new();
     for (at, line) in krate.versions.iter().enumerate() {
-        let Some(version) = version::parse(&line.version) else { continue };
+        let Some(version) = version::parse(line.version()) else { continue };
         lines.push((at, line));
         siblings.push(Sibling {
-            published: line.published_at,
+            published: line.published_at(),
             prerelease: !version.pre.is_empty(),
             line: history::line(version.major, version.minor),
             version,
@@ -315,20 +316,20 @@ fn history(krate: &Crate, own: usize) -> Option<ReleaseHistory> {
     let place = lines.iter().position(|(at, _)| *at == own)?;
     let among = history::among(siblings.get(place)?, &siblings, Ord::cmp);
     let line = |index: usize| lines.get(index).map(|(_, line)| *line);
-    let needs = |v: &Version| -> BTreeSet<String> {
-        let needed = v.dependencies.iter().filter(|d| d.kind != DependencyKind::Dev && !d.optional);
-        needed.map(|d| d.package.as_ref().unwrap_or(&d.name).clone()).collect()
+    let needs = |v: LineRef<'_>| -> BTreeSet<String> {
+        let needed = v.dependencies().into_iter().filter(|d| d.kind != DependencyKind::Dev && !d.optional);
+        needed.map(|d| d.package.unwrap_or(d.name).to_owned()).collect()
     };
     let previous = among.previous.and_then(line);
     Some(ReleaseHistory {
         releases: krate.versions.len(),
         previous: previous.map(|v| PreviousRelease {
-            version: v.version.clone(),
-            published_at: v.published_at,
+            version: v.version().to_owned(),
+            published_at: v.published_at(),
             ..PreviousRelease::default()
         }),
         last_published_at: among.last_published_at,
-        within_hour: among.within_hour.iter().filter_map(|i| line(*i)).map(|v| v.version.clone()).collect(),
+        within_hour: among.within_hour.iter().filter_map(|i| line(*i)).map(|v| v.version().to_owned()).collect(),
         added_dependencies: previous.zip(line(place)).map(|(before, now)| {
             let added: Vec<String> = needs(now).difference(&needs(before)).cloned().collect();
             added.iter().map(|name| PackageName::new(Ecosystem::CratesIo, name)).collect()

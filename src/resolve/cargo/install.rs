@@ -294,8 +294,8 @@ fn archive(
     let package = universe.packages.get(root)?;
     let line = universe.line(root)?;
     let name = PackageName::new(Ecosystem::CratesIo, &package.name);
-    let reason = match index.download(&name, &line.version, &line.checksum, registry) {
-        Ok(bytes) => match read_archive(&bytes, &package.name, &line.version) {
+    let reason = match index.download(&name, line.version(), line.checksum(), registry) {
+        Ok(bytes) => match read_archive(&bytes, &package.name, line.version()) {
             Ok(archive) => return Some(archive),
             Err(reason) => reason,
         },
@@ -304,7 +304,7 @@ fn archive(
     plan.signal_gaps.push(crate::model::SignalGap {
         signal: "build-script",
         registry: index.source_of(registry).map(|s| s.url).unwrap_or_default(),
-        reason: format!("the archive of {} {} could not be read: {reason}", package.name, line.version),
+        reason: format!("the archive of {} {} could not be read: {reason}", package.name, line.version()),
     });
     None
 }

@@ -271,11 +271,11 @@ pub(super) fn digests(universe: &Universe<'_>, path: &Path, lock: &Lockfile, ado
         }
         let line = adopted.nodes.get(&at).and_then(|p| universe.line(*p));
         if let (Some(line), Some(checksum)) = (line, &package.checksum)
-            && !line.checksum.is_empty()
-            && !line.checksum.eq_ignore_ascii_case(checksum)
+            && !line.checksum().is_empty()
+            && !line.checksum().eq_ignore_ascii_case(checksum)
         {
             let text = |hex: &str| format!("sha256:{hex}");
-            issues.push(issue(LockIssueKind::DigestMismatch, text(&line.checksum), text(checksum)));
+            issues.push(issue(LockIssueKind::DigestMismatch, text(line.checksum()), text(checksum)));
         }
     }
     issues

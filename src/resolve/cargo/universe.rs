@@ -3,7 +3,7 @@
 //! In: the registries, the workspace's manifests, the lockfile's preferences and the cooldown. Out: for a dependency,
 //! its candidates in the order in which Cargo would try them, and for a package, its dependencies and features.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::ecosystem::cargo::manifest::{Dependency as ManifestDependency, Manife
 use crate::ecosystem::cargo::source::{CRATES_IO, SourceId, SourceKind};
 use crate::ecosystem::cargo::version::{PartialVersion, Requirement};
 use crate::model::{Ecosystem, Origin, PackageName, Timestamp};
-use crate::registry::crates::{Crate, DependencyKind, Version as IndexVersion};
+use crate::registry::crates::{Crate, DependencyKind};
+use crate::registry::line_list::LineRef;
 use crate::registry::{CrateIndex, FetchError};
 use crate::resolve::Freshness;
 
@@ -52,7 +53,6 @@ pub(super) struct Package {
     pub(super) rust_version: Option<PartialVersion>,
     pub(super) origin: PackageOrigin,
     detail: OnceCell<Rc<Detail>>,
-    valid: OnceCell<bool>,
 }
 
 /// What a package was read from.
@@ -178,6 +178,8 @@ pub(super) struct Universe<'a> {
     loaded: FxHashMap<(Rc<str>, SourceIx), Loaded>,
     queries: FxHashMap<(CrateKey, Rc<str>), Rc<Vec<PackageIx>>>,
     prefetched: FxHashSet<(Rc<str>, SourceIx)>,
+    /// Whether Cargo would accept a line, by its crate's place in memory and its tables.
+    valid: RefCell<FxHashMap<(usize, (u32, u32)), bool>>,
 }
 
 impl<'a> Universe<'a> {
@@ -194,6 +196,7 @@ impl<'a> Universe<'a> {
             loaded: FxHashMap::default(),
             queries: FxHashMap::default(),
             prefetched: FxHashSet::default(),
+            valid: RefCell::default(),
         }
     }
 
@@ -322,12 +325,12 @@ impl<'a> Universe<'a> {
     fn add_crate(&mut self, name: &Rc<str>, source: SourceIx, krate: &Arc<Crate>) -> Vec<PackageIx> {
         let mut out = Vec::with_capacity(krate.versions.len());
         for (at, line) in krate.versions.iter().enumerate() {
-            if line.format > NEWEST_INDEX_FORMAT || !self.freshness.exists(line.published_at) {
+            if line.format() > NEWEST_INDEX_FORMAT || !self.freshness.exists(line.published_at()) {
                 continue;
             }
-            let Ok(version) = Version::parse(&line.version) else { continue };
-            let links = line.links.as_deref().map(|l| self.intern(l));
-            let rust_version = line.rust_version.as_deref().and_then(PartialVersion::parse);
+            let Ok(version) = Version::parse(line.version()) else { continue };
+            let links = line.links().map(|l| self.intern(l));
+            let rust_version = line.rust_version().and_then(PartialVersion::parse);
             let origin = PackageOrigin::Index { krate: Arc::clone(krate), at };
             out.push(self.add(Package::new(Rc::clone(name), version, source, links, rust_version, origin)));
         }
@@ -335,7 +338,7 @@ impl<'a> Universe<'a> {
     }
 
     /// The index line of a package.
-    pub(super) fn line(&self, package: PackageIx) -> Option<&IndexVersion> {
+    pub(super) fn line(&self, package: PackageIx) -> Option<LineRef<'_>> {
         match &self.packages.get(package)?.origin {
             PackageOrigin::Index { krate, at } => krate.versions.get(*at),
             _ => None,
@@ -344,7 +347,7 @@ impl<'a> Universe<'a> {
 
     /// When a package was published.
     pub(super) fn published(&self, package: PackageIx) -> Option<Timestamp> {
-        self.line(package).and_then(|l| l.published_at)
+        self.line(package).and_then(|l| l.published_at())
     }
 
     /// How long ago a package was published, for people.
@@ -387,7 +390,7 @@ impl<'a> Universe<'a> {
             let Some(p) = self.packages.get(candidate) else { continue };
             let fits = p.is_opaque() || dependency.requirement.matches(&p.version);
             let precise = self.preferences.precise.as_ref().is_some_and(|(name, v)| *name == p.name && *v == p.version);
-            let withdrawn = !precise && self.line(candidate).is_some_and(|l| l.yanked);
+            let withdrawn = !precise && self.line(candidate).is_some_and(|l| l.yanked());
             let patched = patches.iter().any(|x| self.packages.get(*x).is_some_and(|x| x.version == p.version));
             if fits && !patched && (!withdrawn || self.kept(candidate)) && self.is_valid(candidate) {
                 out.push(candidate);
@@ -468,11 +471,15 @@ impl<'a> Universe<'a> {
 
     /// Whether Cargo would accept an index line: one whose features name nothing that exists is skipped.
     fn is_valid(&self, package: PackageIx) -> bool {
-        let Some(p) = self.packages.get(package) else { return false };
-        *p.valid.get_or_init(|| match self.line(package) {
-            Some(line) => valid_line(line),
-            None => true,
-        })
+        match self.packages.get(package).map(|p| &p.origin) {
+            Some(PackageOrigin::Index { krate, at }) => krate.versions.get(*at).is_some_and(|line| {
+                // Lines of a crate repeat each other's tables.
+                let key = (Arc::as_ptr(krate) as usize, line.tables());
+                *self.valid.borrow_mut().entry(key).or_insert_with(|| valid_line(line))
+            }),
+            Some(_) => true,
+            None => false,
+        }
     }
 
     /// A package's dependencies and features.
@@ -538,20 +545,21 @@ impl<'a> Universe<'a> {
         source: SourceIx,
     ) -> (Vec<Dependency>, BTreeMap<Rc<str>, Vec<FeatureValue>>) {
         let Some(line) = krate.versions.get(at) else { return (Vec::new(), BTreeMap::new()) };
-        let mut dependencies = Vec::with_capacity(line.dependencies.len());
-        for d in &line.dependencies {
-            let from = match d.registry.as_deref() {
+        let written = line.dependencies();
+        let mut dependencies = Vec::with_capacity(written.len());
+        for d in &written {
+            let from = match d.registry {
                 None => source,
                 // A registry that the configuration does not know: the query for it will say so.
                 Some(url) => self.registry(Some(url)).unwrap_or_else(|_| self.unknown_registry(url)),
             };
-            let Some(requirement) = Requirement::parse(&d.req) else { continue };
+            let Some(requirement) = Requirement::parse(d.req) else { continue };
             dependencies.push(Dependency {
-                alias: self.intern(&d.name),
-                name: self.intern(d.package.as_deref().unwrap_or(&d.name)),
+                alias: self.intern(d.name),
+                name: self.intern(d.package.unwrap_or(d.name)),
                 source: from,
                 requirement,
-                text: self.intern(&d.req),
+                text: self.intern(d.req),
                 features: d.features.iter().map(|f| self.intern(f)).collect(),
                 default_features: d.default_features,
                 optional: d.optional,
@@ -560,8 +568,8 @@ impl<'a> Universe<'a> {
                 origin: None,
             });
         }
-        let features = line.features.iter().map(|(k, v)| (k.as_str(), v.as_slice()));
-        let features = self.feature_map(features, &dependencies);
+        let features = line.features();
+        let features = self.feature_map(features.iter().map(|(k, v)| (*k, v.as_slice())), &dependencies);
         (dependencies, features)
     }
 
@@ -652,15 +660,15 @@ impl<'a> Universe<'a> {
     }
 
     /// Features, with an implicit one for every optional dependency that no feature names by `dep:`.
-    fn feature_map<'t>(
+    fn feature_map<'t, T: AsRef<str> + 't>(
         &mut self,
-        written: impl Iterator<Item = (&'t str, &'t [String])>,
+        written: impl Iterator<Item = (&'t str, &'t [T])>,
         dependencies: &[Dependency],
     ) -> BTreeMap<Rc<str>, Vec<FeatureValue>> {
         let mut features = BTreeMap::new();
         let mut explicit: FxHashSet<Rc<str>> = FxHashSet::default();
         for (name, values) in written {
-            let values: Vec<FeatureValue> = values.iter().map(|v| FeatureValue::parse(v)).collect();
+            let values: Vec<FeatureValue> = values.iter().map(|v| FeatureValue::parse(v.as_ref())).collect();
             explicit.extend(values.iter().filter_map(|v| match v {
                 FeatureValue::Dependency(name) => Some(Rc::clone(name)),
                 _ => None,
@@ -690,7 +698,7 @@ impl Package {
         rust_version: Option<PartialVersion>,
         origin: PackageOrigin,
     ) -> Self {
-        Self { name, version, source, links, rust_version, origin, detail: OnceCell::new(), valid: OnceCell::new() }
+        Self { name, version, source, links, rust_version, origin, detail: OnceCell::new() }
     }
 
     /// Whether its manifest is unknown: any requirement and any feature are taken to fit.
@@ -713,23 +721,24 @@ fn is_crates_io(registry: &str) -> bool {
 }
 
 /// Cargo's checks of a feature table: every value names a feature or a dependency of the right kind.
-fn valid_line(line: &IndexVersion) -> bool {
-    if line.dependencies.iter().any(|d| Requirement::parse(&d.req).is_none()) {
+fn valid_line(line: LineRef<'_>) -> bool {
+    let (dependencies, features) = (line.dependencies(), line.features());
+    if dependencies.iter().any(|d| Requirement::parse(d.req).is_none()) {
         return false;
     }
-    if line.features.is_empty() {
+    if features.is_empty() {
         return true;
     }
-    let optional = |name: &str| line.dependencies.iter().any(|d| d.optional && d.name == name);
-    let any = |name: &str| line.dependencies.iter().any(|d| d.name == name);
-    line.features.values().flatten().all(|value| match value.split_once('/') {
+    let optional = |name: &str| dependencies.iter().any(|d| d.optional && d.name == name);
+    let any = |name: &str| dependencies.iter().any(|d| d.name == name);
+    features.values().flatten().all(|value| match value.split_once('/') {
         Some((name, _)) => match name.strip_suffix('?') {
             Some(name) => optional(name),
             None => any(name),
         },
         None => match value.strip_prefix("dep:") {
             Some(name) => optional(name),
-            None => line.features.contains_key(value.as_str()) || optional(value),
+            None => features.contains_key(value) || optional(value),
         },
     })
 }

@@ -730,13 +730,13 @@ impl<'a> Graph<'a> {
             }
         }
         let hint = self.hinted(name, text);
-        if let Some(hint) = hint.filter(|v| packument.versions.contains_key(v) && !versions.contains(v)) {
+        if let Some(hint) = hint.filter(|v| packument.versions.contains(v) && !versions.contains(v)) {
             versions.push(hint);
         }
         for version in versions {
-            let Some(about) = packument.versions.get(&version) else { continue };
+            let Some(about) = packument.versions.version(&version) else { continue };
             let origin = self.origin(edge, name, spec);
-            let package = release::picked(name, &version, about, &packument, origin, pinning(spec));
+            let package = release::picked(name, &version, &about, &packument, origin, pinning(spec));
             let node = self.node(package);
             self.connect(edge, node);
             let context = self.context_below(edge);
@@ -747,7 +747,7 @@ impl<'a> Graph<'a> {
             let first = self.expanded.insert((node, Arc::clone(&context)));
             let new_parent = self.peers_seen.insert((node, edge.by));
             if first || new_parent {
-                let mut below = self.edges_of_version(node, about, edge, &context);
+                let mut below = self.edges_of_version(node, &about, edge, &context);
                 below.retain(|e| first || e.kind == Kind::Peer);
                 next.extend(below);
             }

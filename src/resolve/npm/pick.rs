@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 use crate::ecosystem::npm::semver::{Options, Range, Version};
 use crate::ecosystem::npm::spec::Spec;
 use crate::model::{HeldBack, PackageName, Timestamp};
-use crate::registry::npm::{self, Packument};
+use crate::registry::npm::Packument;
+use crate::registry::version_list::VersionRef;
 use crate::resolve::Freshness;
 
 /// What decides beside the packument.
@@ -35,8 +36,8 @@ pub(super) struct Pick {
 
 impl Picker<'_> {
     /// Whether a version is there at all for npm: `--as-of` and `--before`. A version without a time is.
-    fn exists(&self, packument: &Packument, version: &str) -> bool {
-        let published = packument.time.get(version).copied();
+    fn exists(&self, version: &VersionRef<'_>) -> bool {
+        let published = version.published();
         let before = match (self.before, published) {
             (Some(before), Some(published)) => published <= before,
             _ => true,
@@ -49,7 +50,7 @@ impl Picker<'_> {
         let ranked = self.ranked(packument, spec)?;
         let wanted = *ranked.first()?;
         let times: Vec<(&str, Option<Timestamp>)> =
-            ranked.iter().map(|v| (*v, packument.time.get(*v).copied())).collect();
+            ranked.iter().map(|v| (*v, packument.versions.published(v))).collect();
         let hidden = self.freshness.hidden(name, &times);
         let visible = ranked.iter().zip(&hidden).find(|(_, hidden)| !**hidden).map(|(version, _)| *version);
         let version = visible.unwrap_or(wanted);
@@ -58,7 +59,7 @@ impl Picker<'_> {
             version: wanted.to_owned(),
             instead: Some(version.to_owned()),
             rule: "cooldown",
-            reason: self.freshness.age_text(packument.time.get(wanted).copied()),
+            reason: self.freshness.age_text(packument.versions.published(wanted)),
         });
         Some(Pick { version: version.to_owned(), held_back })
     }
@@ -69,22 +70,20 @@ impl Picker<'_> {
             Spec::Version(text) => {
                 let wanted = Version::parse(text, true)?;
                 // Only that version will do, build metadata and a leading `v` aside.
-                let exact = packument.versions.keys().find(|v| v.as_str() == text.trim_start_matches(['v', '=', ' ']));
+                let exact = packument.versions.get(text.trim_start_matches(['v', '=', ' ']));
                 let same = exact.or_else(|| {
                     packument
                         .versions
-                        .keys()
-                        .find(|v| Version::parse(v, true).is_some_and(|v| v.precedence(&wanted).is_eq()))
+                        .iter()
+                        .find(|v| Version::parse(v.text(), true).is_some_and(|v| v.precedence(&wanted).is_eq()))
                 });
-                Some(same.map(String::as_str).filter(|v| self.exists(packument, v)).into_iter().collect())
+                Some(same.filter(|v| self.exists(v)).map(|v| v.text()).into_iter().collect())
             }
             Spec::Tag(tag) => {
                 let Some(tagged) = packument.dist_tags.get(tag) else { return Some(Vec::new()) };
                 let mut out: Vec<&str> = Vec::new();
-                if let Some((tagged, _)) = packument.versions.get_key_value(tagged)
-                    && self.exists(packument, tagged)
-                {
-                    out.push(tagged);
+                if let Some(tagged) = packument.versions.get(tagged).filter(|v| self.exists(v)) {
+                    out.push(tagged.text());
                 }
                 // A tagged version that must not be seen: the best one below it, as npm does for `--before`.
                 let below = Range::parse(&format!("<={tagged}"), Options::NPM);
@@ -112,10 +111,10 @@ impl Picker<'_> {
         anything: bool,
     ) -> Vec<&'p str> {
         let mut entries: Vec<(&str, Version<'_>, bool, bool)> = Vec::new();
-        for (text, version) in &packument.versions {
-            let Some(parsed) = Version::parse(text, true) else { continue };
-            if self.exists(packument, text) && range.satisfied_by(&parsed) {
-                entries.push((text, parsed, self.in_use(version), self.runs_here(version)));
+        for version in packument.versions.iter() {
+            let Some(parsed) = Version::parse(version.text(), true) else { continue };
+            if self.exists(&version) && range.satisfied_by(&parsed) {
+                entries.push((version.text(), parsed, self.in_use(&version), self.runs_here(&version)));
             }
         }
         let default = default.and_then(|d| {
@@ -123,7 +122,7 @@ impl Picker<'_> {
             let parsed = Version::parse(d, true)?;
             // The text `*` takes the default tag's version even where that is a pre-release.
             let permitted = anything || range.satisfied_by(&parsed);
-            (permitted && self.exists(packument, d)).then_some((d, parsed, version))
+            (permitted && self.exists(&version)).then_some((d, parsed, version))
         });
         let above = |v: &Version<'_>| default.is_some_and(|(_, d, _)| v.precedence(&d).is_gt());
         entries.sort_by(|a, b| {
@@ -136,10 +135,10 @@ impl Picker<'_> {
         });
         let mut out: Vec<&str> = entries.iter().map(|e| e.0).collect();
         if let Some((d, _, version)) = default {
-            let good = self.in_use(version) && self.runs_here(version);
-            match (good, packument.versions.get_key_value(d)) {
-                (true, Some((text, _))) => {
-                    out.retain(|v| v != text);
+            let good = self.in_use(&version) && self.runs_here(&version);
+            match (good, packument.versions.get(d).map(|v| v.text())) {
+                (true, Some(text)) => {
+                    out.retain(|v| *v != text);
                     out.insert(0, text);
                 }
                 // npm passes over a default that is deprecated or does not run here; then the order alone decides.
@@ -155,12 +154,12 @@ impl Picker<'_> {
         out
     }
 
-    fn in_use(&self, version: &npm::Version) -> bool {
-        !self.minds_deprecation || version.deprecated.is_none()
+    fn in_use(&self, version: &VersionRef<'_>) -> bool {
+        !self.minds_deprecation || version.deprecated().is_none()
     }
 
-    fn runs_here(&self, version: &npm::Version) -> bool {
-        let (Some(node), Some(engines)) = (&self.node, &version.engines_node) else { return true };
+    fn runs_here(&self, version: &VersionRef<'_>) -> bool {
+        let (Some(node), Some(engines)) = (&self.node, version.engines_node()) else { return true };
         let options = Options { loose: false, include_prerelease: true };
         match (Version::parse(node, true), Range::parse(engines, options)) {
             (Some(node), Some(range)) => range.satisfied_by(&node),

@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::registry::FetchError;
 use crate::registry::npm::{Packument, Version};
+use crate::registry::version_list::VersionRef;
 use crate::resolve::history::{self, Sibling};
 
 /// A locked package on its way into the plan.
@@ -71,8 +72,8 @@ pub(super) fn picked(
 
 /// Takes over what a packument says of a release.
 pub(super) fn describe(package: &mut Package, about: &Version, packument: &Packument) {
-    package.published_at = packument.time.get(&*package.id.version).copied();
-    package.first_published_at = packument.created.or_else(|| packument.time.values().min().copied());
+    package.published_at = packument.versions.published(&package.id.version);
+    package.first_published_at = packument.first_published();
     package.withdrawn.clone_from(&about.deprecated);
     package.executes = executes(about);
     package.history = history(&package.id.version, about, packument).map(Box::new);
@@ -80,47 +81,48 @@ pub(super) fn describe(package: &mut Package, about: &Version, packument: &Packu
 
 /// The release among the others of its packument; `None` when the version cannot be read.
 fn history(version: &str, about: &Version, packument: &Packument) -> Option<ReleaseHistory> {
-    let mut all: Vec<(&Version, &str)> = Vec::new();
-    let mut siblings = Vec::new();
-    for (text, v) in &packument.versions {
-        let Some(read) = semver::Version::parse(text, true) else { continue };
+    let mut all: Vec<VersionRef<'_>> = Vec::with_capacity(packument.versions.len());
+    let mut siblings = Vec::with_capacity(packument.versions.len());
+    for v in packument.versions.iter() {
+        let Some(read) = semver::Version::parse(v.text(), true) else { continue };
         siblings.push(Sibling {
             version: read,
-            published: packument.time.get(text).copied(),
+            published: v.published(),
             prerelease: read.is_prerelease(),
             line: history::line(read.major, read.minor),
         });
-        all.push((v, text));
+        all.push(v);
     }
-    let own = siblings.get(all.iter().position(|(_, text)| *text == version)?)?;
+    let own = siblings.get(all.iter().position(|v| v.text() == version)?)?;
     let among = history::among(own, &siblings, semver::Version::precedence);
     let at = |index: usize| Some((all.get(index)?, siblings.get(index)?));
     // A registry that says it of no release does not say it.
-    let attested = |v: &Version| packument.versions.values().any(|v| v.attested).then_some(v.attested);
-    let previous = among.previous.and_then(at);
+    let any_attested = packument.versions.iter().any(|v| v.attested());
+    let attested = |own: bool| any_attested.then_some(own);
+    let previous = among.previous.and_then(at).map(|(v, s)| (v.to_version(), v.text(), s));
     let needs = |v: &Version| -> BTreeSet<String> {
         v.dependencies.keys().chain(v.optional_dependencies.keys()).cloned().collect()
     };
     Some(ReleaseHistory {
         releases: packument.versions.len(),
-        previous: previous.map(|((v, text), s)| PreviousRelease {
+        previous: previous.as_ref().map(|(v, text, s)| PreviousRelease {
             version: (*text).to_owned(),
             published_at: s.published,
             publisher: v.publisher.clone(),
-            attested: attested(v),
+            attested: attested(v.attested),
             executes: Some(executes(v)),
         }),
         last_published_at: among.last_published_at,
-        within_hour: among.within_hour.iter().filter_map(|i| all.get(*i)).map(|(_, text)| (*text).to_owned()).collect(),
+        within_hour: among.within_hour.iter().filter_map(|i| all.get(*i)).map(|v| v.text().to_owned()).collect(),
         publisher: about.publisher.clone(),
         publisher_known: own.published.filter(|_| about.publisher.is_some()).map(|own| {
             let earlier = |s: &Sibling<semver::Version<'_>>| {
                 s.published.is_some_and(|then| own.duration_since(then).as_hours() >= 24)
             };
-            all.iter().zip(&siblings).any(|((v, _), s)| v.publisher == about.publisher && earlier(s))
+            all.iter().zip(&siblings).any(|(v, s)| v.publisher() == about.publisher.as_deref() && earlier(s))
         }),
-        attested: attested(about),
-        added_dependencies: previous.map(|((before, _), _)| {
+        attested: attested(about.attested),
+        added_dependencies: previous.as_ref().map(|(before, ..)| {
             let added = needs(about).difference(&needs(before)).cloned().collect::<Vec<_>>();
             added.iter().map(|name| PackageName::new(Ecosystem::Npm, name)).collect()
         }),
@@ -193,13 +195,13 @@ mod tests {
             "1.0.1":{"dependencies":{"a":"1","b":"1"},"optionalDependencies":{"c":"1"},"scripts":{"postinstall":"x"},"_npmUser":{"name":"thief"},"dist":{}}}}"#;
         let packument =
             crate::registry::packument::read(body.as_bytes(), &PackageName::new(Ecosystem::Npm, "x")).unwrap();
-        let found = history("1.0.1", &packument.versions["1.0.1"], &packument).unwrap();
+        let found = history("1.0.1", &packument.versions.version("1.0.1").unwrap(), &packument).unwrap();
         let previous = found.previous.unwrap();
         assert_eq!((previous.version.as_str(), previous.publisher.as_deref()), ("1.0.0", Some("owner")));
         assert_eq!((previous.attested, found.attested, previous.executes), (Some(true), Some(false), Some(vec![])));
         assert_eq!((found.releases, found.within_hour.as_slice()), (3, &["0.3.1".to_owned()][..]));
         assert_eq!((found.publisher.as_deref(), found.publisher_known), (Some("thief"), Some(false)));
-        assert_eq!(found.last_published_at, packument.time.get("1.0.0").copied());
+        assert_eq!(found.last_published_at, packument.versions.published("1.0.0"));
         let added: Vec<String> = found.added_dependencies.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(added, ["b", "c"]);
     }

@@ -177,7 +177,8 @@ impl<'a> Verifier<'a> {
         };
         let base = self.registry.registry_of(&package.id.name);
         let (packument, absent) = self.packument(&package.id.name);
-        let about = packument.as_ref().and_then(|p| p.versions.get(&*package.id.version));
+        let about = packument.as_ref().and_then(|p| p.versions.version(&package.id.version));
+        let about = about.as_ref();
         // What ships inside its parent's tarball is nothing that the registry could vouch for, nor fetched from it.
         if locked.bundled {
             return;

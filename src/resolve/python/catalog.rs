@@ -370,7 +370,7 @@ impl<'a> Catalog<'a> {
             .filter_map(|(name, index)| {
                 let pool = self.pool(*name);
                 let choice = *pool.release(*index)?.choices.first()?;
-                pool.file(choice).cloned()
+                pool.file(choice)
             })
             .collect();
         if !files.is_empty() {
@@ -487,7 +487,7 @@ impl<'a> Catalog<'a> {
                 let Some(file) = release.choices.first().and_then(|c| pool.file(*c)) else {
                     return Required::default();
                 };
-                match self.index.metadata(file) {
+                match self.index.metadata(&file) {
                     Ok(metadata) => self.read_metadata(name, &release.version, &metadata),
                     Err(FetchError::NeedsExecution { reason }) => unknown(
                         UnresolvedCause::NeedsExecution,

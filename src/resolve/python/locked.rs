@@ -154,7 +154,7 @@ fn from_index(plan: &mut Plan, catalog: &Catalog<'_>, package: &mut Package, loc
     };
     // A project in two indexes: what the lockfile does not name is what the index says.
     let index = pool.releases.iter().position(|r| r.from == From::Index && Some(&r.version) == version.as_ref());
-    let of_version: Vec<&File> = match index.and_then(|i| pool.releases.get(i)) {
+    let of_version: Vec<File> = match index.and_then(|i| pool.releases.get(i)) {
         Some(release) => release.choices.iter().filter_map(|c| pool.file(*c)).collect(),
         None => Vec::new(),
     };
@@ -183,10 +183,9 @@ fn from_index(plan: &mut Plan, catalog: &Catalog<'_>, package: &mut Package, loc
     }
     check_files(plan, package, locked, &pool);
     check_digests(plan, package, locked, &of_version);
-    let wanted: Vec<&File> = of_version.into_iter().filter(|f| is_locked(f, locked)).collect();
+    let wanted: Vec<File> = of_version.into_iter().filter(|f| is_locked(f, locked)).collect();
     let wheels = wanted.iter().any(|f| f.filename.ends_with(".whl"));
-    package.artifacts =
-        wanted.iter().filter(|f| !wheels || f.filename.ends_with(".whl")).map(|f| artifact(f)).collect();
+    package.artifacts = wanted.iter().filter(|f| !wheels || f.filename.ends_with(".whl")).map(artifact).collect();
     if package.artifacts.is_empty() {
         plan.unresolved.push(no_file(package, locked, "no file of the index is one that the lockfile names"));
         package.artifacts = locked.artifacts.iter().filter_map(locked_artifact).collect();
@@ -221,10 +220,10 @@ fn check_files(plan: &mut Plan, package: &Package, locked: &LockedPackage, pool:
         found,
     };
     for a in &locked.artifacts {
-        let known = project.files.iter().find(|f| f.filename == a.filename);
+        let known = project.files.iter().find(|f| f.is_named(&a.filename)).map(|f| f.to_file());
         let Some(known) = known else {
             let url = a.url.as_deref().unwrap_or_default();
-            let by_digest = project.files.iter().any(|f| a.digests.iter().any(|d| f.digests.contains(d)));
+            let by_digest = project.files.iter().any(|f| f.has_one_of(&a.digests));
             if !a.filename.is_empty() && !by_digest {
                 let found = if url.is_empty() { a.filename.clone() } else { redact_url(url) };
                 plan.lock_issues.push(issue(LockIssueKind::ForeignUrl, "no file of this name".to_owned(), found));
@@ -246,7 +245,7 @@ fn check_files(plan: &mut Plan, package: &Package, locked: &LockedPackage, pool:
 }
 
 /// Digests without file names (Pipfile.lock): at least one has to be of a file of the release.
-fn check_digests(plan: &mut Plan, package: &Package, locked: &LockedPackage, files: &[&File]) {
+fn check_digests(plan: &mut Plan, package: &Package, locked: &LockedPackage, files: &[File]) {
     let nameless = locked.artifacts.iter().filter(|a| a.filename.is_empty() && a.url.is_none());
     let digests: Vec<&crate::model::Digest> = nameless.flat_map(|a| &a.digests).collect();
     let known: Vec<&crate::model::Digest> = files.iter().flat_map(|f| &f.digests).collect();

@@ -276,10 +276,10 @@ pub(super) fn artifact(file: &File) -> Artifact {
 fn from_index(package: &mut Package, pool: &Pool, index: u32, needs: &[Rc<Need>]) {
     let Some(release) = pool.release(index) else { return };
     let allowed = |file: &File| needs.iter().all(|n| digest_allowed(file, &n.digests));
-    let files: Vec<&File> = release.choices.iter().filter_map(|c| pool.file(*c)).filter(|file| allowed(file)).collect();
+    let files: Vec<File> = release.choices.iter().filter_map(|c| pool.file(*c)).filter(|file| allowed(file)).collect();
     // An installer that can use a wheel does not build the sdist of the same release.
     let wheels = files.iter().any(|f| f.filename.ends_with(".whl"));
-    package.artifacts = files.iter().filter(|f| !wheels || f.filename.ends_with(".whl")).map(|f| artifact(f)).collect();
+    package.artifacts = files.iter().filter(|f| !wheels || f.filename.ends_with(".whl")).map(artifact).collect();
     if let Some(first) = files.first() {
         package.source = Source::Registry { url: first.index.to_string() };
     }

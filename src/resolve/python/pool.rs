@@ -12,9 +12,10 @@ use rustc_hash::FxHashMap;
 use super::options::Options;
 use super::ranges::Spec;
 use crate::ecosystem::python::version::{Version, specifiers};
-use crate::ecosystem::python::wheel::{WheelParts, sdist_version, wheel_version};
+use crate::ecosystem::python::wheel::{each_tag, sdist_version, wheel_version};
 use crate::model::{Digest, Ecosystem, PackageName, Timestamp, normalise_name};
 use crate::registry::FetchError;
+use crate::registry::file_list::{FileRef, WheelRef};
 use crate::registry::python::{File, Project};
 use crate::resolve::Freshness;
 
@@ -95,63 +96,54 @@ pub(super) struct Fit<'a> {
 impl Pool {
     /// The pool of a project page.
     pub(super) fn from_index(name: &PackageName, project: Arc<Project>, fit: &Fit<'_>) -> Self {
-        let mut builder: FxHashMap<Version, Build<'_>> = FxHashMap::default();
-        let mut python_ok: FxHashMap<&str, bool> = FxHashMap::default();
+        let mut builder = Builder::default();
         let wheels = fit.options.wheels_allowed(name.canonical());
         let sdists = fit.options.sdists_allowed(name.canonical());
         let mut first_published: Option<Timestamp> = None;
-        // The files of a page repeat each other's names, versions and tags: each is read once.
-        let mut own_name: FxHashMap<&str, bool> = FxHashMap::default();
-        let mut versions: FxHashMap<&str, Option<Version>> = FxHashMap::default();
-        let mut ranks: FxHashMap<&str, Option<u32>> = FxHashMap::default();
-        for (index, file) in project.files.iter().enumerate() {
-            if !fit.freshness.exists(file.upload_time) {
-                continue;
-            }
-            first_published = earliest(first_published, file.upload_time);
-            let read = |wheel: &WheelParts<'_>| wheel_version(wheel.version);
-            let wheel = WheelParts::split(&file.filename)
-                .filter(|wheel| versions.entry(wheel.version).or_insert_with(|| read(wheel)).is_some());
-            let is_own = |written: &str| normalise_name(Ecosystem::PyPI, written) == name.canonical();
-            let version = match &wheel {
-                Some(wheel) if *own_name.entry(wheel.name).or_insert_with(|| is_own(wheel.name)) => {
-                    versions.get(wheel.version).cloned().flatten()
+        let mut at = 0;
+        for page in project.files.pages() {
+            let mut read = Read::default();
+            for file in page {
+                let index = at;
+                at += 1;
+                let uploaded = file.upload_time();
+                if !fit.freshness.exists(uploaded) {
+                    continue;
                 }
-                Some(_) => None,
-                None => sdist_version(&file.filename, name),
-            };
-            let Some(version) = version else { continue };
-            let build = builder.entry(version).or_default();
-            build.published = earliest(build.published, file.upload_time);
-            let python_fits = file
-                .requires_python
-                .as_deref()
-                .is_none_or(|text| *python_ok.entry(text).or_insert_with(|| python_fits(text, fit.python)));
-            let rank = match &wheel {
-                Some(wheel) if wheels => {
-                    ranks.entry(wheel.tags).or_insert_with(|| best_tag(wheel, fit.tags)).map(|rank| (0, rank))
+                first_published = earliest(first_published, uploaded);
+                let wheel = file.wheel();
+                let number = match &wheel {
+                    Some(wheel) => read.of_wheel(wheel, name, &mut builder),
+                    None => file.other_name().and_then(|n| sdist_version(n, name)).map(|v| builder.number(v)),
+                };
+                let Some(build) = number.and_then(|n| builder.builds.get_mut(n)) else { continue };
+                build.published = earliest(build.published, uploaded);
+                let rank = match &wheel {
+                    Some(wheel) if wheels => read.rank(wheel, fit).map(|rank| (0, rank)),
+                    None if sdists => Some((1, 0)),
+                    _ => None,
+                };
+                match rank {
+                    Some((kind, rank)) if read.python_fits(&file, fit) => build.files.push(Ranked {
+                        key: (file.yanked().is_some(), kind, rank, std::cmp::Reverse(wheel.and_then(|w| w.build))),
+                        file: index,
+                    }),
+                    _ => {}
                 }
-                None if sdists => Some((1, 0)),
-                _ => None,
-            };
-            match rank {
-                Some((kind, rank)) if python_fits => build.files.push(Ranked {
-                    key: (file.yanked.is_some(), kind, rank, std::cmp::Reverse(wheel.and_then(|w| w.build))),
-                    file: index,
-                }),
-                _ => {}
             }
         }
         let mut unfit = Vec::new();
         let mut releases = Vec::new();
-        let timeline = builder.iter().map(|(version, build)| (version.clone(), build.published)).collect();
-        for (version, mut build) in builder {
+        builder.builds.sort_by(|a, b| a.version.cmp(&b.version));
+        let timeline = builder.builds.iter().map(|b| (b.version.clone(), b.published)).collect();
+        for mut build in builder.builds {
+            let version = build.version;
             if build.files.is_empty() {
                 unfit.push(version);
                 continue;
             }
             build.files.sort_by(|a, b| {
-                let name = |r: &Ranked<'_>| project.files.get(r.file).map(|f| (&f.filename, &f.url));
+                let name = |r: &Ranked<'_>| project.files.get(r.file).map(|f| f.to_file()).map(|f| (f.filename, f.url));
                 a.key.cmp(&b.key).then_with(|| name(a).cmp(&name(b)))
             });
             let yanked = build.files.iter().all(|f| f.key.0);
@@ -169,8 +161,6 @@ impl Pool {
                 any_version: false,
             });
         }
-        releases.sort_by(|a, b| a.version.cmp(&b.version));
-        unfit.sort();
         Self {
             project: Some(project),
             releases,
@@ -225,8 +215,8 @@ impl Pool {
     }
 
     /// A file of a release.
-    pub(super) fn file(&self, choice: Choice) -> Option<&File> {
-        self.project.as_ref()?.files.get(choice.file)
+    pub(super) fn file(&self, choice: Choice) -> Option<File> {
+        Some(self.project.as_ref()?.files.get(choice.file)?.to_file())
     }
 
     /// The releases that a specifier set admits, as intervals of indexes; remembered by the set's number.
@@ -265,10 +255,58 @@ impl Pool {
     }
 }
 
+/// The releases met so far.
 #[derive(Default)]
+struct Builder<'f> {
+    builds: Vec<Build<'f>>,
+    by_version: FxHashMap<Version, usize>,
+}
+
 struct Build<'f> {
+    version: Version,
     published: Option<Timestamp>,
     files: Vec<Ranked<'f>>,
+}
+
+impl Builder<'_> {
+    /// The number of a version's release.
+    fn number(&mut self, version: Version) -> usize {
+        *self.by_version.entry(version).or_insert_with_key(|version| {
+            self.builds.push(Build { version: version.clone(), published: None, files: Vec::new() });
+            self.builds.len() - 1
+        })
+    }
+}
+
+/// What the files of one page repeat (names, versions, tags), each read once, by the text's number.
+#[derive(Default)]
+struct Read {
+    own_name: FxHashMap<u32, bool>,
+    releases: FxHashMap<u32, Option<usize>>,
+    ranks: FxHashMap<u32, Option<u32>>,
+    python_ok: FxHashMap<u32, bool>,
+}
+
+impl Read {
+    /// The release of a wheel; `None` for one of another project, or of a version that is none.
+    fn of_wheel(&mut self, wheel: &WheelRef<'_>, name: &PackageName, builder: &mut Builder<'_>) -> Option<usize> {
+        let is_own = || normalise_name(Ecosystem::PyPI, wheel.name.text) == name.canonical();
+        if !*self.own_name.entry(wheel.name.number).or_insert_with(is_own) {
+            return None;
+        }
+        let read = || wheel_version(wheel.version.text).map(|version| builder.number(version));
+        *self.releases.entry(wheel.version.number).or_insert_with(read)
+    }
+
+    fn rank(&mut self, wheel: &WheelRef<'_>, fit: &Fit<'_>) -> Option<u32> {
+        *self.ranks.entry(wheel.tags.number).or_insert_with(|| best_tag(wheel.tags.text, fit.tags))
+    }
+
+    fn python_fits(&mut self, file: &FileRef<'_>, fit: &Fit<'_>) -> bool {
+        file.requires_python().is_none_or(|requires| {
+            *self.python_ok.entry(requires.number).or_insert_with(|| python_fits(requires.text, fit.python))
+        })
+    }
 }
 
 type Rank<'f> = (bool, u8, u32, std::cmp::Reverse<Option<(u64, &'f str)>>);
@@ -295,9 +333,9 @@ pub(super) fn python_fits(requires: &str, python: Option<&Version>) -> bool {
 }
 
 /// The rank of the best of a wheel's tags; lower is better.
-fn best_tag(wheel: &WheelParts<'_>, known: &FxHashMap<&str, u32>) -> Option<u32> {
+fn best_tag(tags: &str, known: &FxHashMap<&str, u32>) -> Option<u32> {
     let mut best: Option<u32> = None;
-    wheel.each_tag(|tag| {
+    each_tag(tags, |tag| {
         if let Some(rank) = known.get(tag) {
             best = Some(best.map_or(*rank, |b| b.min(*rank)));
         }

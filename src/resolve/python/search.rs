@@ -612,7 +612,7 @@ pub(super) fn list<'n>(
                     r.choices
                         .iter()
                         .filter_map(|c| pool.file(*c))
-                        .any(|file| needs.clone().all(|n| digest_allowed(file, &n.digests)))
+                        .any(|file| needs.clone().all(|n| digest_allowed(&file, &n.digests)))
                 })
         });
     }

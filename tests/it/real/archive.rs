@@ -111,13 +111,13 @@ impl Archives {
             filename.ends_with(".tar.gz")
                 && sdist_version(filename, &name).is_some_and(|v| v.to_string() == row.version)
         };
-        let file = project.files.iter().find(|f| ours(&f.filename)).ok_or("there is no such sdist")?;
+        let file = project.files.to_vec().into_iter().find(|f| ours(&f.filename)).ok_or("there is no such sdist")?;
         self.fetch(&file.url)
     }
 
     fn tarball(&self, row: &Row) -> Result<Vec<u8>, String> {
         let packument = self.npm.packument(&PackageName::new(Ecosystem::Npm, &row.name)).map_err(failed)?;
-        let version = packument.versions.get(&row.version).ok_or("there is no such release")?;
+        let version = packument.versions.version(&row.version).ok_or("there is no such release")?;
         self.fetch(&version.tarball)
     }
 
@@ -125,8 +125,8 @@ impl Archives {
         let index = self.registries.crates(CrateRegistries::default(), Profile::default());
         let name = PackageName::new(Ecosystem::CratesIo, &row.name);
         let krate = index.krate(&name, None).map_err(failed)?;
-        let version = krate.versions.iter().find(|v| v.version == row.version).ok_or("there is no such release")?;
-        index.download(&name, &row.version, &version.checksum, None).map(|b| b.to_vec()).map_err(failed)
+        let version = krate.versions.iter().find(|v| v.version() == row.version).ok_or("there is no such release")?;
+        index.download(&name, &row.version, version.checksum(), None).map(|b| b.to_vec()).map_err(failed)
     }
 }
 
