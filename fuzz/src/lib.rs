@@ -13,6 +13,7 @@ use tidewaiter::model::{
     Environment, Files as _, InterpreterFacts, MemoryFiles, PackageName, Setting, SignalGap, Timestamp,
 };
 use tidewaiter::registry::crates::{Crate, IndexSource};
+use tidewaiter::registry::file_list::FileList;
 use tidewaiter::registry::npm::Packument;
 use tidewaiter::registry::python::{CoreMetadata, File, Project};
 use tidewaiter::registry::{
@@ -122,8 +123,10 @@ impl PythonIndex for Registries {
         let base = format!("{PYPI_DEFAULT}{}/", name.canonical());
         let kind = if body.starts_with(b"{") { "application/vnd.pypi.simple.v1+json" } else { "text/html" };
         let page = simple::read(kind, &body, &base).map_err(malformed(PYPI_DEFAULT))?;
+        let mut files = FileList::default();
+        files.add(page.files, PYPI_DEFAULT.into());
         let indexes = vec![PYPI_DEFAULT.into()];
-        Ok(Arc::new(Project { name: name.clone(), files: page.files, indexes, status: page.status }))
+        Ok(Arc::new(Project { name: name.clone(), files, indexes, status: page.status }))
     }
 
     fn metadata(&self, file: &File) -> Result<Arc<CoreMetadata>, FetchError> {

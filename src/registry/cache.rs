@@ -14,8 +14,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::http::Validators;
 
-/// The directory of this format; another format takes another, and the old one is swept away in time.
+/// The directory of this format; another format takes another.
 const FORMAT: &str = "registry-v2";
+/// Directories of formats that are no longer read; a sweep removes them.
+const FORMER: [&str; 1] = ["registry-v1"];
 const MAGIC: &[u8; 8] = b"twcache1";
 /// Files larger than this are not read: 256 MiB.
 const ENTRY_MAX: u64 = 256 << 20;
@@ -255,6 +257,10 @@ fn sweep(root: &Path, now: SystemTime, limit: u64) {
     if !due || std::fs::write(&marker, b"").is_err() {
         return;
     }
+    for former in FORMER {
+        // Mostly there is none.
+        let _ = std::fs::remove_dir_all(root.with_file_name(former));
+    }
     let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().collect::<Vec<_>>();
     let mut files: Vec<(SystemTime, u64, PathBuf)> = entries(root)
         .iter()
@@ -346,7 +352,10 @@ mod tests {
             let file = std::fs::File::options().write(true).open(key.path(&root)).unwrap();
             file.set_modified(at(1_000_000 - 100 * age as u64)).unwrap();
         }
+        let former = dir.path().join(FORMER[0]).join("ab");
+        std::fs::create_dir_all(&former).unwrap();
         sweep(&root, at(1_000_000), 2_200);
+        assert!(!former.exists());
         assert!(!keys[2].path(&root).exists() && keys[1].path(&root).exists() && keys[0].path(&root).exists());
     }
 

@@ -289,16 +289,6 @@ impl Stored for Texts {
     }
 }
 
-/// Unpacks what `lz4_flex::compress_prepend_size` packed. The size it states is believed only as far as LZ4 could
-/// unpack to, so that a foreign file costs no memory.
-pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
-    let size = u32::from_le_bytes(packed.get(..4)?.try_into().ok()?) as usize;
-    if size > packed.len().saturating_mul(256) {
-        return None;
-    }
-    lz4_flex::decompress_size_prepended(packed).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -277,6 +277,25 @@ impl<'l> FileRef<'l> {
         self.pieces().concat()
     }
 
+    /// What its URL begins with, and whether its name follows.
+    fn stem(&self) -> ([&'l str; 2], bool) {
+        ([&self.page.base, self.text(self.head.place)], self.rest().is_none_or(|rest| rest.named))
+    }
+
+    /// [`File::url`].
+    pub fn url(&self) -> String {
+        let ([base, place], named) = self.stem();
+        let name = if named { self.filename() } else { String::new() };
+        [base, place, &name].concat()
+    }
+
+    /// Whether this is its URL.
+    pub fn has_url(&self, url: &str) -> bool {
+        let ([base, place], named) = self.stem();
+        let rest = url.strip_prefix(base).and_then(|rest| rest.strip_prefix(place));
+        rest.is_some_and(|rest| if named { self.is_named(rest) } else { rest.is_empty() })
+    }
+
     /// Whether this is its name.
     pub fn is_named(&self, filename: &str) -> bool {
         self.pieces().iter().try_fold(filename, |rest, piece| rest.strip_prefix(piece)) == Some("")
@@ -327,13 +346,10 @@ impl<'l> FileRef<'l> {
 
     /// The whole file.
     pub fn to_file(&self) -> File {
-        let filename = self.filename();
         // A list whose files cannot be made is not decoded in the first place.
         let rest = self.rest();
-        let place = self.text(self.head.place);
-        let end = if rest.as_ref().is_none_or(|r| r.named) { filename.as_str() } else { "" };
         File {
-            url: [&*self.page.base, place, end].concat(),
+            url: self.url(),
             digests: rest.as_ref().map(Rest::digests).unwrap_or_default(),
             requires_python: self.requires_python().map(|t| t.text.to_owned()),
             size: rest.as_ref().and_then(|r| r.size),
@@ -341,7 +357,7 @@ impl<'l> FileRef<'l> {
             yanked: self.yanked().map(str::to_owned),
             core_metadata: rest.as_ref().map(Rest::metadata).unwrap_or_default(),
             index: Arc::clone(self.index),
-            filename,
+            filename: self.filename(),
         }
     }
 }
@@ -534,6 +550,11 @@ mod tests {
             prop_assert_eq!(back(&page), Some(page.clone()));
             let mut list = FileList::default();
             list.add(Arc::new(back(&page).unwrap()), Arc::from(""));
+            for (own, file) in list.iter().zip(&files) {
+                let longer = format!("{}x", file.url);
+                prop_assert!(own.has_url(&file.url) && !own.has_url(&longer));
+                prop_assert_eq!(own.url(), file.url.as_str());
+            }
             prop_assert_eq!(list.to_vec(), files);
         }
 

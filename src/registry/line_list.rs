@@ -4,8 +4,6 @@
 //! Lines of a crate repeat each other's texts and tables; each distinct one is kept once, so that what is worked out
 //! from a table holds for every line that has it.
 
-use std::collections::BTreeMap;
-
 use rustc_hash::FxHashMap;
 
 use super::codec::{Moment, Reader, Stored, Texts, TextsWriter, Writer, offset};
@@ -210,10 +208,10 @@ impl<'l> LineRef<'l> {
         out
     }
 
-    /// [`Version::features`].
-    pub fn features(&self) -> BTreeMap<&'l str, Vec<&'l str>> {
-        let mut out = BTreeMap::new();
-        let _ = self.each_feature(|name, implied| drop(out.insert(name, implied)));
+    /// [`Version::features`], ascending by name.
+    pub fn features(&self) -> Vec<(&'l str, Vec<&'l str>)> {
+        let mut out = Vec::new();
+        let _ = self.each_feature(|name, implied| out.push((name, implied)));
         out
     }
 

@@ -22,6 +22,7 @@ use super::{Asked, Shared, View};
 use crate::ecosystem::python::wheel;
 use crate::enforce::{Refused, Upstream};
 use crate::model::{Artifact, ArtifactKind, Digest, Ecosystem, PackageId, PackageName};
+use crate::registry::file_list::FileRef;
 use crate::registry::index::IndexSpec;
 use crate::registry::python::{Advertised, CoreMetadata, File, Project};
 use crate::registry::{FetchError, PythonIndex};
@@ -89,12 +90,13 @@ async fn page(shared: &Arc<Shared>, asked: &Asked, name: PackageName, index: Opt
     let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
     let indexes = configured(shared);
     let last = |index: &str| indexes.last().is_some_and(|l| same(l, index));
-    let same_index = |file: &&File| match index {
+    let same_index = |file: &FileRef<'_>| match index {
         // What comes from a directory or a page of archives is of no index: the last one has it.
-        Some(index) => same(&file.index, index) || (last(index) && !indexes.iter().any(|i| same(i, &file.index))),
+        Some(index) => same(file.index(), index) || (last(index) && !indexes.iter().any(|i| same(i, file.index()))),
         None => true,
     };
-    let files: Vec<&File> = project.files.iter().filter(same_index).filter(|f| shown(shared, &name, f)).collect();
+    let files = project.files.iter().filter(same_index).map(|f| f.to_file());
+    let files: Vec<File> = files.filter(|f| shown(shared, &name, f)).collect();
     if index.is_some() && !project.files.iter().any(|f| same_index(&f)) {
         return nothing();
     }
@@ -154,7 +156,7 @@ fn named(filename: &str) -> (Option<PackageName>, Option<String>) {
     }
 }
 
-fn json_page(shared: &Shared, asked: &Asked, project: &Project, files: &[&File]) -> Vec<u8> {
+fn json_page(shared: &Shared, asked: &Asked, project: &Project, files: &[File]) -> Vec<u8> {
     let files: Vec<Value> = files.iter().map(|f| json_file(shared, asked, f)).collect();
     let mut page = json!({
         "meta": {"api-version": "1.1"}, "name": project.name.canonical(), "files": files, "versions": [],
@@ -196,7 +198,7 @@ fn json_file(shared: &Shared, asked: &Asked, file: &File) -> Value {
     out
 }
 
-fn html_page(shared: &Shared, asked: &Asked, files: &[&File]) -> String {
+fn html_page(shared: &Shared, asked: &Asked, files: &[File]) -> String {
     let mut out = "<!DOCTYPE html>\n<html><head><meta name=\"pypi:repository-version\" content=\"1.1\"></head><body>\n"
         .to_owned();
     for file in files {
@@ -287,7 +289,7 @@ async fn metadata(shared: &Arc<Shared>, asked: &Asked, url: &str) -> Response<Bo
     };
     let Some(name) = name else { return shared.refuse(refusal(shared, url)) };
     let known = match project(shared, &name).await {
-        Ok(project) => project.files.iter().find(|f| f.url == url).cloned(),
+        Ok(project) => project.files.iter().find(|f| f.has_url(url)).map(|f| f.to_file()),
         Err(_) => None,
     };
     let Some(file) = known.filter(|f| shown(shared, &name, f)) else { return shared.refuse(refusal(shared, url)) };
@@ -363,9 +365,9 @@ pub(super) fn fetch_ahead(shared: &Arc<Shared>) {
     let ahead = move || {
         for name in names {
             let Ok(project) = index.project(&name) else { continue };
-            for file in &project.files {
-                if let Some(planned) = shared.closed.at(&file.url)
-                    && let Some(metadata) = metadata_artifact(file, &planned.package)
+            for file in project.files.iter() {
+                if let Some(planned) = shared.closed.at(&file.url())
+                    && let Some(metadata) = metadata_artifact(&file.to_file(), &planned.package)
                 {
                     shared.artifacts.ahead(&metadata);
                 }

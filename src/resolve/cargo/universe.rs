@@ -731,14 +731,14 @@ fn valid_line(line: LineRef<'_>) -> bool {
     }
     let optional = |name: &str| dependencies.iter().any(|d| d.optional && d.name == name);
     let any = |name: &str| dependencies.iter().any(|d| d.name == name);
-    features.values().flatten().all(|value| match value.split_once('/') {
+    features.iter().flat_map(|(_, implied)| implied).all(|value| match value.split_once('/') {
         Some((name, _)) => match name.strip_suffix('?') {
             Some(name) => optional(name),
             None => any(name),
         },
         None => match value.strip_prefix("dep:") {
             Some(name) => optional(name),
-            None => features.contains_key(value) || optional(value),
+            None => features.binary_search_by_key(value, |(name, _)| *name).is_ok() || optional(value),
         },
     })
 }
