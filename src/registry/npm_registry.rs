@@ -162,7 +162,7 @@ impl Shared {
             return Ok(Arc::new(self.noted(name, packument)));
         }
         let known = self.packuments.get(name, || self.packument(name))?;
-        if self.fetcher.offline || versions.iter().all(|v| known.versions.contains_key(v)) {
+        if self.fetcher.offline || versions.iter().all(|v| known.versions.contains(v)) {
             return Ok(known);
         }
         // A release newer than what is kept must not pass for one that the registry never had.

@@ -105,7 +105,7 @@ fn bundled(packages: &[Package], registry: &dyn NpmRegistry) -> Vec<SignalGap> {
         .filter_map(|package| {
             // Remembered from the resolution.
             let packument = registry.packument(&package.id.name).ok()?;
-            let names = &packument.versions.get(&*package.id.version)?.bundled;
+            let names = packument.versions.version(&package.id.version)?.bundled;
             let more = names.len().checked_sub(SHOWN).filter(|n| *n > 0).map(|n| format!(" and {n} more"));
             let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
             let (id, more) = (&package.id, more.unwrap_or_default());
