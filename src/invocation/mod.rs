@@ -55,6 +55,11 @@ pub fn parse_shell(
     reading::parse_shell(text, environment, aliases)
 }
 
+/// Whether the words after an interpreter's name give it code (`-c`) or a program on its input, and no module or file.
+pub fn python_reads_code(words: &[String]) -> bool {
+    python::reads_code(words)
+}
+
 /// A program whose command lines are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is the program of that name")]

@@ -122,6 +122,15 @@ fn ending(words: &[Word]) -> (Ends, usize) {
     (Ends::Nothing, at)
 }
 
+/// See [`super::python_reads_code`].
+pub(super) fn reads_code(words: &[String]) -> bool {
+    match ending(&Word::all(words)).0 {
+        Ends::Code(_) | Ends::Nothing => true,
+        Ends::Script(script) => matches!(script.text.as_str(), "-" | "/dev/stdin"),
+        Ends::Module(_) | Ends::Unknown(_) => false,
+    }
+}
+
 fn other(context: &Context<'_>, program: &str) -> Invocation {
     context.invocation(Tool::Other, program)
 }

@@ -3,9 +3,11 @@
 //! A repository can put programs in front of its user (`.venv/bin/python`, a `.` in PATH); nothing inside the
 //! project's tree is executed to answer a question here.
 
+pub mod own;
 mod platform;
 mod process;
 pub mod python;
+pub mod reentry;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +22,7 @@ pub fn find(program: &str, environment: &Environment) -> Option<PathBuf> {
 
 /// Every program that a word could name, in PATH's order.
 pub fn find_all<'e>(program: &str, environment: &'e Environment) -> impl Iterator<Item = PathBuf> + use<'e> {
-    let own = std::env::current_exe().ok().and_then(|p| p.canonicalize().ok());
+    let own = own::Own::detect();
     let is_path = program.contains('/') || (environment.os == "windows" && program.contains('\\'));
     let directories: Vec<PathBuf> = match (is_path, environment.variable("PATH")) {
         (true, _) => vec![environment.cwd.clone()],
@@ -35,7 +37,7 @@ pub fn find_all<'e>(program: &str, environment: &'e Environment) -> impl Iterato
     directories
         .into_iter()
         .flat_map(move |dir| names.iter().map(|n| dir.join(n)).collect::<Vec<_>>())
-        .filter(move |path| is_program(path) && (own.is_none() || path.canonicalize().ok() != own))
+        .filter(move |path| is_program(path) && !own.is(path))
 }
 
 /// The word itself, and on Windows with each extension of PATHEXT.
@@ -52,13 +54,13 @@ fn spellings(program: &str, environment: &Environment) -> Vec<String> {
 }
 
 #[cfg(unix)]
-fn is_program(path: &Path) -> bool {
+pub(crate) fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
+pub(crate) fn is_program(path: &Path) -> bool {
     path.is_file()
 }
 

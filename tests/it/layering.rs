@@ -77,6 +77,8 @@ fn only_the_named_places_do_io() {
         ("advisories/", &["std::fs"]),
         ("toolchain/", &["std::fs", "std::process", "std::env"]),
         ("enforce/", &["std::fs", "std::process", "std::env", "std::net", "tokio"]),
+        ("record/", &["std::fs", "std::process", "std::env"]),
+        ("shim/", &["std::fs", "std::process", "std::env"]),
         ("cli/", &["std::fs", "std::process", "println!", "std::env"]),
         ("main.rs", &["std::process", "std::env"]),
     ];

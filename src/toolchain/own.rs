@@ -1,0 +1,126 @@
+//! Whether a file is this program under another name: a search for the real tool passes over its own shims.
+//!
+//! In: a path. Out: yes or no. Links are seen through, and so are hard links, copies, and the shims of another version.
+
+use std::path::{Path, PathBuf};
+
+/// The file that marks a directory of shims. What lies beside it is never taken for a real tool.
+pub const MARKER: &str = ".tidewaiter-shims";
+
+/// What this program's own file is known by.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    canonical: Option<PathBuf>,
+    identity: Option<(u64, u64)>,
+    length: Option<u64>,
+}
+
+impl Own {
+    /// The file of the running process. When it cannot be told, only marked directories and the name are left.
+    pub fn detect() -> Self {
+        std::env::current_exe().ok().map(|path| Self::of(&path)).unwrap_or_default()
+    }
+
+    /// The file at a path.
+    pub fn of(path: &Path) -> Self {
+        let metadata = std::fs::metadata(path).ok();
+        Self {
+            canonical: path.canonicalize().ok(),
+            identity: metadata.as_ref().and_then(identity),
+            length: metadata.map(|m| m.len()),
+        }
+    }
+
+    /// The program's file with every link resolved.
+    pub fn path(&self) -> Option<&Path> {
+        self.canonical.as_deref()
+    }
+
+    /// Whether `path` is this program, or lies in a directory of shims.
+    pub fn is(&self, path: &Path) -> bool {
+        path.parent().is_some_and(|dir| dir.join(MARKER).exists()) || self.same(path)
+    }
+
+    /// Whether `path` is this program, wherever it lies.
+    pub fn same(&self, path: &Path) -> bool {
+        let Ok(canonical) = path.canonicalize() else { return false };
+        if self.canonical.as_deref() == Some(&canonical) || canonical.file_stem().is_some_and(|s| s == "tidewaiter") {
+            return true;
+        }
+        let Ok(metadata) = std::fs::metadata(&canonical) else { return false };
+        if self.identity.is_some() && identity(&metadata) == self.identity {
+            return true;
+        }
+        self.length == Some(metadata.len()) && self.canonical.as_deref().is_some_and(|own| same_bytes(own, &canonical))
+    }
+}
+
+/// Device and inode: equal for hard links.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn identity(metadata: &std::fs::Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// Whether two files of the same length hold the same bytes. Different programs differ within the first block.
+fn same_bytes(a: &Path, b: &Path) -> bool {
+    use std::io::Read as _;
+    let (Ok(mut a), Ok(mut b)) = (std::fs::File::open(a), std::fs::File::open(b)) else { return false };
+    let (mut of_a, mut of_b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let Ok(n) = a.read(&mut of_a) else { return false };
+        let (Some(left), Some(right)) = (of_a.get(..n), of_b.get_mut(..n)) else { return false };
+        if b.read_exact(right).is_err() || left != right {
+            return false;
+        }
+        if n == 0 {
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::{MARKER, Own};
+
+    #[test]
+    fn links_hard_links_and_copies_are_this_program_and_others_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("engine"), "the program").unwrap();
+        std::fs::write(at("copy"), "the program").unwrap();
+        std::fs::write(at("other"), "the progrom").unwrap();
+        std::fs::write(at("longer"), "the program, longer").unwrap();
+        std::fs::hard_link(at("engine"), at("hard")).unwrap();
+        std::fs::create_dir(at("version2")).unwrap();
+        std::fs::write(at("version2/tidewaiter"), "another version").unwrap();
+        let own = Own::of(&at("engine"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("engine"), at("soft")).unwrap();
+            std::os::unix::fs::symlink(at("soft"), at("twice")).unwrap();
+            std::os::unix::fs::symlink(at("version2/tidewaiter"), at("newer")).unwrap();
+            std::os::unix::fs::symlink(at("nowhere"), at("dangling")).unwrap();
+            for name in ["soft", "twice", "newer"] {
+                assert!(own.is(&at(name)), "{name}");
+            }
+            assert!(!own.is(&at("dangling")));
+        }
+        for name in ["engine", "hard", "copy"] {
+            assert!(own.is(&at(name)), "{name}");
+        }
+        for name in ["other", "longer", "nothing"] {
+            assert!(!own.is(&at(name)), "{name}");
+        }
+        std::fs::write(at(MARKER), "").unwrap();
+        assert!(own.is(&at("other")), "a directory of shims holds no real tool");
+    }
+}
