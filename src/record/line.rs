@@ -1,0 +1,298 @@
+//! The lines of the log, schema `tidewaiter.record/1` (docs/schema/record-1.json). In: a judgement, an outcome. Out:
+//! plain values with a form of their own on disk: a change of the model does not silently change what was recorded.
+
+use serde::{Deserialize, Serialize};
+
+use super::redact;
+use crate::enforce::Outcome;
+use crate::judge::{Judgement, Subject};
+use crate::model::{Digest, Level, Timestamp};
+
+/// The schema's name.
+pub const SCHEMA: &str = "tidewaiter.record/1";
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// SHA-256 of the line before this one, in hexadecimal; 64 zeros on the very first.
+    pub prev: String,
+    /// When it was written, RFC 3339 in UTC with milliseconds.
+    pub at: String,
+    /// The process that wrote it.
+    pub pid: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A cleared command is about to start.
+    Start {
+        /// What was judged, and how.
+        #[serde(flatten)]
+        judged: Box<Judged>,
+        /// Who cleared it beyond the rules: `prompt`, `approval`; absent when the rules did.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        cleared_by: Option<String>,
+    },
+    /// The tool has ended.
+    End {
+        /// The SHA-256 of its [`Event::Start`] line.
+        run: String,
+        /// How.
+        #[serde(flatten)]
+        ended: Ended,
+    },
+    /// A command was stopped: nothing was started.
+    Stopped {
+        /// What was judged, and how.
+        #[serde(flatten)]
+        judged: Box<Judged>,
+        /// Why it went no further: a lower-case fragment.
+        because: String,
+    },
+    /// A person approved a plan.
+    Approved {
+        /// The plan, `sha256:…`.
+        digest: String,
+        /// Until when.
+        expires_at: String,
+    },
+    /// Someone tried to get past the gate: `gate-tampering`.
+    Tampering {
+        /// What was tried.
+        what: String,
+        /// How it was seen: a lower-case fragment.
+        reason: String,
+    },
+    /// The line before is not whole: its writer was stopped, or the disk was.
+    Gap {
+        /// How many bytes of it there are.
+        bytes: u64,
+    },
+}
+
+impl Event {
+    /// The word in `event`.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::End { .. } => "end",
+            Self::Stopped { .. } => "stopped",
+            Self::Approved { .. } => "approved",
+            Self::Tampering { .. } => "tampering",
+            Self::Gap { .. } => "gap",
+        }
+    }
+
+    /// What was judged, where something was.
+    pub const fn judged(&self) -> Option<&Judged> {
+        match self {
+            Self::Start { judged, .. } | Self::Stopped { judged, .. } => Some(judged),
+            _ => None,
+        }
+    }
+}
+
+/// A judgement, reduced to what has to be known later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// `allow`, `ask`, `deny`.
+    pub verdict: String,
+    /// The command.
+    pub command: Command,
+    /// What it would bring in.
+    pub plan: Plan,
+    /// What stood against it.
+    pub findings: Vec<Finding>,
+    /// The policy's state.
+    pub policy: Policy,
+    /// The advisories' state.
+    pub advisories: Advisories,
+}
+
+/// A command, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as in tidewaiter.verdict/1")]
+pub struct Command {
+    pub argv: Vec<String>,
+    pub cwd: String,
+    pub tool: String,
+    pub verb: String,
+    pub via: String,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// `sha256:…`
+    pub digest: String,
+    /// Whether everything is known.
+    pub complete: bool,
+    /// Every release.
+    pub packages: Vec<Package>,
+    /// The requirements that could not be resolved.
+    pub unresolved: Vec<String>,
+}
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Its package URL.
+    pub purl: String,
+    /// `PyPI`, `npm`, `crates.io`.
+    pub ecosystem: String,
+    /// The name as written.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// `registry`, `git`, `url`, `path`, `workspace`.
+    pub source: String,
+    /// The strongest digest of every artifact: `sha256:…`, `sha512:…`.
+    pub digests: Vec<String>,
+}
+
+/// A finding that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule.
+    pub rule: String,
+    /// `warn`, `ask`, `deny`.
+    pub level: String,
+    /// The release's package URL.
+    pub package: Option<String>,
+    /// The sentence.
+    pub message: String,
+}
+
+/// The policy's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// SHA-256 over every effective value and the place that set it.
+    pub digest: String,
+    /// How many errors its files have.
+    pub errors: usize,
+}
+
+/// The advisories' state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advisories {
+    /// How many.
+    pub records: u64,
+    /// When they were fetched.
+    pub updated_at: Option<String>,
+    /// Older than they should be.
+    pub stale: bool,
+}
+
+/// How a tool ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The exit status that the caller got.
+    pub status: i32,
+    /// `gateway`, `frozen`; absent when the tool did not start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub form: Option<String>,
+    /// What the tool asked for and did not get.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub refused: Vec<String>,
+    /// What the sandbox did.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub contained: Vec<String>,
+    /// What was not enforced.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub uncovered: Vec<String>,
+    /// Why the tool could not be run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+impl From<&Outcome> for Ended {
+    fn from(outcome: &Outcome) -> Self {
+        Self {
+            status: outcome.ended.status(),
+            form: Some(outcome.form.word().to_owned()),
+            refused: outcome.refused.iter().map(crate::enforce::Refused::line).collect(),
+            contained: outcome.contained.clone(),
+            uncovered: outcome.uncovered.clone(),
+            error: None,
+        }
+    }
+}
+
+/// A moment as the log writes it.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+impl Judged {
+    /// What has to be known later of a judgement. `policy` is every effective value as `policy show` prints it.
+    pub fn of(judgement: &Judgement, policy: &str, errors: usize) -> Self {
+        let plan = &judgement.plan;
+        let command = match &judgement.subject {
+            Subject::Command { argv, cwd, tool, verb, via } => Command {
+                argv: redact::argv(argv),
+                cwd: cwd.clone(),
+                tool: (*tool).to_owned(),
+                verb: verb.clone(),
+                via: via.word().to_owned(),
+            },
+            Subject::Audit { files } => Command {
+                argv: files.clone(),
+                cwd: String::new(),
+                tool: "audit".to_owned(),
+                verb: String::new(),
+                via: String::new(),
+            },
+        };
+        let package = |p: &crate::model::Package| Package {
+            purl: p.id.purl(),
+            ecosystem: p.id.name.ecosystem().osv().to_owned(),
+            name: p.id.name.written().to_owned(),
+            version: p.id.version.to_string(),
+            source: p.source.kind().to_owned(),
+            digests: p.artifacts.iter().filter_map(|a| a.digests.first()).map(ToString::to_string).collect(),
+        };
+        let shown = judgement.findings.iter().filter(|f| f.level >= Level::Warn);
+        Self {
+            verdict: judgement.verdict.word().to_owned(),
+            command,
+            plan: Plan {
+                digest: plan.digest().to_string(),
+                complete: plan.complete(),
+                packages: plan.packages.iter().map(package).collect(),
+                unresolved: plan.unresolved.iter().map(|u| redact::text(&u.requirement)).collect(),
+            },
+            findings: shown
+                .map(|f| Finding {
+                    rule: f.rule.to_owned(),
+                    level: f.level.word().to_owned(),
+                    package: f.package.as_ref().map(crate::model::PackageId::purl),
+                    message: redact::text(&f.message),
+                })
+                .collect(),
+            policy: Policy { digest: Digest::sha256_of(policy.as_bytes()).to_string(), errors },
+            advisories: Advisories {
+                records: judgement.coverage.records,
+                updated_at: judgement.coverage.updated_at.map(moment),
+                stale: judgement.coverage.stale,
+            },
+        }
+    }
+
+    /// What a person has to answer for: each rule that asks with the release that it asks about. An approval covers
+    /// these and no others, so that it cannot be used for the same packages under another flag.
+    pub fn asks(&self) -> Vec<String> {
+        let asking = self.findings.iter().filter(|f| matches!(f.level.as_str(), "ask" | "hold" | "deny"));
+        let mut asks: Vec<String> =
+            asking.map(|f| format!("{} {}", f.rule, f.package.as_deref().unwrap_or("-"))).collect();
+        asks.sort();
+        asks.dedup();
+        asks
+    }
+}
