@@ -57,5 +57,11 @@ pub mod enforce;
 /// Human and JSON, each format its own structs.
 pub mod report;
 
+/// What was done, in an append-only chain of lines; approvals.
+pub mod record;
+
+/// PATH shims: links named like the tools, where the real ones are, what stands in front.
+pub mod shim;
+
 /// One thin file a subcommand.
 pub mod cli;

@@ -3,12 +3,17 @@
 //! Nothing is decided here. A subcommand reads its options, builds what the library needs, and prints what it says.
 
 mod advisories;
+mod approve;
 mod audit;
 mod check;
 mod guard;
+mod log;
 mod policy;
 pub mod process;
+mod recheck;
+mod run;
 mod session;
+mod shim;
 mod world;
 
 use std::process::ExitCode;
@@ -26,10 +31,23 @@ struct Cli {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status of check and audit: 0 allow, 10 ask, 20 deny, 2 usage error, 1 internal error.";
+Exit status of check and audit: 0 allow, 10 ask, 20 deny, 2 usage error, 1 internal error.
+run and the shims: the tool's own status when it ran, else one of these.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Judge a command; if it is cleared, run the real tool on exactly what was cleared
+    #[command(after_help = "\
+The report goes to stderr: stdout belongs to the tool. A command that installs
+nothing is the real tool at once.
+
+Exit status: the tool's own when it ran (128 + n for a signal); 10 when a person has
+to decide and none is there, 20 when it is denied, 1 internal error.
+
+Examples:
+  tidewaiter run -- pip install -r requirements.txt
+  tidewaiter run -- npm ci")]
+    Run(run::Arguments),
     /// Judge a command: nothing is installed, built or executed
     #[command(after_help = "\
 Examples:
@@ -48,6 +66,21 @@ Examples:
   tidewaiter audit services/api Cargo.lock
   tidewaiter audit --format json > verdict.json")]
     Audit(audit::Arguments),
+    /// Links on PATH that judge every install: install, uninstall, status, env
+    Shim(shim::Arguments),
+    /// Approve a plan that was asked about: exactly it, once, within an hour
+    #[command(after_help = "\
+Only on a terminal, and only by a person: an agent's attempt is refused and recorded.
+What was denied cannot be approved; malware only by a dated exception in the policy.")]
+    Approve(approve::Arguments),
+    /// What was judged, run, stopped and approved: list, show, verify, export
+    Log(log::Arguments),
+    /// Hold everything that was installed through the gate against today's advisories
+    #[command(after_help = "\
+Exit status: 20 when something bad came in, 10 when the log or the advisories cannot be
+read, 0 otherwise. It reads the log and the advisories that are here: run
+`tidewaiter advisories update` first.")]
+    Recheck(recheck::Arguments),
     /// The local advisory index: update, import, status, show
     Advisories(advisories::Arguments),
     /// The layered policy: init, show, check, explain
@@ -127,8 +160,13 @@ fn status(verdict: Verdict) -> ExitCode {
     ExitCode::from(verdict.exit_status())
 }
 
-/// Runs the command line of this process.
+/// Runs the command line of this process, or the tool whose name it was started under.
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let argv0 = words.next().unwrap_or_default();
+    if let Some(tool) = crate::shim::tool(&argv0) {
+        return run::shim(&tool, words.collect());
+    }
     // Before anything else of this program: it is about to become another one.
     if let Some(ended) = crate::enforce::sandbox::run_contained(std::env::args_os()) {
         return ended;
@@ -141,12 +179,21 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let done = guard::guarded(|| match cli.command {
+    report(guard::guarded(|| match cli.command {
+        Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Advisories(arguments) => advisories::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
-    });
+        Command::Shim(arguments) => shim::run(&arguments),
+        Command::Approve(arguments) => approve::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
+        Command::Recheck(arguments) => recheck::run(&arguments),
+    }))
+}
+
+/// A failure in words, and its exit status.
+fn report(done: Result<ExitCode, Failure>) -> ExitCode {
     done.unwrap_or_else(|failure| match failure {
         Failure::Usage(message) => {
             complain(&format!("tidewaiter: {message}"));

@@ -14,6 +14,13 @@ use crate::policy::{self, Loaded};
 use crate::report;
 use crate::rules;
 
+/// A judgement with what it was made by, for those who act on it.
+pub(super) struct Deliberation {
+    pub judgement: Judgement,
+    pub loaded: Loaded,
+    pub world: RealWorld,
+}
+
 /// One run of the program.
 pub(super) struct Session {
     pub environment: Environment,
@@ -70,6 +77,18 @@ impl Session {
         options: &Judging,
         judge: impl FnOnce(&Judge<'_>) -> Judgement,
     ) -> Result<ExitCode, Failure> {
+        let judgement = self.deliberate(options, judge)?.judgement;
+        let out = std::io::stdout();
+        print(&self.render(options, &judgement, out.is_terminal()))?;
+        Ok(status(judgement.verdict))
+    }
+
+    /// Judges, and prints nothing.
+    pub fn deliberate(
+        &mut self,
+        options: &Judging,
+        judge: impl FnOnce(&Judge<'_>) -> Judgement,
+    ) -> Result<Deliberation, Failure> {
         let started = std::time::Instant::now();
         if let Some(as_of) = options.as_of {
             self.environment.now = as_of;
@@ -89,12 +108,12 @@ impl Session {
         let mut judgement = judge(&judge_with);
         drop(patience);
         judgement.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.show(options, &judgement)?;
-        Ok(status(judgement.verdict))
+        Ok(Deliberation { judgement, loaded, world })
     }
 
-    fn show(&self, options: &Judging, judgement: &Judgement) -> Result<(), Failure> {
-        print(&match options.format {
+    /// A judgement in the form that was asked for; `terminal`: it goes to one.
+    pub fn render(&self, options: &Judging, judgement: &Judgement, terminal: bool) -> String {
+        match options.format {
             Format::Json => report::json::render(judgement),
             Format::Sarif => report::sarif::render(judgement, &self.environment),
             Format::Github => report::github::render(judgement, &self.environment, options.verbose),
@@ -103,12 +122,12 @@ impl Session {
             Format::Human => report::human::render(
                 judgement,
                 report::human::Style {
-                    colour: process::colour(&self.environment, std::io::stdout().is_terminal()),
+                    colour: process::colour(&self.environment, terminal),
                     width: process::width(&self.environment),
                     verbose: options.verbose,
                 },
             ),
-        })
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::process::{Child, Command, ExitStatus};
 
 use super::{Ended, EnforceError, Job, Step};
+use crate::toolchain::reentry;
 
 /// Runs a step to its end.
 pub fn run(step: &Step, job: &Job<'_>) -> Result<Ended, EnforceError> {
@@ -35,6 +36,8 @@ pub fn variables(step: &Step, job: &Job<'_>) -> BTreeMap<OsString, OsString> {
             _ => out.insert(OsString::from(name), OsString::from(value)),
         };
     }
+    // What the tool starts in turn is judged with the variables as they were.
+    out.extend(reentry::marks(&job.environment.variables, step.changes.keys().map(String::as_str)));
     for (name, change) in &step.changes {
         let name: &OsStr = name.as_ref();
         match change {

@@ -1,0 +1,470 @@
+//! `run -- CMD…` and the shims: a command is judged, and if it is cleared, the real tool runs on exactly what was
+//! cleared.
+//!
+//! A command that installs nothing becomes the real tool at once (`exec`), before a policy, an index or the network is
+//! touched. Text of this program goes to stderr: stdout belongs to the tool.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::session::{Deliberation, Session};
+use super::{Failure, Format, Judging, complain, guard};
+use crate::enforce::sandbox::{self, Confined};
+use crate::enforce::{self, Job};
+use crate::invocation::{self, Effect, Invocation};
+use crate::judge::{Judgement, Via};
+use crate::model::{Level, Timestamp, Verdict, printable, shell_line};
+use crate::policy;
+use crate::record::approval::Approvals;
+use crate::record::line::{Ended, Judged};
+use crate::record::{Event, Log, agent};
+use crate::rules;
+use crate::shim::links::{self, Links};
+use crate::shim::locate::Search;
+use crate::shim::{self, exec};
+use crate::toolchain::reentry;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    judging: Judging,
+    /// The command and its arguments, after `--`
+    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    command: Vec<OsString>,
+}
+
+/// A command that someone gave.
+struct Call {
+    /// The words, the program first.
+    words: Vec<OsString>,
+    via: Via,
+    judging: Judging,
+    search: Search,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let call = Call {
+        words: arguments.command.clone(),
+        via: Via::Argv,
+        judging: arguments.judging.clone(),
+        search: Search::of_process(),
+    };
+    call.go()
+}
+
+/// This process was started under a tool's name.
+pub(super) fn shim(tool: &str, arguments: Vec<OsString>) -> ExitCode {
+    let judging = Judging { format: Format::Human, policy: None, offline: false, as_of: None, verbose: false };
+    let mut words = vec![OsString::from(tool)];
+    words.extend(arguments);
+    let call = Call { words, via: Via::Shim, judging, search: Search::of_process() };
+    super::report(guard::guarded(|| call.go()))
+}
+
+/// How a cleared command can be run so that nothing but its plan comes in.
+enum Way<'i> {
+    /// Its tool is the command's own program.
+    Direct(&'i Invocation),
+    /// Its tools are started by the command's program, which finds them on PATH: there our links stand first, and
+    /// each is judged and held to its plan by itself.
+    Through(Vec<String>),
+    /// Neither. For people: lower-case fragments.
+    Uncovered(Vec<String>),
+}
+
+impl Call {
+    fn go(&self) -> Result<ExitCode, Failure> {
+        let text: Vec<String> = self.words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+        let mark = std::env::var_os(reentry::STARTED);
+        let mut session = Session::anywhere();
+        reentry::restore(&mut session.environment.variables);
+        let aliases = super::world::cargo_aliases(&session);
+        let invocations = invocation::parse_with_aliases(&text, &session.environment, &aliases);
+        drop(aliases);
+        if !self.installs(&text, &invocations) || reentry::is_started_by_gate(mark.as_deref(), &self.search.own) {
+            return Ok(self.step_aside(None));
+        }
+        session.placed()?;
+        let deliberation = session.deliberate(&self.judging, |judge| judge.command(&text, &invocations, self.via))?;
+        Decision { call: self, session: &session, invocations: &invocations, deliberation }.act()
+    }
+
+    /// Whether there is anything to judge. What is given to an interpreter's shim as code is not read: builds do that
+    /// all the time, and hardly ever to install something.
+    fn installs(&self, text: &[String], invocations: &[Invocation]) -> bool {
+        let interpreter = self.via == Via::Shim && text.first().is_some_and(|name| shim::is_python(name));
+        let code = interpreter && invocation::python_reads_code(text.get(1..).unwrap_or_default());
+        !code && invocations.iter().any(installing)
+    }
+
+    fn program(&self) -> &OsStr {
+        self.words.first().map_or(OsStr::new(""), OsString::as_os_str)
+    }
+
+    /// Becomes the real program; comes back only when that cannot be.
+    fn step_aside(&self, path: Option<&OsStr>) -> ExitCode {
+        let name = self.program();
+        let shown = printable(&name.to_string_lossy(), 300);
+        let Some(program) = self.search.locate(name) else {
+            complain(&format!("tidewaiter: {shown}: command not found (beside this program's own links)"));
+            return ExitCode::from(127);
+        };
+        let error = exec::exec(&self.search, &program, name, self.words.get(1..).unwrap_or_default(), path);
+        complain(&format!("tidewaiter: cannot run {}: {error}", printable(&program.display().to_string(), 300)));
+        ExitCode::from(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
+    }
+
+    fn way<'i>(&self, invocations: &'i [Invocation], text: &[String]) -> Way<'i> {
+        let mut reasons = Vec::new();
+        if self.words.iter().any(|w| w.to_str().is_none()) {
+            reasons.push("a word is not Unicode, so it was not judged as it stands".to_owned());
+        }
+        let mut all = invocations.iter().filter(|i| installing(i));
+        if let Some(first) = all.next()
+            && first.wrappers.is_empty()
+            && text.first() == Some(&first.program)
+            && reasons.is_empty()
+        {
+            return Way::Direct(first);
+        }
+        let mut tools = Vec::new();
+        for invocation in invocations.iter().filter(|i| installing(i)) {
+            match beyond_path(invocation) {
+                Some(reason) => reasons.push(reason),
+                None => tools.push(invocation.program.clone()),
+            }
+        }
+        reasons.sort();
+        reasons.dedup();
+        if reasons.is_empty() { Way::Through(tools) } else { Way::Uncovered(reasons) }
+    }
+}
+
+fn installing(invocation: &Invocation) -> bool {
+    invocation.effect != Effect::Nothing || !invocation.opaque.is_empty()
+}
+
+/// Programs that run a command with the PATH they were given.
+const KEEP_PATH: &[&str] = &[
+    "env",
+    "nice",
+    "ionice",
+    "chrt",
+    "taskset",
+    "time",
+    "gtime",
+    "timeout",
+    "gtimeout",
+    "nohup",
+    "setsid",
+    "stdbuf",
+    "unbuffer",
+    "command",
+    "exec",
+    "builtin",
+    "caffeinate",
+    "chronic",
+    "flock",
+    "xargs",
+    "gxargs",
+    "cross-env",
+    "cross-env-shell",
+    "eval",
+    "sh",
+    "bash",
+    "dash",
+    "ksh",
+    "zsh",
+    "sh -c",
+    "bash -c",
+    "dash -c",
+    "ksh -c",
+    "zsh -c",
+    "fish -c",
+    "busybox",
+    "find",
+    "parallel",
+    "strace",
+    "script",
+    "watch",
+];
+
+/// Why a tool within a command is not found through PATH, if it is not.
+fn beyond_path(invocation: &Invocation) -> Option<String> {
+    let program = printable(&invocation.program, 100);
+    if let Some(wrapper) = invocation.wrappers.iter().find(|w| !KEEP_PATH.contains(&w.as_str())) {
+        let wrapper = printable(wrapper, 100);
+        return Some(format!("`{wrapper}` may run another `{program}` than the one on this PATH"));
+    }
+    if invocation.program.contains(['/', '\\']) {
+        return Some(format!("`{program}` is named by its path, inside another command"));
+    }
+    let touches_path =
+        invocation.assignments.iter().any(|(n, _)| n == "PATH") || invocation.removed.contains(&"PATH".to_owned());
+    if invocation.cleared || touches_path {
+        return Some(format!("the command gives `{program}` another PATH"));
+    }
+    if !shim::is_name(&invocation.program) {
+        return Some(format!("there is no link for `{program}`"));
+    }
+    None
+}
+
+/// A judgement on its way to an exit status.
+struct Decision<'a> {
+    call: &'a Call,
+    session: &'a Session,
+    invocations: &'a [Invocation],
+    deliberation: Deliberation,
+}
+
+impl Decision<'_> {
+    fn judgement(&self) -> &Judgement {
+        &self.deliberation.judgement
+    }
+
+    fn act(&self) -> Result<ExitCode, Failure> {
+        let text: Vec<String> = self.call.words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+        let way = self.call.way(self.invocations, &text);
+        let mut judged = self.judged();
+        let mut uncovered = if let Way::Uncovered(reasons) = &way { reasons.clone() } else { Vec::new() };
+        // A machine that cannot confine what runs is the policy's to judge.
+        let objection = match &way {
+            Way::Direct(_) => sandbox::objection(&self.deliberation.loaded.policy.sandbox),
+            _ => None,
+        };
+        let mut at_least = if uncovered.is_empty() { Verdict::Allow } else { Verdict::Ask };
+        if let Some((verdict, reason)) = objection {
+            at_least = at_least.max(verdict);
+            uncovered.push(reason);
+        }
+        judged.findings.extend(uncovered.iter().map(|reason| crate::record::line::Finding {
+            rule: "uncovered".to_owned(),
+            level: Level::Ask.word().to_owned(),
+            package: None,
+            message: reason.clone(),
+        }));
+        let verdict = self.judgement().verdict.max(at_least);
+        verdict.word().clone_into(&mut judged.verdict);
+        self.say(verdict, &uncovered);
+        match verdict {
+            Verdict::Deny => {
+                self.stop(judged, "denied")?;
+                Ok(ExitCode::from(Verdict::Deny.exit_status()))
+            }
+            Verdict::Allow => self.go_on(&way, judged, None),
+            Verdict::Ask => self.ask(&way, judged),
+        }
+    }
+
+    /// The report on stderr, or one line where nothing stands against the command.
+    fn say(&self, verdict: Verdict, uncovered: &[String]) {
+        let judgement = self.judgement();
+        let options = &self.call.judging;
+        let terminal = std::io::stderr().is_terminal();
+        let warns = judgement.findings.iter().filter(|f| f.level >= Level::Warn).count();
+        if verdict != Verdict::Allow || options.verbose || options.format != Format::Human {
+            let text = self.session.render(options, judgement, terminal);
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        } else if terminal || warns > 0 {
+            let n = judgement.plan.packages.len();
+            let digest = judgement.plan.digest().hex();
+            let digest = short(&digest);
+            let what = judgement.command_text().unwrap_or_default();
+            let mut line = format!("tidewaiter: cleared `{}`: {n} packages, plan {digest}", printable(&what, 120));
+            if warns > 0 {
+                line.push_str(&format!(", {warns} warnings (`tidewaiter check` shows them)"));
+            }
+            complain(&line);
+        }
+        for reason in uncovered {
+            complain(&format!("{}: what was judged cannot be enforced here: {reason}", verdict.word()));
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        let loaded = &self.deliberation.loaded;
+        let shown: Vec<String> =
+            policy::show(&loaded.policy, &rules::infos()).iter().map(ToString::to_string).collect();
+        Judged::of(self.judgement(), &shown.join("\n"), loaded.errors.len())
+    }
+
+    fn log(&self) -> Log {
+        Log::new(&self.session.directories.data)
+    }
+
+    /// Nothing starts that is not recorded first.
+    fn record(&self, event: Event) -> Result<String, Failure> {
+        let recorded = self.log().append(event, Timestamp::now());
+        recorded.map_err(|e| Failure::Internal(anyhow::anyhow!("cannot write the record ({e}); nothing was run")))
+    }
+
+    fn stop(&self, judged: Judged, because: &str) -> Result<(), Failure> {
+        self.record(Event::Stopped { judged: Box::new(judged), because: because.to_owned() }).map(drop)
+    }
+
+    fn ask(&self, way: &Way<'_>, judged: Judged) -> Result<ExitCode, Failure> {
+        let stopped = ExitCode::from(Verdict::Ask.exit_status());
+        // A tool behind a wrapper is judged again where it starts: there the question is put and the approval spent.
+        let through = matches!(way, Way::Through(_));
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if terminal && agent::host(&self.session.environment.variables).is_none() {
+            if through {
+                return self.go_on(way, judged, None);
+            }
+            if !confirmed("Run it?") {
+                self.stop(judged, "not confirmed on the terminal")?;
+                return Ok(stopped);
+            }
+            return self.go_on(way, judged, Some("prompt"));
+        }
+        let digest = judged.plan.digest.clone();
+        let approvals = Approvals::new(&self.session.directories.data);
+        let (asks, now) = (judged.asks(), Timestamp::now());
+        let approved =
+            if through { approvals.covers(&digest, &asks, now) } else { approvals.spend(&digest, &asks, now) };
+        if approved {
+            return self.go_on(way, judged, (!through).then_some("approval"));
+        }
+        self.stop(judged, "no person to ask, and no approval")?;
+        let digest = short(digest.strip_prefix("sha256:").unwrap_or(&digest));
+        complain(&format!(
+            "tidewaiter: stopped; nothing was run. A person can approve exactly this plan, once, on a terminal of their own:\n  tidewaiter approve {digest}"
+        ));
+        Ok(stopped)
+    }
+
+    /// Cleared.
+    fn go_on(&self, way: &Way<'_>, judged: Judged, cleared_by: Option<&str>) -> Result<ExitCode, Failure> {
+        let cleared_by = cleared_by.map(str::to_owned);
+        match way {
+            Way::Through(tools) => self.through(tools),
+            Way::Uncovered(_) => {
+                self.record(Event::Start { judged: Box::new(judged), cleared_by })?;
+                complain("tidewaiter: running it as it is, as a person decided: nothing holds it to what was judged");
+                Ok(self.call.step_aside(None))
+            }
+            Way::Direct(invocation) => {
+                let name = self.call.program();
+                let Some(program) = self.call.search.locate(name) else {
+                    complain(&format!("tidewaiter: {}: command not found", printable(&name.to_string_lossy(), 300)));
+                    return Ok(ExitCode::from(127));
+                };
+                self.direct(invocation, &program, judged, cleared_by)
+            }
+        }
+    }
+
+    /// The command's program with our links first on its PATH.
+    fn through(&self, tools: &[String]) -> Result<ExitCode, Failure> {
+        let links = Links { directory: self.session.directories.cache.join("links") };
+        let own = &self.call.search.own;
+        let engine = links::engine(&self.call.search)
+            .ok_or_else(|| Failure::Internal(anyhow::anyhow!("cannot tell where this program is; nothing was run")))?;
+        let mut names = links.names();
+        names.extend(tools.iter().cloned());
+        names.sort();
+        names.dedup();
+        let failed = |e| Failure::Internal(anyhow::anyhow!("{}: {e}; nothing was run", links.directory.display()));
+        links.install(&engine, &names, own).map_err(failed)?;
+        if let Some(name) = tools.iter().find(|t| links.state(t, own) != links::Link::Right) {
+            return Err(Failure::Internal(anyhow::anyhow!(
+                "{} is not our link; nothing was run",
+                links.path(name).display()
+            )));
+        }
+        let path = self.call.search.path.clone().unwrap_or_default();
+        let all = std::iter::once(links.directory.clone()).chain(std::env::split_paths(&path));
+        let path =
+            std::env::join_paths(all).map_err(|e| Failure::Internal(anyhow::anyhow!("PATH: {e}; nothing was run")))?;
+        Ok(self.call.step_aside(Some(&path)))
+    }
+
+    fn direct(
+        &self,
+        invocation: &Invocation,
+        program: &std::path::Path,
+        judged: Judged,
+        cleared_by: Option<String>,
+    ) -> Result<ExitCode, Failure> {
+        let environment = &self.session.environment;
+        let mut there = environment.clone();
+        if let Some(directory) = &invocation.directory {
+            there.cwd = environment.absolute(std::path::Path::new(directory));
+        }
+        let upstream = self.deliberation.world.upstream(invocation, &there).ok_or_else(|| {
+            Failure::Internal(anyhow::anyhow!(
+                "its registries cannot be used, so it cannot be enforced; nothing was run"
+            ))
+        })?;
+        let confined = Confined::default();
+        let job = Job {
+            judgement: self.judgement(),
+            invocation,
+            program,
+            arguments: self.call.words.get(1..).unwrap_or_default(),
+            environment,
+            files: &*self.session.disk,
+            upstream: &upstream,
+            policy: &self.deliberation.loaded.policy,
+            cache: &self.session.directories.cache,
+            sandbox: &confined,
+        };
+        let run = self.record(Event::Start { judged: Box::new(judged), cleared_by })?;
+        let outcome = enforce::run(&job);
+        let (ended, status) = match &outcome {
+            Ok(outcome) => (Ended::from(outcome), outcome.ended.status()),
+            Err(error) => (Ended { status: 1, error: Some(error.to_string()), ..Ended::default() }, 1),
+        };
+        if let Err(error) = self.log().append(Event::End { run, ended }, Timestamp::now()) {
+            // The tool has run: its status is the caller's, and the line that is missing is seen by `log list`.
+            complain(&format!("tidewaiter: cannot write the record of the end: {error}"));
+        }
+        match outcome {
+            Ok(outcome) => {
+                self.report_outcome(&outcome);
+                Ok(ExitCode::from(u8::try_from(status & 0xff).unwrap_or(1)))
+            }
+            Err(error) => Err(Failure::Internal(anyhow::Error::new(error).context("it was cleared, and was not run"))),
+        }
+    }
+
+    fn report_outcome(&self, outcome: &enforce::Outcome) {
+        for refused in &outcome.refused {
+            complain(&refused.line());
+        }
+        for sentence in &outcome.uncovered {
+            complain(&format!("tidewaiter: not enforced: {}", printable(sentence, 600)));
+        }
+        if self.call.judging.verbose {
+            complain(&format!("tidewaiter: enforced by the {}", outcome.form.word()));
+            for sentence in &outcome.contained {
+                complain(&format!("tidewaiter: {}", printable(sentence, 600)));
+            }
+        }
+    }
+}
+
+/// The first twelve characters of a digest: enough to name one, and to paste.
+pub(super) fn short(hex: &str) -> &str {
+    hex.get(..12).unwrap_or(hex)
+}
+
+/// Asks on the terminal; anything but yes is no.
+pub(super) fn confirmed(question: &str) -> bool {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{question} [y/N] ");
+    let _ = err.flush();
+    let mut answer = String::new();
+    use std::io::{BufRead as _, Read as _};
+    let read = std::io::stdin().lock().take(1024).read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// A command as a line for people.
+pub(super) fn shown(argv: &[String]) -> String {
+    printable(&shell_line(argv), 300)
+}

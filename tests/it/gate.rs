@@ -1,0 +1,261 @@
+//! `run`, `approve`, `log` and `recheck`: a command from its judgement to its record, without any real tool.
+
+#![cfg(unix)]
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::cli::Ran;
+use crate::shims::{Shimmed, program, real_python};
+use crate::support::loopback::Loopback;
+use crate::support::tools::{pip_conf, serve};
+
+/// Words that lead nowhere: the judgement asks, without any network.
+const ASKS: &[&str] = &["install", "--index-url", "http://127.0.0.1:9/simple", "tw-nobody"];
+
+fn lines(shimmed: &Shimmed) -> Vec<Value> {
+    let ran = shimmed.run("tidewaiter", &["log", "list", "--format", "json"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/record-1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let lines: Vec<Value> = ran.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    for line in &lines {
+        let errors: Vec<String> = validator.iter_errors(line).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "not by the schema: {errors:#?}\n{line:#}");
+    }
+    lines
+}
+
+fn events(shimmed: &Shimmed) -> Vec<String> {
+    lines(shimmed).iter().map(|l| l["event"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What a person would see and type: the command on a terminal of its own, with `answer` typed at the question.
+fn on_a_terminal(shimmed: &Shimmed, word: &str, arguments: &[&str], answer: &str) -> Option<Ran> {
+    const TERMINAL: &str = "
+import os, pty, sys, select, time
+answer, program = sys.argv[1], sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(program[0], program)
+seen, typed, end = b'', False, time.time() + 60
+while time.time() < end:
+    if select.select([fd], [], [], 0.1)[0]:
+        try: data = os.read(fd, 65536)
+        except OSError: break
+        if not data: break
+        seen += data
+    if b'[y/N]' in seen and not typed:
+        typed = True
+        os.write(fd, answer.encode() + b'\\n')
+_, status = os.waitpid(pid, 0)
+sys.stdout.write(seen.decode(errors='replace'))
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+    let python = real_python()?;
+    let inner = shimmed.command(word, arguments);
+    let mut command = Command::new(python);
+    command.args(["-c", TERMINAL, answer]).arg(inner.get_program()).args(arguments);
+    command.current_dir(shimmed.sandbox.work()).env_clear().envs(inner.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let ran = Ran::of(command.output().unwrap(), shimmed.sandbox.dir.path());
+    if ran.stdout.contains("the process ") && ran.stdout.contains("above it") {
+        eprintln!("skipped: this test runs below an agent");
+        return None;
+    }
+    Some(ran)
+}
+
+fn digest(ran: &Ran) -> String {
+    let line = ran.stderr.lines().find_map(|l| l.trim().strip_prefix("tidewaiter approve "));
+    line.unwrap_or_else(|| panic!("no digest: {ran:?}")).to_owned()
+}
+
+#[test]
+fn what_is_denied_or_asked_stops_and_is_recorded() {
+    let server = Loopback::start();
+    serve(&server);
+    let shimmed = Shimmed::new(&["pip"]);
+    pip_conf(&shimmed.sandbox, &server);
+    let denied = shimmed.run("pip", &["install", "tw-no-such-name"]);
+    assert_eq!(denied.status, 20, "{denied:?}");
+    assert!(denied.stdout.is_empty() && denied.stderr.starts_with("DENY"), "{denied:?}");
+    let asked = shimmed.run("tidewaiter", &["run", "--", "pip", "install", "tw-new"]);
+    assert_eq!(asked.status, 10, "{asked:?}");
+    assert!(asked.stdout.is_empty() && asked.stderr.starts_with("ASK"), "{asked:?}");
+    assert_eq!(events(&shimmed), ["stopped", "stopped"]);
+    let lines = lines(&shimmed);
+    assert_eq!(lines[0]["command"]["via"], "shim");
+    assert_eq!(lines[1]["plan"]["packages"][0]["purl"], "pkg:pypi/tw-new@1.0.0");
+    assert!(lines[1]["plan"]["packages"][0]["digests"][0].as_str().unwrap().starts_with("sha256:"));
+    assert!(lines[1]["plan"]["digest"].as_str().unwrap().starts_with(&format!("sha256:{}", digest(&asked))));
+}
+
+#[test]
+fn an_install_whose_record_cannot_be_written_does_not_start() {
+    let shimmed = Shimmed::new(&["pip"]);
+    shimmed.sandbox.write("../home/.local/share/tidewaiter/log", "a file where the directory would be");
+    let ran = shimmed.run("pip", ASKS);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.contains("cannot write the record") && !ran.stdout.contains("real pip"), "{ran:?}");
+    assert_eq!(shimmed.run("pip", &["list"]).status, 7, "what installs nothing passes");
+}
+
+#[test]
+fn an_approval_is_a_persons_and_counts_once() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let plan = digest(&shimmed.run("pip", ASKS));
+    // Not on a terminal, and not by an agent that opened one.
+    let refused = shimmed.run("tidewaiter", &["approve", &plan]);
+    assert!(refused.status == 20 && refused.stderr.contains("gate-tampering"), "{refused:?}");
+    assert_eq!(events(&shimmed), ["stopped", "tampering"]);
+    let Some(no) = on_a_terminal(&shimmed, "tidewaiter", &["approve", &plan], "n") else { return };
+    assert_eq!(no.status, 10, "{no:?}");
+    assert_eq!(shimmed.run("pip", ASKS).status, 10);
+    let yes = on_a_terminal(&shimmed, "tidewaiter", &["approve", &plan], "y").unwrap();
+    assert!(yes.status == 0 && yes.stdout.contains("approved once, until"), "{yes:?}");
+    assert!(yes.stdout.contains("tw-nobody"), "the plan is shown before the question: {yes:?}");
+    // The same plan by other means is another question.
+    let other = shimmed.run("pip", &[ASKS, &["--trusted-host", "127.0.0.1", "--break-system-packages"]].concat());
+    assert_eq!(other.status, 10, "{other:?}");
+    let ran = shimmed.run("pip", ASKS);
+    assert_ne!(ran.status, 10, "{ran:?}");
+    let start = lines(&shimmed).into_iter().find(|l| l["event"] == "start").unwrap();
+    assert_eq!(start["cleared_by"], "approval");
+    assert_eq!(shimmed.run("pip", ASKS).status, 10, "it is spent");
+}
+
+#[test]
+fn an_agent_s_terminal_is_no_person_s() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let plan = digest(&shimmed.run("pip", ASKS));
+    let mut inner = shimmed.command("tidewaiter", &["approve", &plan]);
+    inner.env("CLAUDECODE", "1").stdin(Stdio::null());
+    let ran = Ran::of(inner.output().unwrap(), shimmed.sandbox.dir.path());
+    assert!(ran.status == 20 && ran.stderr.contains("CLAUDECODE"), "{ran:?}");
+}
+
+#[test]
+fn what_is_denied_cannot_be_approved() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let words = ["install", "--index-url", "http://127.0.0.1:9/simple", "litellm==1.82.8"];
+    let ran = shimmed.run("pip", &words);
+    assert_eq!(ran.status, 20, "{ran:?}");
+    let digest = lines(&shimmed)[0]["plan"]["digest"].as_str().unwrap().to_owned();
+    let Some(ran) = on_a_terminal(&shimmed, "tidewaiter", &["approve", &digest], "y") else { return };
+    assert!(ran.status == 20 && ran.stdout.contains("cannot be approved"), "{ran:?}");
+    let asked = on_a_terminal(&shimmed, "pip", &words, "y").unwrap();
+    assert!(asked.status == 20 && !asked.stdout.contains("[y/N]"), "{asked:?}");
+}
+
+#[test]
+fn on_a_terminal_the_question_is_put_and_no_is_no() {
+    let shimmed = Shimmed::new(&["pip"]);
+    for answer in ["n", "", "yeah"] {
+        let Some(ran) = on_a_terminal(&shimmed, "pip", ASKS, answer) else { return };
+        assert!(ran.status == 10 && ran.stdout.contains("[y/N]"), "{answer}: {ran:?}");
+        assert!(!ran.stdout.contains("real pip"), "{ran:?}");
+    }
+    assert_eq!(events(&shimmed), ["stopped", "stopped", "stopped"]);
+}
+
+#[test]
+fn wrappers_start_their_tools_through_the_links_or_ask() {
+    let shimmed = Shimmed::new(&["pip", "sudo"]);
+    program(&shimmed.at("tools/sudo"), "#!/bin/sh\nexec \"$@\"\n");
+    // The inner tool's own link stops it: two questions would be one too many, so the outer one is not recorded alone.
+    for (words, says) in [
+        (&["sudo", "pip"][..], "`sudo` may run another `pip`"),
+        (&["env", "-i", "pip"], "another PATH"),
+        (&["env", "./pip"], "named by its path"),
+    ] {
+        let ran = shimmed.run("tidewaiter", &[&["run", "--"], words, ASKS].concat());
+        assert_eq!(ran.status, 10, "{words:?}: {ran:?}");
+        assert!(ran.stderr.contains(says), "{words:?}: {ran:?}");
+        assert!(!ran.stdout.contains("real pip"), "{ran:?}");
+    }
+    let nothing = shimmed.run("tidewaiter", &["run", "--", "sudo", "pip", "list"]);
+    assert_eq!((nothing.status, nothing.stdout.as_str()), (7, "real pip: list\n"), "{nothing:?}");
+}
+
+#[test]
+fn secrets_and_hostile_text_stay_out_of_the_log() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let hostile = "x\u{1b}[31m::error::y\n\u{202e}";
+    shimmed.run("pip", &["install", "--index-url", "http://me:hunter2@127.0.0.1:9/simple", "tw-nobody", hostile]);
+    let raw = shimmed.run("tidewaiter", &["log", "export"]).stdout;
+    assert!(!raw.contains("hunter2") && raw.contains("****@127.0.0.1"), "{raw}");
+    assert!(!raw.contains('\u{1b}'), "{raw:?}");
+    let id = shimmed.run("tidewaiter", &["log", "list"]).stdout.get(..12).unwrap().to_owned();
+    for words in [&["log", "list"][..], &["log", "show", &id], &["log", "show", &id, "--format", "json"]] {
+        let said = shimmed.run("tidewaiter", words);
+        assert_eq!(said.status, 0, "{said:?}");
+        assert!(!said.stdout.contains(['\u{1b}']), "{said:?}");
+        assert!(words.contains(&"json") || !said.stdout.contains('\u{202e}'), "{said:?}");
+    }
+}
+
+#[test]
+fn eight_processes_write_one_chain() {
+    let shimmed = Shimmed::new(&["pip"]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let mut command = shimmed.command("tidewaiter", &["approve", "0123456789ab"]);
+                    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                    assert_eq!(command.status().unwrap().code(), Some(20));
+                }
+            });
+        }
+    });
+    let ran = shimmed.run("tidewaiter", &["log", "verify"]);
+    assert!(ran.status == 0 && ran.stdout.starts_with("the chain holds: 400 lines"), "{ran:?}");
+    let file = shimmed.at("home/.local/share/tidewaiter/log/000001.jsonl");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    text.push_str("{\"schema\":\"tide");
+    std::fs::write(&file, &text).unwrap();
+    let torn = shimmed.run("tidewaiter", &["log", "verify"]);
+    assert!(torn.status == 0 && torn.stderr.contains("000001.jsonl:401"), "{torn:?}");
+    shimmed.run("tidewaiter", &["approve", "0123456789ab"]);
+    assert_eq!(shimmed.run("tidewaiter", &["log", "verify"]).status, 0);
+    std::fs::write(&file, text.replacen("approve", "APPROVE", 1)).unwrap();
+    let changed = shimmed.run("tidewaiter", &["log", "verify"]);
+    assert!(changed.status == 1 && changed.stderr.contains("000001.jsonl:2"), "{changed:?}");
+}
+
+#[test]
+fn recheck_names_the_project_the_release_and_the_time() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let clean = shimmed.run("tidewaiter", &["recheck"]);
+    assert_eq!(clean.status, 0, "{clean:?}");
+    let log = tidewaiter::record::Log::new(&shimmed.at("home/.local/share/tidewaiter"));
+    let line = |name: &str, version: &str, project: &str| {
+        let text = serde_json::json!({"event": "start", "verdict": "allow",
+            "command": {"argv": ["pip", "install", name], "cwd": project, "tool": "pip", "verb": "install", "via": "shim"},
+            "plan": {"digest": format!("sha256:{}", "0".repeat(64)), "complete": true, "unresolved": [], "packages": [
+                {"purl": format!("pkg:pypi/{name}@{version}"), "ecosystem": "PyPI", "name": name, "version": version,
+                 "source": "registry", "digests": []}]},
+            "findings": [], "policy": {"digest": "sha256:0", "errors": 0},
+            "advisories": {"records": 1, "updated_at": null, "stale": false}});
+        let event: tidewaiter::record::Event = serde_json::from_value(text).unwrap();
+        log.append(event, "2026-03-24T11:00:00Z".parse().unwrap()).unwrap();
+    };
+    line("requests", "2.32.3", "/home/u/a");
+    line("litellm", "1.82.8", "/home/u/b");
+    line("litellm", "1.82.8", "/home/u/\u{1b}[31mc");
+    let hit = shimmed.run("tidewaiter", &["recheck"]);
+    assert_eq!(hit.status, 20, "{hit:?}");
+    for part in ["/home/u/b", "litellm", "1.82.8", "2026-03-24 11:00", "MAL-2026-2144", "HIT: 2 releases of 3 installs"]
+    {
+        assert!(hit.stdout.contains(part), "{part}: {}", hit.stdout);
+    }
+    assert!(!hit.stdout.contains('\u{1b}'));
+    let json = shimmed.run("tidewaiter", &["recheck", "--format", "json"]);
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((json.status, document["hits"].as_array().unwrap().len()), (20, 2));
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/recheck-1.json")).unwrap();
+    let errors: Vec<String> =
+        jsonschema::validator_for(&schema).unwrap().iter_errors(&document).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
