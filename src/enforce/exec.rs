@@ -19,6 +19,9 @@ pub fn run(step: &Step, job: &Job<'_>) -> Result<Ended, EnforceError> {
 pub fn command(step: &Step, job: &Job<'_>) -> Command {
     let mut command = Command::new(&step.program);
     command.args(&step.arguments).env_clear().envs(variables(step, job));
+    if step.quiet {
+        command.stdout(std::process::Stdio::null());
+    }
     command.current_dir(step.directory.as_deref().unwrap_or(&job.environment.cwd));
     command
 }

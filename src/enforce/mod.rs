@@ -207,6 +207,8 @@ pub struct Outcome {
     pub contained: Vec<String>,
     /// What could not be enforced, a sentence each: never empty silently.
     pub uncovered: Vec<String>,
+    /// What people should be told beside it, a sentence each: scripts that did not run, or failed where they may.
+    pub said: Vec<String>,
 }
 
 /// Why a job could not be run. Nothing was installed, unless it says so.
@@ -271,6 +273,12 @@ pub struct Step {
     pub directory: Option<PathBuf>,
     /// Whether code of the packages runs in it, and not only the tool.
     pub runs_packages: bool,
+    /// What the user asked to run, and not a part of installing it: it is not confined.
+    pub free: bool,
+    /// Its standard output is nothing to anybody.
+    pub quiet: bool,
+    /// What to say when it fails, where that does not end the job.
+    pub tolerated: Option<String>,
 }
 
 impl Step {
@@ -282,6 +290,9 @@ impl Step {
             changes: BTreeMap::new(),
             directory: None,
             runs_packages: false,
+            free: false,
+            quiet: false,
+            tolerated: None,
         }
     }
 

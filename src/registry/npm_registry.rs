@@ -33,9 +33,16 @@ impl Scopes {
         Some(Self { default: Url::parse(super::NPM_DEFAULT).ok()?, scoped: BTreeMap::new() })
     }
 
-    fn of(&self, name: &PackageName) -> &Url {
+    /// The registry of a name.
+    pub fn url_of(&self, name: &PackageName) -> &Url {
         let scope = name.written().split_once('/').map(|(scope, _)| scope).filter(|s| s.starts_with('@'));
         scope.and_then(|s| self.scoped.get(s)).unwrap_or(&self.default)
+    }
+
+    /// Where a name's packument is.
+    pub fn packument_url(&self, name: &PackageName) -> String {
+        let base = self.url_of(name).as_str().trim_end_matches('/');
+        format!("{base}/{}", name.written().replacen('/', "%2f", 1))
     }
 }
 
@@ -121,7 +128,7 @@ impl NpmRegistry for Packuments {
     }
 
     fn registry_of(&self, name: &PackageName) -> String {
-        redact_url(self.shared.scopes.of(name).as_str())
+        redact_url(self.shared.scopes.url_of(name).as_str())
     }
 
     fn signal_gaps(&self) -> Vec<SignalGap> {
@@ -143,7 +150,7 @@ impl NpmRegistry for Packuments {
 impl Shared {
     /// The request for a packument; an error for a name that must not be asked for.
     fn request(&self, name: &PackageName) -> Result<Request, FetchError> {
-        let base = self.scopes.of(name);
+        let base = self.scopes.url_of(name);
         let registry = redact_url(base.as_str());
         // A name that no registry would accept is not asked for: its text would become part of a URL.
         if !name.is_well_formed() {
@@ -152,8 +159,7 @@ impl Shared {
         if is_public(base) && (self.private)(name) {
             return Err(FetchError::PrivateName { registry });
         }
-        let url = format!("{}/{}", base.as_str().trim_end_matches('/'), name.written().replacen('/', "%2f", 1));
-        Ok(Request::get(&url, "application/json", PACKUMENT_MAX))
+        Ok(Request::get(&self.scopes.packument_url(name), "application/json", PACKUMENT_MAX))
     }
 
     fn for_lock(&self, name: &PackageName, versions: &BTreeSet<String>) -> Result<Arc<Packument>, FetchError> {
@@ -186,7 +192,7 @@ impl Shared {
 
     /// The packument with its registry, which signals are noted of.
     fn noted(&self, name: &PackageName, mut packument: Packument) -> Packument {
-        packument.registry = redact_url(self.scopes.of(name).as_str());
+        packument.registry = redact_url(self.scopes.url_of(name).as_str());
         let mut all = lock(&self.seen);
         let seen = all.entry(packument.registry.clone()).or_default();
         seen.time |= packument.versions.iter().any(|v| v.published().is_some());

@@ -29,15 +29,31 @@ impl Closed {
     pub fn new(plan: &Plan) -> Self {
         let mut out = Self { held_back: plan.held_back.clone(), ..Self::default() };
         for package in &plan.packages {
-            let versions = out.by_name.entry(package.id.name.clone()).or_default();
-            let files = versions.entry(Arc::clone(&package.id.version)).or_default();
+            out.files(&package.id);
             for artifact in &package.artifacts {
-                let planned = Arc::new(Planned { package: package.id.clone(), artifact: artifact.clone() });
-                files.push(Arc::clone(&planned));
-                out.by_url.entry(artifact.url.clone()).or_insert(planned);
+                out.add(Planned { package: package.id.clone(), artifact: artifact.clone() });
             }
         }
         out
+    }
+
+    /// Of artifacts.
+    #[cfg(test)]
+    pub(super) fn of(planned: impl IntoIterator<Item = Planned>) -> Self {
+        let mut out = Self::default();
+        planned.into_iter().for_each(|planned| out.add(planned));
+        out
+    }
+
+    /// A release without artifacts may come in as well: there is nothing of it to fetch.
+    fn files(&mut self, id: &PackageId) -> &mut Vec<Arc<Planned>> {
+        self.by_name.entry(id.name.clone()).or_default().entry(Arc::clone(&id.version)).or_default()
+    }
+
+    fn add(&mut self, planned: Planned) {
+        let planned = Arc::new(planned);
+        self.files(&planned.package).push(Arc::clone(&planned));
+        self.by_url.entry(planned.artifact.url.clone()).or_insert(planned);
     }
 
     /// The artifact that the upstream has at this URL.

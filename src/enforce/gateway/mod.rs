@@ -15,7 +15,7 @@ pub mod answer;
 mod artifacts;
 pub mod closed;
 mod crates;
-mod npm;
+pub mod npm;
 mod pypi;
 
 use std::collections::BTreeSet;
@@ -65,6 +65,8 @@ pub struct Shared {
     pub cutoff: Option<Timestamp>,
     /// Names that the policy exempts from it.
     pub excluded: BTreeSet<PackageName>,
+    /// npm's tarballs by path.
+    paths: npm::Paths,
     artifacts: Arc<Artifacts>,
     secret: String,
     /// The `Authorization` that is as good as the secret in the path.
@@ -200,9 +202,13 @@ impl Shared {
             .get(header::AUTHORIZATION)
             .map(|value| same_bytes(value.as_bytes(), self.password.as_bytes()));
         let (first, below) = path.split_once('/').unwrap_or((path, ""));
+        let token = bearer(&parts.headers).is_some_and(|t| same_bytes(t.as_bytes(), self.secret.as_bytes()));
         let (by_password, rest) = match password {
             _ if same_bytes(first.as_bytes(), self.secret.as_bytes()) => (false, below),
             Some(true) => (true, path),
+            // Where npm puts the registry's host into a tarball's URL it drops the registry's path. It still sends the
+            // token that it was given for this host.
+            _ if token => (false, path),
             None if first == "pypi" => {
                 let mut response = answer::status(StatusCode::UNAUTHORIZED, "tidewaiter: not for this caller");
                 let asks = header::HeaderValue::from_static("Basic realm=\"tidewaiter\"");
@@ -211,7 +217,10 @@ impl Shared {
             }
             _ => return answer::status(StatusCode::FORBIDDEN, "tidewaiter: not for this caller"),
         };
-        let (route, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let (route, rest) = match same_bytes(first.as_bytes(), self.secret.as_bytes()) || by_password {
+            true => rest.split_once('/').unwrap_or((rest, "")),
+            false => ("npm", rest),
+        };
         let asked = Asked {
             path: rest.to_owned(),
             query: parts.uri.query().map(str::to_owned),
@@ -233,6 +242,11 @@ impl Shared {
         }
         response
     }
+}
+
+/// The token of `Authorization: Bearer …`.
+fn bearer(headers: &header::HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// Compares in a time that does not depend on where two texts differ.
@@ -283,10 +297,12 @@ impl Gateway {
         let days = cooldown::held_back_days(job.policy);
         let now = job.environment.now.as_second();
         let names = plan.packages.iter().map(|p| &p.id.name);
+        let closed = Closed::new(plan);
         let shared = Arc::new(Shared {
             base: format!("http://127.0.0.1:{port}/{secret}"),
             view,
-            closed: Closed::new(plan),
+            paths: npm::Paths::new(&closed),
+            closed,
             upstream: job.upstream.clone(),
             cutoff: days.and_then(|d| Timestamp::from_second(now - i64::from(d) * 24 * 60 * 60).ok()),
             excluded: names.filter(|n| cooldown::is_excluded(job.policy, n)).cloned().collect(),
@@ -310,7 +326,7 @@ impl Gateway {
         if !job.invocation.dry_run {
             match job.invocation.tool.ecosystem() {
                 Some(Ecosystem::PyPI) => pypi::fetch_ahead(&shared),
-                Some(Ecosystem::Npm) => npm::fetch_ahead(&shared),
+                Some(Ecosystem::Npm) => npm::fetch_ahead(&shared, job),
                 Some(Ecosystem::CratesIo) => crates::fetch_ahead(&shared),
                 None => {}
             }
@@ -341,6 +357,16 @@ impl Gateway {
     /// [`Gateway::carry`], for a tool that knows the password from elsewhere.
     pub fn carry_without_secret(&self, route: &str, url: &str) -> String {
         format!("http://{}/{route}/~/{}", self.shared.authority, carried(url))
+    }
+
+    /// The secret that begins every path; the npm routes take it as a token too.
+    pub fn token(&self) -> &str {
+        &self.shared.secret
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn authority(&self) -> &str {
+        &self.shared.authority
     }
 
     /// `http://127.0.0.1:PORT`: as a proxy it refuses everything, and says whom it refused.

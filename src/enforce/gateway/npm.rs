@@ -1,22 +1,453 @@
-//! The gateway's npm routes, below `/SECRET/npm/`.
+//! The gateway's npm routes, below `/SECRET/npm/`: packuments that hold the plan's versions and no others, the plan's
+//! tarballs, and an answer for the rest of what npm, pnpm, yarn and bun ask a registry.
+//!
+//! A packument is the registry's own document of this moment with versions left out, so that what a tool writes into a
+//! lockfile is what it would have written anyway; a version whose metadata are no longer those that were judged is left
+//! out too. npm replaces the host of a tarball's URL by the registry's, so tarballs are known by the path alone.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use hyper::{Response, StatusCode};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::answer::{self, Body};
+use super::closed::{Closed, Planned};
 use super::{Asked, Shared};
+use crate::ecosystem::npm::semver;
+use crate::enforce::{Job, Refused, Upstream};
+use crate::model::{Ecosystem, Environment, PackageName};
+use crate::registry::http::Request;
+use crate::registry::npm::{Packument, Version};
+use crate::registry::{FetchError, packument};
 
-/// Answers a request below the route.
-pub(super) async fn answer(_shared: &Arc<Shared>, _asked: Asked) -> Response<Body> {
-    answer::status(StatusCode::NOT_FOUND, "tidewaiter: npm is not served yet")
-}
+/// Packuments larger than this are refused, as when they are judged: 256 MiB.
+const PACKUMENT_MAX: u64 = 256 << 20;
+const FULL: &str = "application/json";
+const SHORT: &str = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
 
-/// Begins to fetch the plan's artifacts.
-pub(super) fn fetch_ahead(shared: &Arc<Shared>) {
-    for release in shared.closed.releases() {
-        for planned in release.iter().take(1) {
-            shared.artifacts.ahead(planned);
+/// The plan's tarballs by the path of their URL, decoded and without its first slash.
+#[derive(Debug, Default)]
+pub struct Paths(HashMap<String, Vec<Arc<Planned>>>);
+
+impl Paths {
+    /// Of a plan.
+    pub fn new(closed: &Closed) -> Self {
+        let mut out: HashMap<String, Vec<Arc<Planned>>> = HashMap::new();
+        for planned in closed.releases().flatten() {
+            if planned.package.name.ecosystem() == Ecosystem::Npm
+                && let Ok(url) = url::Url::parse(&planned.artifact.url)
+            {
+                out.entry(decoded(url.path().trim_start_matches('/'))).or_default().push(Arc::clone(planned));
+            }
         }
+        Self(out)
     }
 }
+
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+/// Answers a request below the route.
+pub(super) async fn answer(shared: &Arc<Shared>, asked: Asked) -> Response<Body> {
+    if let Some(rest) = asked.path.strip_prefix("~/") {
+        return match Shared::carried(&asked, rest).and_then(|url| shared.closed.at(&url).cloned()) {
+            Some(planned) => file(shared, &asked, &planned).await,
+            None => shared.refuse(unknown(&decoded(rest))),
+        };
+    }
+    let path = decoded(&asked.path);
+    let path = path.trim_matches('/');
+    if let Some(service) = path.strip_prefix("-/") {
+        return services(shared, &asked, service).await;
+    }
+    if asked.method != Method::GET && asked.method != Method::HEAD {
+        return answer::status(StatusCode::METHOD_NOT_ALLOWED, "tidewaiter: nothing is published through this gate");
+    }
+    if let Some(tarball) = shared.paths.0.get(path) {
+        return match one_of(tarball, &asked) {
+            Some(planned) => file(shared, &asked, &planned).await,
+            None => shared.refuse(unknown(path)),
+        };
+    }
+    if path.contains("/-/") || path.ends_with(".tgz") {
+        return match by_name(shared, path) {
+            Ok(planned) => file(shared, &asked, &planned).await,
+            Err(refused) => shared.refuse(refused),
+        };
+    }
+    let (name, rest) = split_name(path);
+    let name = PackageName::new(Ecosystem::Npm, name);
+    if !name.is_well_formed() {
+        return answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here");
+    }
+    document(shared, &asked, name, rest).await
+}
+
+/// `@scope/name/rest` and `name/rest`.
+fn split_name(path: &str) -> (&str, Option<&str>) {
+    let from = if path.starts_with('@') { path.find('/').map_or(path.len(), |at| at + 1) } else { 0 };
+    match path.get(from..).and_then(|p| p.find('/')) {
+        Some(at) => (path.get(..from + at).unwrap_or(path), path.get(from + at + 1..).filter(|r| !r.is_empty())),
+        None => (path, None),
+    }
+}
+
+/// What is not about one package's contents.
+async fn services(shared: &Arc<Shared>, asked: &Asked, service: &str) -> Response<Body> {
+    match service {
+        "ping" => answer::document(FULL, "{}"),
+        // An empty answer would be printed as "found 0 vulnerabilities", which nobody looked for here.
+        s if s.starts_with("npm/v1/security/") => {
+            answer::status(StatusCode::NOT_FOUND, "tidewaiter: advisories were weighed before; this gate has no audit")
+        }
+        s if s.starts_with("v1/search") => shared.refuse(Refused {
+            subject: "a search".to_owned(),
+            reason: "is not part of an install, and is not passed on".to_owned(),
+        }),
+        s if s == "npm/v1/keys" || s.starts_with("npm/v1/attestations/") => passed(shared, asked, s).await,
+        _ => answer::status(StatusCode::NOT_FOUND, "tidewaiter: this is not passed on"),
+    }
+}
+
+/// Signing keys, and the attestations of the plan's releases: the registry's own words.
+async fn passed(shared: &Arc<Shared>, asked: &Asked, service: &str) -> Response<Body> {
+    let absent = || answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here");
+    let Upstream::Npm { scopes, .. } = &shared.upstream else { return absent() };
+    let release = service.strip_prefix("npm/v1/attestations/");
+    let base = match release {
+        Some(release) => {
+            let Some((name, version)) = release.rsplit_once('@') else { return absent() };
+            let name = PackageName::new(Ecosystem::Npm, name);
+            if shared.closed.release(&name, version).is_none() {
+                return shared.refuse(shared.closed.missing(&name, Some(version)));
+            }
+            scopes.url_of(&name)
+        }
+        None => &scopes.default,
+    };
+    let Some((_, own)) = asked.path.split_once("-/") else { return absent() };
+    let request = Request::get(&format!("{}/-/{own}", base.as_str().trim_end_matches('/')), FULL, PACKUMENT_MAX);
+    match shared.fetch(request).await.and_then(crate::registry::http::Response::success) {
+        Ok(response) => answer::document(FULL, response.body),
+        Err(_) => absent(),
+    }
+}
+
+fn unknown(path: &str) -> Refused {
+    let subject = path.rsplit('/').next().unwrap_or(path).to_owned();
+    Refused { subject, reason: "is not in the cleared plan".to_owned() }
+}
+
+/// Of several tarballs at one path of different hosts, the one that the tool says it wants (`pacote-integrity`).
+fn one_of(tarballs: &[Arc<Planned>], asked: &Asked) -> Option<Arc<Planned>> {
+    let (first, others) = tarballs.split_first()?;
+    if others.iter().all(|other| other.artifact.digests == first.artifact.digests) {
+        return Some(Arc::clone(first));
+    }
+    let wanted = asked.headers.get("pacote-integrity")?.to_str().ok()?;
+    let wanted = crate::model::Digest::parse_sri_list(wanted);
+    tarballs.iter().find(|t| wanted.iter().any(|d| t.artifact.digests.contains(d))).cloned()
+}
+
+/// A tarball by the name and version that its path says, for a lockfile that names another registry than the one that
+/// was judged: `NAME/-/BASE-VERSION.tgz`, whatever stands before it.
+fn by_name(shared: &Shared, path: &str) -> Result<Arc<Planned>, Refused> {
+    let refused = || unknown(path);
+    let (before, file) = path.rsplit_once("/-/").ok_or_else(refused)?;
+    let mut parts = before.rsplit('/');
+    let base = parts.next().ok_or_else(refused)?;
+    let name = match parts.next() {
+        Some(scope) if scope.starts_with('@') => format!("{scope}/{base}"),
+        _ => base.to_owned(),
+    };
+    let name = PackageName::new(Ecosystem::Npm, &name);
+    let version = file.strip_prefix(base).and_then(|v| v.strip_prefix('-')).and_then(|v| v.strip_suffix(".tgz"));
+    let version = version.ok_or_else(refused)?;
+    let release = shared.closed.release(&name, version);
+    let planned = release.and_then(<[Arc<Planned>]>::first).cloned();
+    planned.ok_or_else(|| shared.closed.missing(&name, Some(version)))
+}
+
+/// The bytes. They are named by their digest in whatever asked for them, so a tool may keep them.
+async fn file(shared: &Arc<Shared>, asked: &Asked, planned: &Arc<Planned>) -> Response<Body> {
+    let mut response = shared.artifact(planned, asked.range()).await;
+    if response.status().is_success() {
+        let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, kept);
+    }
+    response
+}
+
+/// A packument, or one version of it (`NAME/VERSION`, `NAME/TAG`).
+async fn document(shared: &Arc<Shared>, asked: &Asked, name: PackageName, version: Option<&str>) -> Response<Body> {
+    if !shared.closed.has(&name) {
+        return shared.refuse(shared.closed.missing(&name, version));
+    }
+    let short = version.is_none() && asked.header(header::ACCEPT).contains("application/vnd.npm.install-v1+json");
+    let body = match packument_of(shared, &name, short).await {
+        Ok(body) => body,
+        Err(FetchError::NotFound { .. }) => {
+            return answer::status(StatusCode::NOT_FOUND, &format!("tidewaiter: {} is not there", name.written()));
+        }
+        Err(error) => return shared.failed(name.written(), &format!("could not be looked up: {error}")),
+    };
+    let Some(wanted) = version else {
+        let media_type = if short { "application/vnd.npm.install-v1+json" } else { FULL };
+        return answer::document(media_type, body);
+    };
+    let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let tagged = document.get("dist-tags").and_then(|t| t.get(wanted)).and_then(Value::as_str).unwrap_or(wanted);
+    match document.get("versions").and_then(|v| v.get(tagged)) {
+        Some(manifest) => answer::document(FULL, manifest.to_string()),
+        None => shared.refuse(shared.closed.missing(&name, Some(tagged))),
+    }
+}
+
+/// The registry's packument of now, with what was judged in it and nothing else.
+async fn packument_of(shared: &Arc<Shared>, name: &PackageName, short: bool) -> Result<Vec<u8>, FetchError> {
+    let absent = || FetchError::NotFound { registry: "this gateway".to_owned() };
+    let Upstream::Npm { registry, scopes, .. } = &shared.upstream else { return Err(absent()) };
+    let url = scopes.packument_url(name);
+    let request = Request::get(&url, if short { SHORT } else { FULL }, PACKUMENT_MAX);
+    let response = shared.fetch(request).await?.success()?;
+    let (own, registry, name) = (Arc::clone(shared), Arc::clone(registry), name.clone());
+    let filtered = tokio::task::spawn_blocking(move || {
+        let versions: BTreeSet<String> = own.closed.versions(&name).map(|v| v.to_string()).collect();
+        let judged = registry.packument_for_lock(&name, &versions).ok();
+        let (body, changed) = filter(&response.body, &name, &own.closed, judged.as_deref())?;
+        for version in changed {
+            own.remember(Refused {
+                subject: format!("{} {version}", name.written()),
+                reason: "is not shown: the registry changed it after it was judged".to_owned(),
+            });
+        }
+        Ok(body)
+    });
+    let filtered = filtered.await.unwrap_or_else(|_| Err("an internal error".to_owned()));
+    filtered.map_err(|reason| FetchError::Malformed { registry: crate::model::redact_url(&url), reason })
+}
+
+/// A packument with the versions of the plan that are still what was judged, and the versions that are not.
+fn filter(
+    body: &[u8],
+    name: &PackageName,
+    closed: &Closed,
+    judged: Option<&Packument>,
+) -> Result<(Vec<u8>, Vec<String>), String> {
+    let keep: BTreeSet<&str> = closed.versions(name).map(|v| &**v).collect();
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut document = Reduced(&keep).deserialize(&mut reader).map_err(|e| format!("JSON: {e}"))?;
+    reader.end().map_err(|e| format!("JSON: {e}"))?;
+    let now = packument::read(&serde_json::to_vec(&document).unwrap_or_default(), name)?;
+    let differs = |version: &&str| match now.versions.version(version) {
+        Some(about) => {
+            let planned = closed.release(name, version).unwrap_or_default();
+            changed(&about, judged.and_then(|j| j.versions.version(version)).as_ref(), planned)
+        }
+        None => false,
+    };
+    let gone: Vec<String> = keep.iter().copied().filter(differs).map(str::to_owned).collect();
+    for table in ["versions", "time"] {
+        if let Some(Value::Object(table)) = document.get_mut(table) {
+            table.retain(|version, _| !gone.contains(version));
+        }
+    }
+    let versions: Vec<String> = match document.get("versions") {
+        Some(Value::Object(versions)) => versions.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    if let Some(Value::Object(tags)) = document.get_mut("dist-tags") {
+        tags.retain(|tag, version| match stand_in(tag, version.as_str().unwrap_or_default(), &versions) {
+            Some(instead) => {
+                *version = Value::String(instead);
+                true
+            }
+            None => false,
+        });
+    }
+    Ok((serde_json::to_vec(&document).map_err(|e| e.to_string())?, gone))
+}
+
+/// The version that a tag names here: its own when it is there, else the best below it, which is what the plan was made
+/// with. `latest` always names one.
+fn stand_in(tag: &str, tagged: &str, versions: &[String]) -> Option<String> {
+    if versions.iter().any(|v| v == tagged) {
+        return Some(tagged.to_owned());
+    }
+    let mut ordered: Vec<(semver::Version<'_>, &String)> =
+        versions.iter().filter_map(|v| Some((semver::Version::parse(v, true)?, v))).collect();
+    ordered.sort_by(|a, b| a.0.is_prerelease().cmp(&b.0.is_prerelease()).reverse().then(a.0.precedence(&b.0)));
+    let limit = semver::Version::parse(tagged, true);
+    let below = limit.and_then(|limit| ordered.iter().rev().find(|(v, _)| v.precedence(&limit).is_le()));
+    let last = if tag == "latest" { ordered.last() } else { None };
+    below.or(last).map(|(_, text)| (*text).clone())
+}
+
+/// Whether what decides about an install is no longer what was judged.
+fn changed(now: &Version, judged: Option<&Version>, planned: &[Arc<Planned>]) -> bool {
+    let known = |d: &crate::model::Digest| {
+        let mut same = planned.iter().flat_map(|p| &p.artifact.digests).filter(|k| k.algorithm() == d.algorithm());
+        same.clone().next().is_none() || same.any(|k| k == d)
+    };
+    if !now.digests.iter().all(known) {
+        return true;
+    }
+    let Some(judged) = judged else { return false };
+    // Short documents have the optional ones in one table only.
+    let needs = |v: &Version| -> BTreeMap<String, String> {
+        v.dependencies.iter().chain(&v.optional_dependencies).map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    needs(now) != needs(judged)
+        || now.peer_dependencies != judged.peer_dependencies
+        || now.bundled != judged.bundled
+        || now.bin != judged.bin
+        || (&now.os, &now.cpu) != (&judged.os, &judged.cpu)
+}
+
+/// Reads a packument without what is left out, which is most of it.
+struct Reduced<'k>(&'k BTreeSet<&'k str>);
+
+impl<'de> DeserializeSeed<'de> for Reduced<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reduced<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a packument")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut out = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "versions" | "time" => {
+                    let kept = map.next_value_seed(Entries(self.0))?;
+                    out.insert(key, Value::Object(kept));
+                }
+                // Long, and nothing to an install.
+                "readme" | "users" | "_attachments" => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                _ => {
+                    out.insert(key, map.next_value()?);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Reads a table by version.
+struct Entries<'k>(&'k BTreeSet<&'k str>);
+
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table by version")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut out = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if self.0.contains(key.as_str()) || matches!(key.as_str(), "created" | "modified") {
+                out.insert(key, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Begins to fetch the tarballs that this machine can use and that npm's own cache does not have.
+pub(super) fn fetch_ahead(shared: &Arc<Shared>, job: &Job<'_>) {
+    let Upstream::Npm { registry, .. } = &shared.upstream else { return };
+    let (shared, registry) = (Arc::clone(shared), Arc::clone(registry));
+    let cache = cache_of(job.environment).map(|c| c.join("_cacache").join("content-v2"));
+    let (os, cpu) = platform(job.environment);
+    let ahead = move || {
+        for release in shared.closed.releases() {
+            let Some(planned) = release.first() else { continue };
+            if cache.as_ref().is_some_and(|c| content(c, planned).is_some_and(|p| p.exists())) {
+                continue;
+            }
+            let (name, version) = (&planned.package.name, &*planned.package.version);
+            let about = registry.packument_for_lock(name, &[version.to_owned()].into()).ok();
+            let fits = about.and_then(|p| p.versions.version(version).map(|v| allows(&v.os, os) && allows(&v.cpu, cpu)));
+            if fits.unwrap_or(true) {
+                shared.artifacts.ahead(planned);
+            }
+        }
+    };
+    // Without a thread everything still comes when it is asked for.
+    let _ = std::thread::Builder::new().name("ahead".to_owned()).spawn(ahead);
+}
+
+/// npm's cache directory.
+pub fn cache_of(environment: &Environment) -> Option<PathBuf> {
+    let named = |(key, _): &(&String, &String)| key.eq_ignore_ascii_case("npm_config_cache");
+    let named = environment.variables.iter().find(named).filter(|(_, value)| !value.is_empty());
+    let home = || match environment.os {
+        "windows" => environment.variable("LOCALAPPDATA").map(|local| PathBuf::from(local).join("npm-cache")),
+        _ => environment.home.as_ref().map(|home| home.join(".npm")),
+    };
+    named.map(|(_, value)| environment.absolute(value.as_ref())).or_else(home)
+}
+
+/// Where cacache keeps a tarball.
+fn content(cache: &std::path::Path, planned: &Planned) -> Option<PathBuf> {
+    let digest = planned.artifact.digests.first()?;
+    let hex = digest.hex();
+    let (first, rest) = hex.split_at_checked(2)?;
+    let (second, rest) = rest.split_at_checked(2)?;
+    Some(cache.join(digest.algorithm().name()).join(first).join(second).join(rest))
+}
+
+/// `process.platform` and `process.arch` of node.
+fn platform(environment: &Environment) -> (&'static str, &'static str) {
+    let os = match environment.os {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    };
+    let cpu = match environment.arch {
+        "x86_64" => "x64",
+        "x86" => "ia32",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64",
+        other => other,
+    };
+    (os, cpu)
+}
+
+/// A list of `os` or `cpu`: names, and names that are excluded.
+fn allows(list: &[String], own: &str) -> bool {
+    let named: Vec<&str> = list.iter().map(String::as_str).filter(|one| !one.starts_with('!')).collect();
+    let excluded = list.iter().any(|one| one.strip_prefix('!') == Some(own));
+    !excluded && (named.is_empty() || named.contains(&own) || named.contains(&"any"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ pub mod words;
 use std::path::PathBuf;
 
 use super::gateway::{Gateway, View};
-use super::{Ended, EnforceError, Form, Job, Limits, Outcome, Step, exec};
+use super::{Ended, EnforceError, Form, Job, Limits, Outcome, Refused, Step, exec};
 use crate::invocation::Tool;
 use crate::model::{Environment, Source, redact_url};
 use crate::toolchain;
@@ -32,6 +32,30 @@ pub struct Prepared {
     pub whole_user: bool,
     /// Files of our own that the steps need; removed at the end.
     pub keep: Vec<tempfile::TempDir>,
+    /// What else there is to do, which shows only when all steps have succeeded.
+    pub then: Option<Then>,
+    /// What is wrong with what the tool left behind: the job fails, and no further step is run.
+    pub wrong: Vec<Refused>,
+    /// What people should be told, a sentence each.
+    pub said: Vec<String>,
+}
+
+/// The next part of a job, made from what the part before it left on disk.
+pub struct Then(Box<Next>);
+
+type Next = dyn FnOnce(&Job<'_>, Option<&Gateway>) -> Result<Prepared, EnforceError>;
+
+impl Then {
+    /// From a closure that is called once.
+    pub fn new(next: impl FnOnce(&Job<'_>, Option<&Gateway>) -> Result<Prepared, EnforceError> + 'static) -> Self {
+        Self(Box::new(next))
+    }
+}
+
+impl std::fmt::Debug for Then {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// How one family of tools is brought to ask the gateway.
@@ -80,29 +104,82 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
         Some(gateway) => adapter.prepare(job, gateway)?,
         None => adapter.frozen(job)?,
     };
-    let limits =
-        Limits { port: started.as_ref().map(Gateway::port), write: prepared.write.clone(), runs_packages: false };
+    let mut run = Run { port: started.as_ref().map(Gateway::port), ..Run::default() };
+    let mut next = Some(prepared);
     let mut done = Ok(Ended::Code(0));
-    for step in prepared.steps {
-        let limits = Limits { runs_packages: step.runs_packages, ..limits.clone() };
-        let step = if prepared.whole_user { Ok(step) } else { job.sandbox.contain(step, &limits, job) };
-        done = step.and_then(|step| exec::run(&step, job));
-        if !matches!(done, Ok(ended) if ended.success()) {
-            break;
+    while let Some(mut part) = next.take() {
+        done = run.part(job, &mut part);
+        let then = part.then.take();
+        run.parts.push(part);
+        if let (Ok(ended), Some(then)) = (&done, then)
+            && ended.success()
+        {
+            match (then.0)(job, started.as_ref()) {
+                Ok(part) => next = Some(part),
+                Err(error) => done = Err(error),
+            }
         }
     }
     let form = if started.is_some() { Form::Gateway } else { Form::Frozen };
-    let contained = job.sandbox.sentences(&limits);
-    let (mut refused, mut served, mut uncovered) = (Vec::new(), Vec::new(), prepared.uncovered);
+    let (mut refused, mut served) = (Vec::new(), Vec::new());
+    let parts = std::mem::take(&mut run.parts);
     if let Some(gateway) = started {
-        for path in &prepared.mend {
+        for path in parts.iter().flat_map(|p| &p.mend) {
             if let Err(error) = gateway.mend(path) {
-                uncovered.push(format!("{} still names the gateway: {error}", path.display()));
+                run.uncovered.push(format!("{} still names the gateway: {error}", path.display()));
             }
         }
         (refused, served) = gateway.stop();
     }
-    Ok(Outcome { ended: done?, form, refused, served, contained, uncovered })
+    for part in parts {
+        refused.extend(part.wrong);
+        run.uncovered.extend(part.uncovered);
+        run.said.extend(part.said);
+    }
+    refused.sort();
+    refused.dedup();
+    run.contained.dedup();
+    let Run { contained, uncovered, said, .. } = run;
+    Ok(Outcome { ended: done?, form, refused, served, contained, uncovered, said })
+}
+
+/// A job under way.
+#[derive(Debug, Default)]
+struct Run {
+    port: Option<u16>,
+    parts: Vec<Prepared>,
+    contained: Vec<String>,
+    uncovered: Vec<String>,
+    said: Vec<String>,
+}
+
+impl Run {
+    /// Runs the steps of one part to the first that fails.
+    fn part(&mut self, job: &Job<'_>, part: &mut Prepared) -> Result<Ended, EnforceError> {
+        if !part.wrong.is_empty() {
+            return Ok(Ended::Code(1));
+        }
+        for mut step in std::mem::take(&mut part.steps) {
+            let tolerated = step.tolerated.take();
+            let port = self.port.filter(|_| !part.open_network || step.runs_packages);
+            let limits = Limits { port, write: part.write.clone(), runs_packages: step.runs_packages };
+            if !step.free && !part.whole_user {
+                step = job.sandbox.contain(step, &limits, job)?;
+                for sentence in job.sandbox.sentences(&limits) {
+                    if !self.contained.contains(&sentence) {
+                        self.contained.push(sentence);
+                    }
+                }
+            }
+            let ended = exec::run(&step, job)?;
+            match tolerated {
+                _ if ended.success() => {}
+                Some(sentence) => self.said.push(sentence),
+                None => return Ok(ended),
+            }
+        }
+        Ok(Ended::Code(0))
+    }
 }
 
 /// What of the plan comes from outside any registry, a sentence each, and whether the tool needs the network for it.
@@ -128,8 +205,12 @@ fn uncovered(job: &Job<'_>, tool: &str) -> (Vec<String>, bool) {
 
 /// Sends whatever asks another host to a proxy that refuses, and says whom it refused.
 fn refuse_all_else(step: &mut Step, gateway: &Gateway) {
+    refuse_through(step, &gateway.refusing_proxy());
+}
+
+fn refuse_through(step: &mut Step, proxy: &str) {
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        step.set(name, gateway.refusing_proxy());
+        step.set(name, proxy);
     }
     for name in ["no_proxy", "NO_PROXY"] {
         step.set(name, "127.0.0.1");

@@ -1,0 +1,287 @@
+//! What npm is told so that it asks the gateway: settings in, variables and words out.
+//!
+//! Variables beat every `.npmrc`, and words beat variables. So the settings are variables, under which no file is heard,
+//! and a word of the command line that sets one of them is rewritten where it stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::enforce::gateway::{Gateway, npm as route};
+use crate::enforce::tool;
+use crate::enforce::{EnforceError, Job, Step};
+use crate::model::{Environment, Place, Source};
+use crate::registry::npm_config::{self, NpmConfig};
+
+/// The first npm whose own limits on sources other than registries are known to hold at every depth.
+const LIMITS_SOURCES: (u64, u64) = (11, 19);
+
+/// What npm is told, and where it works.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// By npm's own key.
+    overrides: BTreeMap<String, String>,
+    /// The proxy that refuses everything.
+    refusing: Option<String>,
+    config: NpmConfig,
+    /// The project's directory, and behind it the workspace's when it is a member of one.
+    pub roots: Vec<PathBuf>,
+    /// npm's cache directory.
+    pub cache: Option<PathBuf>,
+    /// What npm writes.
+    pub write: Vec<PathBuf>,
+    /// Outside of any project.
+    pub global: bool,
+    /// What npm fetches from others than registries, a sentence each.
+    pub uncovered: Vec<String>,
+    /// It needs the network for that.
+    pub open_network: bool,
+}
+
+impl Settings {
+    pub fn of(job: &Job<'_>, gateway: &Gateway) -> Result<Self, EnforceError> {
+        let invocation = job.invocation;
+        let mut environment = job.environment.clone();
+        if let Some(directory) = &invocation.directory {
+            environment.cwd = job.environment.absolute(Path::new(directory));
+        }
+        let sources = npm_config::Sources {
+            invocation,
+            environment: &environment,
+            files: job.files,
+            prefix: None,
+            trusted: &|_| true,
+        };
+        let config = npm_config::read(sources).map_err(|e| EnforceError::unsupported(e.to_string()))?;
+        let roots = roots(&environment);
+        let (uncovered, open_network) = tool::uncovered(job, "npm");
+        let mut out = Self {
+            overrides: BTreeMap::new(),
+            refusing: None,
+            config,
+            roots,
+            cache: None,
+            write: Vec::new(),
+            global: invocation.global,
+            uncovered,
+            open_network,
+        };
+        out.cache = match out.value(job, "cache") {
+            Some(cache) => Some(environment.absolute(Path::new(&cache))),
+            None => route::cache_of(&environment),
+        };
+        out.write.extend(out.roots.iter().cloned());
+        out.write.extend(out.cache.clone());
+        if invocation.verb == "pack" {
+            out.write.push(environment.cwd.clone());
+        }
+        if out.global || matches!(invocation.verb.as_str(), "link") {
+            let given = out.value(job, "prefix").map(|p| environment.absolute(Path::new(&p)));
+            out.write.extend(given.or_else(|| global_prefix(job.program)));
+        }
+        out.point(job, gateway);
+        Ok(out)
+    }
+
+    fn point(&mut self, job: &Job<'_>, gateway: &Gateway) {
+        let registry = gateway.url("npm/");
+        let planned = || job.judgement.plan.packages.iter();
+        let public = |url: &str| url.starts_with("https://registry.npmjs.org/");
+        let elsewhere = planned().flat_map(|p| &p.artifacts).any(|a| !public(&a.url));
+        let mut scopes: BTreeSet<String> = self.config.scopes.scoped.keys().cloned().collect();
+        let scope = |name: &str| name.split_once('/').map(|(scope, _)| scope.to_owned()).filter(|s| s.starts_with('@'));
+        scopes.extend(planned().filter_map(|p| scope(p.id.name.written())));
+        let (refusing, open) = (gateway.refusing_proxy(), self.open_network);
+        self.refusing = (!open).then(|| refusing.clone());
+        let mut set = |key: &str, value: &str| self.overrides.insert(key.to_owned(), value.to_owned());
+        for scope in scopes {
+            set(&format!("{scope}:registry"), &registry);
+        }
+        set("registry", &registry);
+        set(&format!("//{}/:_authToken", gateway.authority()), gateway.token());
+        set("replace-registry-host", if elsewhere { "always" } else { "npmjs" });
+        // Whatever is not the gateway is asked for through a proxy that says no.
+        set("noproxy", "127.0.0.1");
+        if !open {
+            set("proxy", &refusing);
+            set("https-proxy", &refusing);
+        }
+        // Nothing is lost on the way to the loopback, and a refusal is final.
+        set("fetch-retries", "0");
+        set("ignore-scripts", "true");
+        // Questions that are not about this install.
+        set("audit", "false");
+        set("update-notifier", "false");
+        if version_of(job.program).is_some_and(|v| v >= LIMITS_SOURCES) {
+            if !planned().any(|p| matches!(p.source, Source::Git { .. })) {
+                set("allow-git", "none");
+            }
+            if !planned().any(|p| matches!(p.source, Source::Url { .. })) {
+                set("allow-remote", "none");
+            }
+        }
+    }
+
+    /// One more setting.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.overrides.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// What the user has set, wherever: words, then variables, then files.
+    pub fn value(&self, job: &Job<'_>, key: &str) -> Option<String> {
+        let flag = format!("--{key}");
+        if let Some(given) = job.invocation.flag(&flag) {
+            return Some(given.value.clone().unwrap_or_else(|| "true".to_owned()));
+        }
+        self.config.options.iter().rev().find(|o| o.name == flag).map(|o| o.value.clone())
+    }
+
+    /// Whether a switch is on.
+    pub fn is_on(&self, job: &Job<'_>, key: &str) -> bool {
+        self.value(job, key).is_some_and(|v| v != "false")
+    }
+
+    /// What files say of these keys, as variables: for a process that cannot read the files.
+    pub fn forward(&self, job: &Job<'_>, keys: &[&str], step: &mut Step) {
+        for key in keys {
+            if let Some(value) = self.value(job, key) {
+                step.set(&variable(key), value);
+            }
+        }
+    }
+
+    /// Makes a step of the user's command ask the gateway.
+    pub fn apply(&self, job: &Job<'_>, step: &mut Step) -> Result<(), EnforceError> {
+        for name in job.environment.variables.keys() {
+            if let Some(key) = key_of(name)
+                && (self.overrides.contains_key(&key) || is_scope(&key))
+            {
+                step.remove(name);
+            }
+        }
+        let mut words = rewritten(job, &self.overrides)?;
+        for (key, value) in &self.overrides {
+            if survives_as_variable(key) {
+                step.set(&variable(key), value);
+            } else {
+                words.insert(0, format!("--{key}={value}").into());
+            }
+        }
+        if let Some(refusing) = &self.refusing {
+            // For git and whatever else npm starts.
+            tool::refuse_through(step, refusing);
+        }
+        step.arguments = words;
+        Ok(())
+    }
+}
+
+/// The directory of the project that npm works in, and behind it the workspace's root: where npm looks for them.
+fn roots(environment: &Environment) -> Vec<PathBuf> {
+    let cwd = environment.cwd.as_path();
+    let is_project = |d: &&Path| d.join("package.json").is_file() || d.join("node_modules").is_dir();
+    let own = cwd.ancestors().find(is_project).unwrap_or(cwd);
+    let workspace = own.ancestors().skip(1).find(|d| {
+        let manifest = std::fs::read(d.join("package.json")).unwrap_or_default();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
+        manifest.get("workspaces").is_some()
+    });
+    let mut out = vec![own.to_owned()];
+    out.extend(workspace.map(Path::to_owned));
+    out
+}
+
+/// npm's global prefix by its own place: node's, two above the program.
+fn global_prefix(program: &Path) -> Option<PathBuf> {
+    program.parent()?.parent().map(Path::to_owned)
+}
+
+/// npm's version, from the package that the program belongs to.
+fn version_of(program: &Path) -> Option<(u64, u64)> {
+    let program = program.canonicalize().ok()?;
+    let manifest = std::fs::read(program.parent()?.parent()?.join("package.json")).ok()?;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
+    let mut parts = manifest.get("version")?.as_str()?.split('.').map(str::parse::<u64>);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+/// The key that npm reads from a variable's name.
+fn key_of(variable: &str) -> Option<String> {
+    let prefix = variable.get(..11).filter(|p| p.eq_ignore_ascii_case("npm_config_"))?;
+    let key = variable.get(prefix.len()..)?;
+    if key.starts_with("//") {
+        return Some(key.to_owned());
+    }
+    let key = key.to_ascii_lowercase();
+    let (lead, rest) = if key.starts_with('_') { key.split_at(1) } else { ("", key.as_str()) };
+    Some(format!("{lead}{}", rest.replace('_', "-")))
+}
+
+/// The variable for a key.
+pub(super) fn variable(key: &str) -> String {
+    match key.starts_with(['/', '@']) {
+        true => format!("npm_config_{key}"),
+        false => format!("npm_config_{}", key.replace('-', "_")),
+    }
+}
+
+/// npm makes dashes of a variable's underscores and small letters of its capitals, also in a scope.
+fn survives_as_variable(key: &str) -> bool {
+    !key.starts_with('@') || key_of(&variable(key)).as_deref() == Some(key)
+}
+
+fn is_scope(key: &str) -> bool {
+    key.starts_with('@') && key.ends_with(":registry")
+}
+
+/// The command's words, with those that set one of the settings set to it.
+fn rewritten(job: &Job<'_>, overrides: &BTreeMap<String, String>) -> Result<Vec<OsString>, EnforceError> {
+    if job.invocation.argv.len() != job.arguments.len() + 1 {
+        return Err(EnforceError::unsupported("the command was not judged word by word"));
+    }
+    let mut instead: BTreeMap<usize, String> = BTreeMap::new();
+    let mut gone: BTreeSet<usize> = BTreeSet::new();
+    for flag in job.invocation.flags.iter().filter(|f| f.location.place == Place::Argv) {
+        let key = flag.name.trim_start_matches('-');
+        let Some(value) = overrides.get(key) else { continue };
+        let Some(at) = usize::try_from(flag.location.column).ok().and_then(|c| c.checked_sub(1)) else { continue };
+        let Some(word) = job.arguments.get(at).map(|w| w.to_string_lossy()) else { continue };
+        instead.insert(at, format!("--{key}={value}"));
+        let next = job.arguments.get(at + 1).map(|w| w.to_string_lossy());
+        let switch = |next: &str| next == "true" || next == "false";
+        let takes_next = |next: &str| flag.value.as_deref() == Some(next) || (overrides_switch(key) && switch(next));
+        if !word.contains('=') && next.is_some_and(|next| takes_next(&next)) {
+            gone.insert(at + 1);
+        }
+    }
+    let words = job.arguments.iter().enumerate().filter(|(at, _)| !gone.contains(at));
+    Ok(words.map(|(at, word)| instead.get(&at).map_or_else(|| word.clone(), OsString::from)).collect())
+}
+
+/// Whether a setting is a switch, whose value may be a word of its own.
+fn overrides_switch(key: &str) -> bool {
+    matches!(key, "ignore-scripts" | "audit" | "update-notifier")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_named_as_npm_reads_them() {
+        for (variable, key) in [
+            ("npm_config_registry", "registry"),
+            ("NPM_CONFIG_Replace_Registry_Host", "replace-registry-host"),
+            ("npm_config__auth", "_auth"),
+            ("npm_config_@acme:registry", "@acme:registry"),
+            ("npm_config_//h:1/:_authToken", "//h:1/:_authToken"),
+        ] {
+            assert_eq!(key_of(variable).as_deref(), Some(key));
+        }
+        assert_eq!(key_of("npm_confi"), None);
+        assert_eq!(key_of("PATH"), None);
+        assert_eq!(variable("replace-registry-host"), "npm_config_replace_registry_host");
+        assert!(survives_as_variable("@acme:registry") && survives_as_variable("//h/:_authToken"));
+        assert!(!survives_as_variable("@my_scope:registry") && !survives_as_variable("@Acme:registry"));
+    }
+}
