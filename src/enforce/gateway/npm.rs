@@ -395,7 +395,8 @@ pub(super) fn fetch_ahead(shared: &Arc<Shared>, job: &Job<'_>) {
             }
             let (name, version) = (&planned.package.name, &*planned.package.version);
             let about = registry.packument_for_lock(name, &[version.to_owned()].into()).ok();
-            let fits = about.and_then(|p| p.versions.version(version).map(|v| allows(&v.os, os) && allows(&v.cpu, cpu)));
+            let fits =
+                about.and_then(|p| p.versions.version(version).map(|v| allows(&v.os, os) && allows(&v.cpu, cpu)));
             if fits.unwrap_or(true) {
                 shared.artifacts.ahead(planned);
             }

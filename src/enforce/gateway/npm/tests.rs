@@ -49,11 +49,14 @@ fn only_the_plan_is_shown_and_nothing_else_is_altered() {
 #[test]
 fn what_changed_after_it_was_judged_is_not_shown() {
     let closed = Closed::of([planned("a", "1.0.0", "u", 1)]);
-    let judged =
-        packument::read(json!({"name": "a", "versions": {"1.0.0": manifest("1.0.0", 1)}}).to_string().as_bytes(), &name("a"));
+    let judged = packument::read(
+        json!({"name": "a", "versions": {"1.0.0": manifest("1.0.0", 1)}}).to_string().as_bytes(),
+        &name("a"),
+    );
     let judged = judged.unwrap();
     let see = |manifest: Value| {
-        let document = json!({"name": "a", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": manifest}}).to_string();
+        let document =
+            json!({"name": "a", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": manifest}}).to_string();
         filter(document.as_bytes(), &name("a"), &closed, Some(&judged)).unwrap()
     };
     assert!(see(manifest("1.0.0", 1)).1.is_empty());

@@ -64,11 +64,7 @@ fn directory(job: &Job<'_>, settings: &Settings) -> Option<PathBuf> {
 }
 
 /// The user's command, whose program gets back what the gateway's settings took.
-fn program(
-    job: &Job<'_>,
-    settings: &mut Settings,
-    shell: &str,
-) -> Result<(Step, tempfile::TempDir), EnforceError> {
+fn program(job: &Job<'_>, settings: &mut Settings, shell: &str) -> Result<(Step, tempfile::TempDir), EnforceError> {
     let keep = tempfile::tempdir().map_err(EnforceError::io(std::env::temp_dir()))?;
     let script = keep.path().join("shell");
     settings.set("script-shell", &script.display().to_string());

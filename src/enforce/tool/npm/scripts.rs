@@ -41,7 +41,8 @@ pub(super) fn add(job: &Job<'_>, settings: &Settings, tree: &Tree, next: &mut Pr
             (true, _) if package.optional => optional.push(named),
             (true, _) => needed.push(named),
             (false, true) => {
-                next.said.push(format!("{installed} {version} has an install script that was not judged: it was not run"));
+                next.said
+                    .push(format!("{installed} {version} has an install script that was not judged: it was not run"));
             }
             (false, false) => {}
         }
