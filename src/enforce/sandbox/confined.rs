@@ -85,7 +85,7 @@ impl Sandbox for Confined {
             return availability().words();
         }
         let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-        let profile = profiles.iter().rev().find(|(of, _)| of == limits);
+        let profile = profiles.iter().rev().find(|(of, _)| of == limits).or(profiles.last());
         profile.map_or_else(|| availability().words(), |(_, profile)| profile.describe())
     }
 }

@@ -49,12 +49,21 @@ pub(super) struct Grants {
 /// hidden, where no mount does it. In a directory that is carved nothing new can be made, so that is done for the home
 /// directory's places alone: an installer has to make things in a project.
 pub(super) fn grants(profile: &Profile, write: &[PathBuf], carve: bool) -> Grants {
+    let write = real(write);
     let untouched = real(profile.kept.iter().chain(&profile.hidden));
-    let mut avoid = real(profile.hidden.iter().chain(&profile.project_hidden));
+    // What may be written may be read. To carve around a secret in there would cost a rule for each of its neighbours
+    // and protect nothing: a mount covers it, or nothing does.
+    let written = |path: &Path| write.iter().any(|w| path.starts_with(w));
+    let mut avoid = real(&profile.hidden);
+    if !carve {
+        avoid.retain(|path| !written(path));
+    }
+    avoid.extend(real(&profile.project_hidden).into_iter().filter(|path| !written(path)));
+    avoid.retain(|path| within_reach(path));
     avoid.insert(PathBuf::from("/dev"));
     let mut out = Grants::default();
     around(Path::new("/"), &avoid, &mut out.read);
-    for path in real(write) {
+    for path in write {
         if carve {
             around(&path, &untouched, &mut out.write);
         } else {
@@ -62,6 +71,15 @@ pub(super) fn grants(profile: &Profile, write: &[PathBuf], carve: bool) -> Grant
         }
     }
     out
+}
+
+/// Whether file permissions leave a place open to this user, or to be opened: an owner may change them, and Landlock
+/// does not look at that. What is out of reach anyway needs no rule against it.
+fn within_reach(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let may = |access| rustix::fs::access(path, access).is_ok();
+    let owned = || path.metadata().map_or(true, |m| m.uid() == rustix::process::getuid().as_raw());
+    may(rustix::fs::Access::READ_OK) || may(rustix::fs::Access::EXEC_OK) || owned()
 }
 
 /// Those that are there, by their own names.
