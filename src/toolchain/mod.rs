@@ -73,10 +73,48 @@ fn tree(environment: &Environment) -> Option<PathBuf> {
     [root, &environment.cwd].into_iter().find(|dir| !above_home(dir) && dir.parent().is_some()).map(Path::to_owned)
 }
 
-/// Whether a file may be executed to ask it something: neither its path nor what it resolves to is inside the tree.
-fn is_outside(path: &Path, environment: &Environment) -> bool {
+/// Whether a file may be executed to ask it something: neither its path nor what it resolves to is inside the tree, and
+/// it is where programs are installed. A command can name any file as its interpreter; to judge that command is no
+/// reason to run it.
+fn may_execute(path: &Path, environment: &Environment) -> bool {
+    let Ok(real) = path.canonicalize() else { return false };
+    if !is_installed(&real, environment) {
+        return false;
+    }
     let Some(tree) = tree(environment) else { return true };
     let real_tree = tree.canonicalize().unwrap_or_else(|_| tree.clone());
     let inside = |p: &Path| p.starts_with(&tree) || p.starts_with(&real_tree);
-    !inside(&environment.absolute(path)) && path.canonicalize().is_ok_and(|real| !inside(&real))
+    !inside(&environment.absolute(path)) && !inside(&real)
+}
+
+/// Where systems and package managers install programs.
+const SYSTEM: &[&str] =
+    &["/usr", "/bin", "/opt", "/Library", "/System", "/Applications", "/nix", "/snap", "/home/linuxbrew"];
+/// Where version managers do, below the home directory.
+const HOME: &[&str] = &[
+    ".pyenv",
+    ".local/share/uv",
+    ".local/share/mise",
+    ".asdf",
+    ".rye",
+    ".conda",
+    "miniconda3",
+    "miniforge3",
+    "mambaforge",
+    "anaconda3",
+    "AppData/Local/Programs/Python",
+];
+
+/// Whether a resolved path is of an installed program: in one of the places above, or beside one that the caller's own
+/// PATH leads to.
+fn is_installed(real: &Path, environment: &Environment) -> bool {
+    let below = |dir: &Path| real.starts_with(dir) || dir.canonicalize().is_ok_and(|dir| real.starts_with(dir));
+    let homes = environment.home.iter().flat_map(|home| HOME.iter().map(|dir| home.join(dir)));
+    let named = ["PYENV_ROOT", "ASDF_DATA_DIR", "MISE_DATA_DIR", "UV_PYTHON_INSTALL_DIR", "CONDA_PREFIX"];
+    // The process's own variables: those of the environment may be ones that the command sets.
+    let own = named.iter().filter_map(std::env::var_os).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).collect::<Vec<_>>();
+    SYSTEM.iter().map(PathBuf::from).chain(homes).chain(own).any(|dir| below(&dir))
+        || on_path.iter().any(|dir| real.parent().is_some_and(|p| dir.canonicalize().is_ok_and(|dir| dir == p)))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::{is_outside, platform};
+use super::super::{may_execute, platform};
 use super::locate::default_python;
 use super::{Answer, DEFAULT_VERSION, ask, venv_setting};
 use crate::ecosystem::python::tags::{self, Implementation, Interpreter, Platform};
@@ -24,7 +24,7 @@ pub(super) fn assumed_answer(
     let version = stated.as_deref().and_then(full_version);
     let trusted = default_python(environment, &mut Vec::new())
         .and_then(|python| python.canonicalize().ok())
-        .filter(|real| is_outside(real, environment))
+        .filter(|real| may_execute(real, environment))
         .and_then(|real| ask(&real, environment, cache));
     let mut answer = trusted.unwrap_or_else(|| machine(environment));
     match &version {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::assume::{assumed_answer, retarget};
 use self::locate::{file_name, is_python_name, locate, small_file};
-use super::{is_outside, process};
+use super::{may_execute, process};
 use crate::invocation::{Invocation, Tool};
 use crate::model::{Digest, Ecosystem, Environment, InterpreterFacts, normalise_name};
 
@@ -125,14 +125,14 @@ fn ask_safely(python: &Path, venv: Option<&Path>, environment: &Environment, cac
     let real = python.canonicalize().ok()?;
     let named_python = |path: &Path| path.file_name().is_some_and(|n| is_python_name(&file_name(&n.to_string_lossy())));
     // In the tree the link itself is the project's: only an interpreter outside is asked, and only by such a name.
-    if is_outside(&real, environment) && named_python(&real) {
+    if may_execute(&real, environment) && named_python(&real) {
         return ask(&real, environment, cache);
     }
     // A copied interpreter: `home` is where its original stands.
     let home = PathBuf::from(venv_setting(venv?, "home")?);
     let original = ["python3", "python", "python.exe"].iter().map(|n| home.join(n)).find(|p| p.exists())?;
     let real = original.canonicalize().ok()?;
-    (is_outside(&original, environment) && is_outside(&real, environment) && named_python(&real))
+    (may_execute(&original, environment) && may_execute(&real, environment) && named_python(&real))
         .then(|| ask(&real, environment, cache))?
 }
 
@@ -274,6 +274,23 @@ mod tests {
             assert!(facts.tags.iter().any(|t| t.starts_with("cp39-cp39-")));
             assert!(!facts.assumed.is_empty());
         }
+    }
+
+    /// `pip --python /tmp/x/python3 install y` is judged without running that file.
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_only_the_command_names_is_never_executed() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().canonicalize().unwrap();
+        let (project, elsewhere) = (base.join("project"), base.join("elsewhere/bin"));
+        std::fs::create_dir_all(&project).unwrap();
+        let bell = base.join("rang");
+        program(&elsewhere.join("python3"), &format!("#!/bin/sh\ntouch {}\n", bell.display()));
+        let env = environment(&project, "/usr/bin:/bin");
+        let word = elsewhere.join("python3").to_string_lossy().into_owned();
+        let facts = facts(&invocation(Tool::Pip, &word), &env, None);
+        assert!(!bell.exists());
+        assert!(!facts.assumed.is_empty());
     }
 
     #[cfg(unix)]
