@@ -274,9 +274,10 @@ impl Decision<'_> {
             let digest = judgement.plan.digest().hex();
             let digest = short(&digest);
             let what = judgement.command_text().unwrap_or_default();
-            let mut line = format!("tidewaiter: cleared `{}`: {n} packages, plan {digest}", printable(&what, 120));
+            let mut line =
+                format!("tidewaiter: cleared `{}`: {}, plan {digest}", printable(&what, 120), count(n, "package"));
             if warns > 0 {
-                line.push_str(&format!(", {warns} warnings (`tidewaiter check` shows them)"));
+                line.push_str(&format!(", {} (`tidewaiter check` shows them)", count(warns, "warning")));
             }
             complain(&line);
         }
@@ -446,6 +447,11 @@ impl Decision<'_> {
             }
         }
     }
+}
+
+/// `1 package`, `2 packages`.
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The first twelve characters of a digest: enough to name one, and to paste.

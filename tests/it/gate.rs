@@ -91,6 +91,78 @@ fn what_is_denied_or_asked_stops_and_is_recorded() {
     assert!(lines[1]["plan"]["digest"].as_str().unwrap().starts_with(&format!("sha256:{}", digest(&asked))));
 }
 
+/// `tw-good` is old and harmless, so it is cleared, and the tool starts.
+fn cleared(tool: &str) -> (Loopback, Shimmed) {
+    let server = Loopback::start();
+    serve(&server);
+    let shimmed = Shimmed::new(&["pip"]);
+    pip_conf(&shimmed.sandbox, &server);
+    program(&shimmed.at("tools/pip"), tool);
+    (server, shimmed)
+}
+
+#[test]
+fn what_is_cleared_runs_between_two_lines_of_the_log() {
+    for (tool, status) in [
+        ("#!/bin/sh\necho out; echo err >&2; exit 7\n", 7),
+        ("#!/bin/sh\nkill -INT $$\n", 130),
+        ("#!/bin/sh\nkill -KILL $$\n", 137),
+        ("#!/bin/sh\nexit 0\n", 0),
+    ] {
+        let (_server, shimmed) = cleared(tool);
+        let ran = shimmed.run("pip", &["install", "tw-good"]);
+        assert_eq!(ran.status, status, "{tool}: {ran:?}");
+        if status == 7 {
+            assert_eq!(ran.stdout, "out\n", "stdout is the tool's: {ran:?}");
+            assert!(ran.stderr.contains("err\n"), "{ran:?}");
+        }
+        let lines = lines(&shimmed);
+        let words: Vec<&str> = lines.iter().map(|l| l["event"].as_str().unwrap()).collect();
+        assert_eq!(words, ["start", "end"], "{ran:?}");
+        assert_eq!(
+            (lines[0]["verdict"].as_str(), lines[1]["status"].as_i64()),
+            (Some("allow"), Some(i64::from(status)))
+        );
+        assert_eq!(lines[0]["plan"]["packages"].as_array().unwrap().len(), 2);
+        let shown = shimmed.run("tidewaiter", &["log", "list"]).stdout;
+        assert!(shown.contains(&format!("status {status}")), "{shown}");
+        let start = shown.get(..12).unwrap();
+        assert_eq!(lines[1]["run"].as_str().unwrap().get(..12), Some(start), "{shown}");
+    }
+}
+
+#[test]
+fn a_signal_reaches_the_tool_and_the_gate_outlives_it() {
+    let tool = "#!/bin/sh\ntrap 'echo caught; exit 5' TERM\necho ready\nwhile :; do read -r x < /dev/null; done\n";
+    let (_server, shimmed) = cleared(tool);
+    let mut child = shimmed.command("pip", &["install", "tw-good"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    assert!(Command::new("/bin/kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    std::io::Read::read_to_string(&mut out, &mut line).unwrap();
+    assert_eq!(line, "ready\ncaught\n");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    assert_eq!(events(&shimmed), ["start", "end"]);
+}
+
+#[test]
+fn an_install_within_an_install_is_judged_again() {
+    // By its own name through PATH, with variables that claim what they like, and by `exec` from a child.
+    for inner in
+        ["pip install tw-new", "TIDEWAITER_STARTED=$PPID pip install tw-new", "sh -c 'exec pip install tw-new'"]
+    {
+        let tool = format!(
+            "#!/bin/sh\ncase \"$*\" in *tw-new*) echo LET THROUGH; exit 0;; esac\n({inner}) </dev/null\necho \"inner $?\"\n"
+        );
+        let (_server, shimmed) = cleared(&tool);
+        let ran = shimmed.run("pip", &["install", "tw-good"]);
+        assert!(!ran.stdout.contains("LET THROUGH"), "{inner}: {ran:?}");
+        assert!(ran.stdout.contains("inner ") && !ran.stdout.contains("inner 0"), "{inner}: {ran:?}");
+    }
+}
+
 #[test]
 fn an_install_whose_record_cannot_be_written_does_not_start() {
     let shimmed = Shimmed::new(&["pip"]);
