@@ -86,7 +86,18 @@ impl Files for Disk {
     }
 
     fn is_file(&self, path: &Path) -> bool {
-        path.is_file()
+        // That there was none is part of what was seen: one that appears later was not judged.
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        match (read.get(path), std::fs::metadata(path)) {
+            (Some(Err(FileError::NotFound)), _) => false,
+            (_, Ok(meta)) => meta.is_file(),
+            (_, Err(e)) => {
+                if e.kind() == std::io::ErrorKind::NotFound && !read.contains_key(path) {
+                    read.insert(path.to_owned(), Err(FileError::NotFound));
+                }
+                false
+            }
+        }
     }
 
     fn is_dir(&self, path: &Path) -> bool {

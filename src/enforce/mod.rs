@@ -260,6 +260,18 @@ impl EnforceError {
     }
 }
 
+/// What the processes of a step may reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Network {
+    /// The gateway alone, where there is one.
+    #[default]
+    Gateway,
+    /// Nothing: for the code of packages, which has all that it needs.
+    Nothing,
+    /// What the tool reaches by itself: what it fetches, it holds to digests that were checked before.
+    Open,
+}
+
 /// A process to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -279,6 +291,10 @@ pub struct Step {
     pub quiet: bool,
     /// What to say when it fails, where that does not end the job.
     pub tolerated: Option<String>,
+    /// What it may reach.
+    pub network: Network,
+    /// What it alone writes, beside what every step of the job may.
+    pub write: Vec<PathBuf>,
 }
 
 impl Step {
@@ -293,6 +309,8 @@ impl Step {
             free: false,
             quiet: false,
             tolerated: None,
+            network: Network::default(),
+            write: Vec::new(),
         }
     }
 

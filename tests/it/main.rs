@@ -14,6 +14,8 @@ mod credentials;
 mod determinism;
 mod end_to_end;
 mod gate;
+#[cfg(unix)]
+mod gateway_cargo;
 mod hostile_files;
 mod human;
 mod indexes;

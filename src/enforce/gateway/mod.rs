@@ -327,7 +327,9 @@ impl Gateway {
             match job.invocation.tool.ecosystem() {
                 Some(Ecosystem::PyPI) => pypi::fetch_ahead(&shared),
                 Some(Ecosystem::Npm) => npm::fetch_ahead(&shared, job),
-                Some(Ecosystem::CratesIo) => crates::fetch_ahead(&shared),
+                // Otherwise cargo fetches into its own cache, by its lockfile.
+                Some(Ecosystem::CratesIo) if job.invocation.verb == "install" => crates::fetch_ahead(&shared),
+                Some(Ecosystem::CratesIo) => {}
                 None => {}
             }
         }
@@ -372,6 +374,11 @@ impl Gateway {
     /// `http://127.0.0.1:PORT`: as a proxy it refuses everything, and says whom it refused.
     pub fn refusing_proxy(&self) -> String {
         format!("http://{}", self.shared.authority)
+    }
+
+    /// What cargo is told to ask in place of a registry (`None`: crates.io): `sparse+http://…/`.
+    pub fn crate_index(&self, registry: Option<&str>) -> String {
+        format!("sparse+{}/", self.url(&crates::index(registry)))
     }
 
     /// See [`Shared::carry`].

@@ -10,7 +10,7 @@ pub mod words;
 use std::path::PathBuf;
 
 use super::gateway::{Gateway, View};
-use super::{Ended, EnforceError, Form, Job, Limits, Outcome, Refused, Step, exec};
+use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, exec};
 use crate::invocation::Tool;
 use crate::model::{Environment, Source, redact_url};
 use crate::toolchain;
@@ -38,6 +38,8 @@ pub struct Prepared {
     pub wrong: Vec<Refused>,
     /// What people should be told, a sentence each.
     pub said: Vec<String>,
+    /// The tool asks the registries itself, and its own lockfile with the plan's digests holds it.
+    pub frozen: bool,
 }
 
 /// The next part of a job, made from what the part before it left on disk.
@@ -74,6 +76,16 @@ pub trait Adapter: Sync {
     /// The steps that run the job through the gateway.
     fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError>;
 
+    /// Looks, right before a step begins, whether what was judged is still so.
+    fn before(&self, _job: &Job<'_>, _step: &Step) -> Result<(), EnforceError> {
+        Ok(())
+    }
+
+    /// What stands behind the failure of a step, where the tool's own words do not say it.
+    fn explain(&self, _job: &Job<'_>, _step: &Step) -> Vec<Refused> {
+        Vec::new()
+    }
+
     /// The steps that run the job without one, where no socket may listen.
     fn frozen(&self, _job: &Job<'_>) -> Result<Prepared, EnforceError> {
         Err(EnforceError::unsupported("no local port can be opened here, and this command needs one"))
@@ -108,7 +120,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     let mut next = Some(prepared);
     let mut done = Ok(Ended::Code(0));
     while let Some(mut part) = next.take() {
-        done = run.part(job, &mut part);
+        done = run.part(job, adapter, &mut part);
         let then = part.then.take();
         run.parts.push(part);
         if let (Ok(ended), Some(then)) = (&done, then)
@@ -120,7 +132,8 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
             }
         }
     }
-    let form = if started.is_some() { Form::Gateway } else { Form::Frozen };
+    let through = started.is_some() && !run.parts.iter().all(|p| p.frozen);
+    let form = if through { Form::Gateway } else { Form::Frozen };
     let (mut refused, mut served) = (Vec::new(), Vec::new());
     let parts = std::mem::take(&mut run.parts);
     if let Some(gateway) = started {
@@ -155,14 +168,17 @@ struct Run {
 
 impl Run {
     /// Runs the steps of one part to the first that fails.
-    fn part(&mut self, job: &Job<'_>, part: &mut Prepared) -> Result<Ended, EnforceError> {
+    fn part(&mut self, job: &Job<'_>, adapter: &dyn Adapter, part: &mut Prepared) -> Result<Ended, EnforceError> {
         if !part.wrong.is_empty() {
             return Ok(Ended::Code(1));
         }
         for mut step in std::mem::take(&mut part.steps) {
-            let tolerated = step.tolerated.take();
+            adapter.before(job, &step)?;
+            let (tolerated, own) = (step.tolerated.take(), step.clone());
             let port = self.port.filter(|_| !part.open_network || step.runs_packages);
-            let limits = Limits { port, write: part.write.clone(), runs_packages: step.runs_packages };
+            let port = port.filter(|_| step.network == Network::Gateway);
+            let write = part.write.iter().chain(&step.write).cloned().collect();
+            let limits = Limits { port, write, runs_packages: step.runs_packages };
             if !step.free && !part.whole_user {
                 step = job.sandbox.contain(step, &limits, job)?;
                 for sentence in job.sandbox.sentences(&limits) {
@@ -175,7 +191,10 @@ impl Run {
             match tolerated {
                 _ if ended.success() => {}
                 Some(sentence) => self.said.push(sentence),
-                None => return Ok(ended),
+                None => {
+                    part.wrong.extend(adapter.explain(job, &own));
+                    return Ok(ended);
+                }
             }
         }
         Ok(Ended::Code(0))
