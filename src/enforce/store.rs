@@ -317,3 +317,139 @@ impl Writer {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+
+    fn put(store: &Store, bytes: &[u8]) -> Vec<Digest> {
+        let digests = vec![Digest::sha256_of(bytes)];
+        let mut writer = store.writer(&digests).unwrap();
+        bytes.chunks(7).for_each(|c| writer.write(c).unwrap());
+        writer.finish().unwrap();
+        digests
+    }
+
+    fn content(store: &Store, digests: &[Digest]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        store.get(digests)?.file.read_to_end(&mut out).unwrap();
+        Some(out)
+    }
+
+    #[test]
+    fn what_was_put_comes_back_and_other_bytes_are_never_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let digests = put(&store, b"the bytes");
+        assert_eq!(content(&store, &digests).as_deref(), Some(&b"the bytes"[..]));
+        let wanted = [Digest::sha256_of(b"others")];
+        let mut writer = store.writer(&wanted).unwrap();
+        writer.write(b"not those").unwrap();
+        assert_eq!(writer.finish().unwrap_err().kind(), ErrorKind::InvalidData);
+        assert!(store.get(&wanted).is_none());
+        assert_eq!(store.usage(), Usage { entries: 1, bytes: 9 });
+        assert_eq!(std::fs::read_dir(store.temporary()).unwrap().count(), 0, "nothing is left of a failure");
+    }
+
+    #[test]
+    fn a_damaged_entry_is_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        type Damage = fn(&Path);
+        let damages: [Damage; 4] = [
+            |path| std::fs::write(path, b"the bytez").unwrap(),
+            |path| std::fs::write(path, b"the byt").unwrap(),
+            |path| std::fs::write(path, b"").unwrap(),
+            |path| std::fs::write(path, b"the bytes and more").unwrap(),
+        ];
+        for damage in damages {
+            let digests = put(&store, b"the bytes");
+            damage(&store.path(&digests[0]));
+            assert!(store.get(&digests).is_none());
+            assert!(!store.path(&digests[0]).exists(), "it is removed");
+        }
+    }
+
+    #[test]
+    fn every_digest_counts_and_weak_ones_keep_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let good = put(&store, b"the bytes");
+        let sha1 = Digest::from_hex(DigestAlgorithm::Sha1, &"0".repeat(40)).unwrap();
+        assert!(store.get(&[good[0].clone(), sha1.clone()]).is_none(), "the other digest is wrong");
+        let mut writer = store.writer(std::slice::from_ref(&sha1)).unwrap();
+        writer.write(b"x").unwrap();
+        assert!(writer.finish().is_err());
+        let mut writer = store.writer(&[]).unwrap();
+        writer.write(b"unhashed").unwrap();
+        let stored = writer.finish().unwrap();
+        assert_eq!((stored.length, stored.sha256), (8, Digest::sha256_of(b"unhashed")));
+        assert_eq!(store.usage().entries, 0);
+    }
+
+    #[test]
+    fn many_may_write_the_same_at_once_and_what_a_crash_left_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let bytes: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+        let digests = [Digest::sha256_of(&bytes)];
+        std::fs::create_dir_all(store.temporary()).unwrap();
+        std::fs::write(store.temporary().join(".tmpleft"), b"half of somethi").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    assert_eq!(put(&store, &bytes), digests);
+                    // Another thread may replace it this moment; it is never anything else.
+                    assert_eq!(content(&store, &digests).as_deref(), Some(&bytes[..]));
+                });
+            }
+        });
+        assert_eq!(store.usage(), Usage { entries: 1, bytes: 200_000 });
+        let old = FileTimes::new().set_modified(SystemTime::now() - 2 * ABANDONED);
+        File::options().write(true).open(store.temporary().join(".tmpleft")).unwrap().set_times(old).unwrap();
+        store.prune(LIMIT);
+        assert_eq!(std::fs::read_dir(store.temporary()).unwrap().count(), 0);
+        assert_eq!(store.usage().entries, 1);
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let all: Vec<Vec<Digest>> = (0..4_u8).map(|n| put(&store, &[n; 100])).collect();
+        for (age, digests) in all.iter().enumerate() {
+            let used = SystemTime::now() - Duration::from_secs(1000 - 100 * age as u64);
+            let file = File::options().write(true).open(store.path(&digests[0])).unwrap();
+            file.set_times(FileTimes::new().set_modified(used)).unwrap();
+        }
+        assert!(store.get(&all[0]).is_some(), "used just now");
+        store.prune(250);
+        let left: Vec<bool> = all.iter().map(|d| store.get(d).is_some()).collect();
+        assert_eq!(left, [true, false, false, true]);
+        store.clear().unwrap();
+        store.clear().unwrap();
+        assert_eq!(store.usage(), Usage::default());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_but_the_bytes_of_the_digest_is_ever_handed_out(
+            bytes in proptest::collection::vec(0_u8.., 1..300), at: proptest::sample::Index, flip in 1_u8.., cut: bool,
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Store::new(directory.path());
+            let digests = put(&store, &bytes);
+            let mut damaged = bytes.clone();
+            let at = at.index(damaged.len());
+            if cut { damaged.truncate(at) } else { damaged[at] ^= flip }
+            std::fs::write(store.path(&digests[0]), &damaged).unwrap();
+            proptest::prop_assert!(store.get(&digests).is_none());
+            // And bytes that are others from the start never get in.
+            let mut writer = store.writer(&digests).unwrap();
+            writer.write(&damaged).unwrap();
+            proptest::prop_assert!(writer.finish().is_err());
+            proptest::prop_assert_eq!(content(&store, &put(&store, &bytes)), Some(bytes));
+        }
+    }
+}

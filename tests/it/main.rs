@@ -15,7 +15,12 @@ mod determinism;
 mod end_to_end;
 mod gate;
 #[cfg(unix)]
+mod gateway;
 mod gateway_cargo;
+#[cfg(unix)]
+mod gateway_server;
+#[cfg(unix)]
+mod gateway_uv;
 mod hostile_files;
 mod human;
 mod indexes;

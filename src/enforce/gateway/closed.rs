@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::enforce::Refused;
-use crate::model::{Artifact, HeldBack, PackageId, PackageName, Plan};
+use crate::model::{Artifact, Execution, HeldBack, PackageId, PackageName, Plan};
 
 /// One artifact that may be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +16,27 @@ pub struct Planned {
     pub artifact: Artifact,
 }
 
+/// A URL for comparison: clients decode and encode characters of a path as they like. Two URLs that compare equal by
+/// this may name two files; what is handed out is held to the digest in any case.
+pub fn plain(url: &str) -> String {
+    percent_encoding::percent_decode_str(url).decode_utf8_lossy().into_owned()
+}
+
 /// What may come in.
 #[derive(Debug, Default)]
 pub struct Closed {
     by_url: HashMap<String, Arc<Planned>>,
     by_name: BTreeMap<PackageName, BTreeMap<Arc<str>, Vec<Arc<Planned>>>>,
     held_back: Vec<HeldBack>,
+    /// Something of the plan is built from source.
+    builds: bool,
 }
 
 impl Closed {
     /// Of a plan.
     pub fn new(plan: &Plan) -> Self {
-        let mut out = Self { held_back: plan.held_back.clone(), ..Self::default() };
+        let builds = plan.packages.iter().any(|p| p.executes.contains(&Execution::PythonBuild));
+        let mut out = Self { held_back: plan.held_back.clone(), builds, ..Self::default() };
         for package in &plan.packages {
             out.files(&package.id);
             for artifact in &package.artifacts {
@@ -53,12 +62,12 @@ impl Closed {
     fn add(&mut self, planned: Planned) {
         let planned = Arc::new(planned);
         self.files(&planned.package).push(Arc::clone(&planned));
-        self.by_url.entry(planned.artifact.url.clone()).or_insert(planned);
+        self.by_url.entry(plain(&planned.artifact.url)).or_insert(planned);
     }
 
-    /// The artifact that the upstream has at this URL.
+    /// The artifact that the upstream has at this URL, however its path is percent-encoded.
     pub fn at(&self, url: &str) -> Option<&Arc<Planned>> {
-        self.by_url.get(url)
+        self.by_url.get(&plain(url))
     }
 
     /// The artifacts of a release.
@@ -96,6 +105,10 @@ impl Closed {
             if let Some(first) = others.next() {
                 let all: Vec<&str> = std::iter::once(first).chain(others).take(5).collect();
                 reason.push_str(&format!(", which has {}", all.join(", ")));
+            } else if self.builds {
+                reason.push_str(
+                    ": what a build from source needs is not known before it runs; take a release with a wheel",
+                );
             }
         }
         Refused { subject, reason }

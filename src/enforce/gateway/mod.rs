@@ -109,11 +109,17 @@ impl Asked {
     }
 }
 
-/// `https://host/a?b` as a path: `https/host/a?b`. `file:///a` is `file/a`.
+/// `https://host:1/a?b` as a path: `https/host~1/a?b`. `file:///a` is `file/a`. Clients write some characters of a path
+/// in another way (`:` as `%3A`), so a host has none of these here.
 fn carried(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}/{}", rest.strip_prefix('/').unwrap_or(rest)),
-        None => url.to_owned(),
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.strip_prefix('/') {
+        Some(path) => format!("{scheme}/{path}"),
+        None => {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let (host, path) = rest.split_at(end);
+            format!("{scheme}/{}{path}", host.replace(':', "~"))
+        }
     }
 }
 
@@ -121,7 +127,10 @@ fn carried(url: &str) -> String {
 fn original(path: &str) -> Option<String> {
     let (scheme, rest) = path.split_once('/')?;
     match scheme {
-        "http" | "https" => Some(format!("{scheme}://{rest}")),
+        "http" | "https" => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            Some(format!("{scheme}://{}{path}", host.replace('~', ":")))
+        }
         "file" => Some(format!("file:///{rest}")),
         _ => None,
     }
@@ -513,7 +522,11 @@ fn mended(text: &[u8], base: &str) -> Option<Vec<u8>> {
             Some((scheme, tail)) => {
                 out.extend_from_slice(scheme);
                 out.extend_from_slice(if scheme == b"file" { b":///" } else { b"://" });
-                rest = tail;
+                let host = |b: &u8| b.is_ascii_alphanumeric() || b"-._~[]%".contains(b);
+                let end = tail.iter().position(|b| !host(b)).filter(|_| scheme != b"file").unwrap_or(0);
+                let (host, path) = tail.split_at(end);
+                out.extend(host.iter().map(|b| if *b == b'~' { b':' } else { *b }));
+                rest = path;
                 changed = true;
             }
             None => {

@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, Body};
-use super::closed::Planned;
+use super::closed::{Planned, plain};
 use super::{Asked, Shared, View};
 use crate::ecosystem::python::wheel;
 use crate::enforce::{Refused, Upstream};
@@ -289,7 +289,7 @@ async fn metadata(shared: &Arc<Shared>, asked: &Asked, url: &str) -> Response<Bo
     };
     let Some(name) = name else { return shared.refuse(refusal(shared, url)) };
     let known = match project(shared, &name).await {
-        Ok(project) => project.files.iter().find(|f| f.has_url(url)).map(|f| f.to_file()),
+        Ok(project) => project.files.iter().find(|f| plain(&f.url()) == plain(url)).map(|f| f.to_file()),
         Err(_) => None,
     };
     let Some(file) = known.filter(|f| shown(shared, &name, f)) else { return shared.refuse(refusal(shared, url)) };

@@ -1,0 +1,118 @@
+//! uv in the closed world of its plan: lockfiles to the byte, indexes by their names, warm caches, requirements files.
+
+use crate::support::loopback::{Fault, Loopback};
+use crate::support::rig::{Rig, uv, wheel};
+
+fn rig() -> Rig {
+    let rig = Rig::new();
+    rig.server
+        .python(wheel("tw-a", "1.0", &["tw-b>=1", "tw-windows; sys_platform == 'win32'"]))
+        .python(wheel("tw-b", "1.0", &[]).without_metadata_file())
+        .python(wheel("tw-windows", "1.0", &[]));
+    rig
+}
+
+const MANIFEST: &str = "[project]\nname = \"app\"\nversion = \"0.1\"\nrequires-python = \">=3.8\"\ndependencies = [\"tw-a\"]\n[tool.uv]\npackage = false\n";
+
+fn read(rig: &Rig, path: &str) -> String {
+    std::fs::read_to_string(rig.work().join(path)).unwrap_or_default()
+}
+
+#[test]
+fn the_lockfile_is_the_one_of_a_bare_run() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    rig.write("pyproject.toml", MANIFEST);
+    let bare = rig.bare(&[uv, "-q", "lock", "--no-cache"]);
+    assert!(bare.status.success(), "{bare:?}");
+    let lock = read(&rig, "uv.lock");
+    assert!(lock.contains("tw-windows"), "{lock}");
+    std::fs::remove_file(rig.work().join("uv.lock")).unwrap();
+    let done = rig.run(&[uv, "-q", "lock"], |_| {});
+    assert_eq!((done.status(), done.refused()), (0, Vec::new()));
+    assert_eq!(read(&rig, "uv.lock"), lock);
+    // From the lockfile, twice: the second time uv's own cache is warm and the registry is gone.
+    for warm in [false, true] {
+        if warm {
+            std::fs::remove_dir_all(rig.work().join(".venv")).unwrap();
+            rig.server.always("/files/", Fault::Status(500));
+        }
+        let done = rig.run(&[uv, "-q", "sync"], |_| {});
+        assert_eq!((done.status(), done.refused()), (0, Vec::new()), "{:?}", done.outcome);
+        assert_eq!(read(&rig, "uv.lock"), lock, "mended");
+        let code = "import tw_a, tw_b; print(tw_a.version, tw_b.version)";
+        let ran = rig.bare(&[".venv/bin/python", "-c", code]);
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "1.0 1.0\n", "{ran:?}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_in_a_lockfile_is_mended_by_the_next() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    rig.write("pyproject.toml", MANIFEST);
+    assert_eq!(rig.run(&[uv, "-q", "lock"], |_| {}).status(), 0);
+    let lock = read(&rig, "uv.lock");
+    let done = rig.run(&[uv, "-q", "sync"], |rig| {
+        let host = rig.server.url.strip_prefix("http://").unwrap();
+        let left = lock.replace(
+            &format!("http://{host}/files/"),
+            &format!("http://127.0.0.1:4711/pypi/files/~/http/{host}/files/"),
+        );
+        assert_ne!(left, lock);
+        rig.write("uv.lock", &left);
+    });
+    assert_eq!(done.status(), 0);
+    assert_eq!(read(&rig, "uv.lock"), lock);
+}
+
+#[test]
+fn named_indexes_keep_their_packages() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    let corp = Loopback::start();
+    corp.python(wheel("tw-b", "1.5", &[]));
+    rig.write(
+        "pyproject.toml",
+        &format!(
+            "{}[tool.uv.sources]\ntw-b = {{ index = \"corp\" }}\n[[tool.uv.index]]\nname = \"corp\"\nurl = \"{}\"\nexplicit = true\n",
+            MANIFEST.replace("[\"tw-a\"]", "[\"tw-a\", \"tw-b\"]"),
+            corp.simple()
+        ),
+    );
+    assert!(rig.bare(&[uv, "-q", "lock", "--no-cache"]).status.success());
+    let lock = read(&rig, "uv.lock");
+    std::fs::remove_file(rig.work().join("uv.lock")).unwrap();
+    let done = rig.run(&[uv, "-q", "sync"], |rig| {
+        rig.server.clear_log();
+        corp.clear_log();
+    });
+    assert_eq!((done.status(), done.refused()), (0, Vec::new()), "{:?}", done.outcome);
+    assert_eq!(read(&rig, "uv.lock"), lock);
+    let pages = |s: &Loopback| s.paths().into_iter().filter(|p| p == "/simple/tw-b/").count();
+    assert_eq!((pages(&rig.server), pages(&corp)), (0, 0));
+}
+
+#[test]
+fn changed_bytes_and_later_lines_do_not_come_in() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    rig.server.python(wheel("tw-evil", "1.0", &[]));
+    rig.write("requirements.txt", "tw-a\n");
+    let install = [uv, "-q", "pip", "install", "--target", "out", "-r", "requirements.txt"];
+    let done = rig.run(&install, |rig| {
+        rig.server.always("/files/tw_b-1.0-py3-none-any.whl", Fault::BentByte);
+    });
+    assert_ne!(done.status(), 0);
+    assert_eq!(rig.installed("out"), [""; 0]);
+    assert!(done.refused().iter().any(|l| l.contains("is not what was judged")), "{:?}", done.refused());
+    rig.server.heal();
+    let done = rig.run(&install, |rig| {
+        rig.write("requirements.txt", &format!("--index-url {}\ntw-a\ntw-evil\n", rig.server.simple()));
+    });
+    assert_eq!((done.status(), rig.installed("out")), (0, vec!["tw-a 1.0".to_owned(), "tw-b 1.0".to_owned()]));
+}
