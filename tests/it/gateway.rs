@@ -61,7 +61,7 @@ fn what_changes_between_judging_and_installing_does_not_come_in() {
             |r| r.server.python(wheel("tw-b", "1.0", &["tw-evil"])),
             false,
         ),
-        ("nothing at all", |r| (r.server.always("/", Fault::Status(404))), false),
+        ("nothing at all", |r| r.server.always("/", Fault::Status(404)), false),
         ("half of it", |r| r.server.always("/files/tw_b-1.0-py3-none-any.whl", Fault::Truncated), false),
         ("one bent byte", |r| r.server.always("/files/tw_b-1.0-py3-none-any.whl", Fault::BentByte), false),
         (
@@ -89,7 +89,7 @@ fn what_changes_between_judging_and_installing_does_not_come_in() {
             assert_eq!(rig.installed("out"), [""; 0], "{what}");
             let refused = done.refused();
             assert!(
-                refused.iter().any(|l| l.starts_with("tidewaiter: tw_b-1.0-py3-none-any.whl ")),
+                refused.iter().any(|l| l.starts_with("tidewaiter: tw_b-1.0-py3-none-any.whl")),
                 "{what}: {refused:?}"
             );
         }
