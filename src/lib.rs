@@ -45,6 +45,9 @@ pub mod resolve;
 /// Layers, exceptions, trust; each value knows the line that set it.
 pub mod policy;
 
+/// What belongs to this gate itself: its own files, and the agent hosts' configuration that calls it.
+pub mod gate;
+
 /// One file a rule, and the list of them.
 pub mod rules;
 
@@ -62,6 +65,9 @@ pub mod record;
 
 /// PATH shims: links named like the tools, where the real ones are, what stands in front.
 pub mod shim;
+
+/// Agent hosts' payloads and answers, one file a host.
+pub mod hook;
 
 /// One thin file a subcommand.
 pub mod cli;

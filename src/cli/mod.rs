@@ -7,6 +7,7 @@ mod approve;
 mod audit;
 mod check;
 mod guard;
+mod hook;
 mod log;
 mod policy;
 pub mod process;
@@ -68,6 +69,14 @@ Examples:
     Audit(audit::Arguments),
     /// Links on PATH that judge every install: install, uninstall, status, env
     Shim(shim::Arguments),
+    /// Answer an agent host's hook: its payload on stdin, its own answer on stdout
+    #[command(after_help = "\
+Never answers allow: a command that is clear, or that installs nothing, gets no output.
+Exit status: 0, or 2 where that is how the host is told to stop, and when anything fails.
+
+Examples:
+  tidewaiter hook claude-code < payload.json")]
+    Hook(hook::Arguments),
     /// Approve a plan that was asked about: exactly it, once, within an hour
     #[command(after_help = "\
 Only on a terminal, and only by a person: an agent's attempt is refused and recorded.
@@ -186,6 +195,7 @@ pub fn main() -> ExitCode {
         Command::Advisories(arguments) => advisories::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Shim(arguments) => shim::run(&arguments),
+        Command::Hook(arguments) => Ok(hook::run(&arguments)),
         Command::Approve(arguments) => approve::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Recheck(arguments) => recheck::run(&arguments),

@@ -44,6 +44,15 @@ impl Session {
         Self { environment, directories: Directories::of_user(), disk: Arc::default(), lost }
     }
 
+    /// Goes to another directory, as the one in which a command would run. Where that cannot be done, see
+    /// [`Session::placed`].
+    pub fn move_to(&mut self, directory: &std::path::Path) {
+        let directory = crate::model::lexical(directory);
+        self.lost = std::env::set_current_dir(&directory).err();
+        self.environment.variables.insert("PWD".to_owned(), directory.display().to_string());
+        self.environment.cwd = directory;
+    }
+
     /// Fails when the working directory was removed: what a command would do there cannot be judged.
     pub fn placed(&self) -> Result<(), Failure> {
         match &self.lost {

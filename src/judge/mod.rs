@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::advisories::{Advisories, Coverage, Kind};
 use crate::ecosystem::python::wheel;
 use crate::ecosystem::{self, npm, popular, python};
+use crate::gate::operation::{self, Operation};
 use crate::invocation::{self, Effect, Flag, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, PackageId,
@@ -179,7 +180,10 @@ impl Judge<'_> {
             verb: speaker.map_or_else(String::new, |i| i.verb.clone()),
             via,
         };
-        if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty()) {
+        let operations = operation::read(&text_of(argv), self.environment);
+        if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty())
+            && !rules::gate_tampering::concerns(&operations, self.environment, self.files)
+        {
             return Judgement {
                 subject,
                 plan: Plan::default(),
@@ -193,7 +197,7 @@ impl Judge<'_> {
         for invocation in invocations {
             plan.merge(self.resolve(invocation));
         }
-        self.conclude(subject, invocations, plan, false)
+        self.conclude(Matter { subject, invocations, operations: &operations, audit: false }, plan)
     }
 
     /// Judges manifests and lockfiles. Lockfiles and exact pins speak for themselves; what only a registry can tell
@@ -206,7 +210,9 @@ impl Judge<'_> {
             plan.merge(self.audit_file(file, &mut invocations));
         }
         let files = found.iter().map(|f| f.path.display().to_string()).collect();
-        self.conclude(Subject::Audit { files }, &invocations, plan, true)
+        let matter =
+            Matter { subject: Subject::Audit { files }, invocations: &invocations, operations: &[], audit: true };
+        self.conclude(matter, plan)
     }
 
     fn audit_file(&self, file: &discover::Found, invocations: &mut Vec<Invocation>) -> Plan {
@@ -406,7 +412,8 @@ impl Judge<'_> {
     }
 
     /// Rules, policy, verdict.
-    fn conclude(&self, subject: Subject, invocations: &[Invocation], plan: Plan, audit: bool) -> Judgement {
+    fn conclude(&self, matter: Matter<'_>, plan: Plan) -> Judgement {
+        let Matter { subject, invocations, operations, audit } = matter;
         let settings = self.world.settings();
         let workspace_names: Vec<PackageName> = plan
             .packages
@@ -431,6 +438,8 @@ impl Judge<'_> {
             as_of: self.as_of,
             policy: self.policy,
             environment: self.environment,
+            operations,
+            files: self.files,
             audit,
         };
         let findings = rules::judge(&facts);
@@ -512,6 +521,22 @@ impl Judge<'_> {
                 Err(_) => Vec::new(),
             },
         }
+    }
+}
+
+/// What is judged, beside its plan.
+struct Matter<'a> {
+    subject: Subject,
+    invocations: &'a [Invocation],
+    operations: &'a [Operation],
+    audit: bool,
+}
+
+/// A command as shell text.
+fn text_of(argv: &[String]) -> std::borrow::Cow<'_, str> {
+    match argv {
+        [sh, c, text] if sh == "sh" && c == "-c" => text.into(),
+        other => crate::model::shell_line(other).into(),
     }
 }
 

@@ -30,9 +30,6 @@ const MAX_DAYS: u32 = 3650;
 pub(super) const SETTINGS: [&str; 6] =
     ["on-unavailable", "trust.registries", "trust.git-remotes", "classifier", "sandbox", "agent"];
 
-/// Rules that policies may name already and this version does not enforce.
-const RESERVED: [&str; 1] = ["gate-tampering"];
-
 const TOP: [&str; 8] = ["version", "on-unavailable", "rules", "allow", "trust", "classifier", "sandbox", "agent"];
 
 /// What one file says of one rule.
@@ -392,13 +389,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The known rule of this name; a reserved one is no error.
+    /// The known rule of this name.
     fn rule(&mut self, name: &str, span: Range<usize>) -> Option<RuleInfo> {
         let found = self.rules.iter().find(|r| r.name == name).copied();
-        if found.is_none() && RESERVED.contains(&name) {
-            let message = format!("`{name}` is not yet enforced by this version");
-            self.warnings.push(Diagnostic::new(self.at(span), message));
-        } else if found.is_none() {
+        if found.is_none() {
             let message = format!("no rule is called {}", quoted(name));
             match nearest(name, self.rules.iter().map(|r| r.name)) {
                 Some(near) => self.error_hint(span, message, format!("did you mean `{near}`?")),

@@ -114,7 +114,7 @@ fn headline(page: &mut Page, judgement: &Judgement) {
     };
     let what = match &judgement.subject {
         // The text as it was given, without the shell that would read it.
-        Subject::Command { argv, via: Via::Shell, .. } if argv.len() == 3 => printable(&argv[2], LONGEST),
+        Subject::Command { argv, via: Via::Shell | Via::Hook, .. } if argv.len() == 3 => printable(&argv[2], LONGEST),
         Subject::Command { argv, .. } => printable(&crate::model::shell_line(argv), LONGEST),
         Subject::Audit { files } if files.is_empty() => "no manifest or lockfile found".to_owned(),
         Subject::Audit { files } if files.len() <= 3 => {

@@ -9,6 +9,7 @@ pub mod cooldown;
 mod dependency_confusion;
 mod dormant_revival;
 mod fix;
+pub mod gate_tampering;
 mod insecure_transport;
 mod install_script;
 mod lockfile_drift;
@@ -37,9 +38,11 @@ mod vulnerability;
 mod withdrawn;
 
 use crate::advisories::Advisories;
+use crate::gate::operation::Operation;
 use crate::invocation::{Effect, Flag, Invocation};
 use crate::model::{
-    Category, Environment, Evidence, Fix, Level, Location, Package, PackageId, PackageName, Plan, Timestamp, Value,
+    Category, Environment, Evidence, Files, Fix, Level, Location, Package, PackageId, PackageName, Plan, Timestamp,
+    Value,
 };
 use crate::policy::{Policy, RuleInfo, RuleOption};
 
@@ -78,6 +81,7 @@ pub static ALL: &[Rule] = &[
     safety_flag::RULE,
     config_override::RULE,
     opaque::RULE,
+    gate_tampering::RULE,
 ];
 
 /// What policy has to know of every rule.
@@ -119,6 +123,10 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// Clock, platform, variables.
     pub environment: &'a Environment,
+    /// What the commands or the edits do beside installing.
+    pub operations: &'a [Operation],
+    /// The disk.
+    pub files: &'a dyn Files,
     /// Whether manifests and lockfiles are judged without a command: `audit`.
     pub audit: bool,
 }

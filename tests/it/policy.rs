@@ -467,13 +467,3 @@ proptest! {
         let _ = policy::RegistryPrefix::new(&pattern).map(|p| policy::registry_url(&name).map(|u| p.covers(&u)));
     }
 }
-
-#[test]
-fn a_rule_of_a_later_version_is_a_warning_and_no_error() {
-    let text = "version = 1\n[rules]\ngate-tampering = \"deny\"\ncooldown = { days = 9 }\n";
-    let origin = policy::Origin { layer: Layer::User, path: "policy.toml".into(), text: Ok(text.to_owned()) };
-    let loaded = policy::load_layers(&[origin], "2026-11-22T12:00:00Z".parse().unwrap(), &rules::infos());
-    assert!(loaded.errors.is_empty() && loaded.policy.faults.is_empty());
-    let said: Vec<String> = loaded.policy.warnings.iter().map(|w| format!("{}: {}", w.location, w.message)).collect();
-    assert_eq!(said, ["policy.toml:3:1: `gate-tampering` is not yet enforced by this version"]);
-}

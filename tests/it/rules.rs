@@ -8,11 +8,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use tidewaiter::advisories::{Advisories, Coverage, Kind, Match, Severity};
+use tidewaiter::gate::operation::{self, How, Operation, Target};
 use tidewaiter::invocation::{Effect, Flag, FlagEffect, Invocation, Opaque, Request, RequestKind, Tool};
 use tidewaiter::model::{
     Artifact, ArtifactKind, Digest, Ecosystem, Environment, Execution, FileError, Finding, Level, Location, LockIssue,
-    LockIssueKind, LockState, Origin, Package, PackageId, PackageName, Pinning, Plan, PreviousRelease, ReleaseHistory,
-    Setting, SettingKind, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict, printable,
+    LockIssueKind, LockState, MemoryFiles, Origin, Package, PackageId, PackageName, Pinning, Plan, PreviousRelease,
+    ReleaseHistory, Setting, SettingKind, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
+    printable,
 };
 use tidewaiter::policy::{self, Layer, Policy};
 use tidewaiter::rules::{self, Facts};
@@ -31,6 +33,8 @@ struct Case {
     near: BTreeMap<PackageName, Vec<String>>,
     advisories: Records,
     environment: Environment,
+    operations: Vec<Operation>,
+    files: MemoryFiles,
     audit: bool,
     user: Option<String>,
     project: Option<String>,
@@ -348,6 +352,29 @@ fn record(json: &Json) -> (PackageName, Vec<String>, Match) {
     (name(text(json, "package")), strings(json, "versions"), found)
 }
 
+/// Shell text, or `{ "path", "before", "after" }`.
+fn operations(json: &Json) -> Vec<Operation> {
+    let environment = Environment {
+        variables: [("HOME".to_owned(), "/home/u".to_owned())].into(),
+        cwd: "/work/app".into(),
+        home: Some("/home/u".into()),
+        now: Timestamp::UNIX_EPOCH,
+        os: "linux",
+        arch: "x86_64",
+    };
+    match json.as_str() {
+        Some(text) => operation::read(text, &environment),
+        None => vec![Operation::File {
+            target: Target::Path(text(json, "path").into()),
+            how: How::Edited {
+                before: json["before"].as_str().map(str::to_owned),
+                after: text(json, "after").to_owned(),
+            },
+            by: "Edit".to_owned(),
+        }],
+    }
+}
+
 fn case(json: &Json) -> Case {
     let names = |key: &str| -> BTreeMap<PackageName, String> {
         let entries = json[key].as_object().into_iter().flatten();
@@ -381,11 +408,18 @@ fn case(json: &Json) -> Case {
                 .map(|(n, v)| (n.clone(), v.as_str().unwrap().to_owned()))
                 .collect(),
             cwd: "/work/app".into(),
-            home: None,
+            home: json["home"].as_str().map(Into::into),
             now: "2026-11-22T12:00:00Z".parse().unwrap(),
             os: "linux",
             arch: "x86_64",
         },
+        operations: list(json, "operations").iter().flat_map(operations).collect(),
+        files: json["files"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(path, text)| (path, text.as_str().unwrap()))
+            .collect(),
         audit: json["audit"].as_bool().unwrap_or(false),
         user: json["policy"].as_str().map(str::to_owned),
         project: json["project"].as_str().map(str::to_owned),
@@ -427,6 +461,8 @@ impl Case {
             as_of: None,
             policy,
             environment: &self.environment,
+            operations: &self.operations,
+            files: &self.files,
             audit: self.audit,
         })
     }

@@ -81,6 +81,8 @@ fn findings(packages: Vec<Package>, now: Timestamp) -> Vec<String> {
         as_of: None,
         policy: &Policy::default(),
         environment: &environment,
+        operations: &[],
+        files: &tidewaiter::model::MemoryFiles::default(),
         audit: false,
     });
     found.into_iter().filter(|f| f.rule == "typosquat").map(|f| f.message).collect()

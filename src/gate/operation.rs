@@ -1,0 +1,508 @@
+//! What a command or an edit does beside installing, as far as the gate's own rules look at it: programs that are run,
+//! files that are written or taken away.
+//!
+//! In: shell text and the environment. Out: [`Operation`]s. Pure, and bounded like the reading of shell text. Programs
+//! that write files are a table; what an unknown program does to the files it names is not guessed.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Environment, lexical};
+use crate::shell::{self, Directory, SimpleCommand, Stream, Surroundings, Word};
+
+/// A file as an operation names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Absolute, or relative where the directory is not known.
+    Path(PathBuf),
+    /// Absolute, with the shell's signs for any text.
+    Pattern(String),
+    /// Text that holds it; where it is is not known.
+    Text(String),
+}
+
+/// What happens to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// It goes, with all that is in it, or its owner or mode changes.
+    Removed,
+    /// It gets other content, which is not known.
+    Written,
+    /// It gets this content.
+    Edited {
+        /// What it holds now; `None` when it is not there or cannot be read.
+        before: Option<String>,
+        /// What it will hold.
+        after: String,
+    },
+}
+
+/// One thing that is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// A program is run. What cannot be known of its words stands as it is written.
+    Run {
+        /// The program and its arguments.
+        words: Vec<String>,
+    },
+    /// A variable is set.
+    Sets {
+        /// Its name.
+        name: String,
+    },
+    /// A file is changed.
+    File {
+        /// Which.
+        target: Target,
+        /// How.
+        how: How,
+        /// The program, or the host's tool, that does it.
+        by: String,
+    },
+}
+
+/// Which of a program's operands it changes, and how.
+#[derive(Clone, Copy)]
+enum Changes {
+    /// All, and what is below them.
+    Removes,
+    /// All.
+    Writes,
+    /// The last, or a file of the others' names in it.
+    Copies,
+    /// All, when it has the option that says so: `sed -i`.
+    InPlace,
+    /// The values of these options.
+    Options(&'static [&'static str]),
+}
+
+const PROGRAMS: &[(&str, Changes)] = &[
+    ("rm", Changes::Removes),
+    ("rmdir", Changes::Removes),
+    ("unlink", Changes::Removes),
+    ("shred", Changes::Removes),
+    ("srm", Changes::Removes),
+    ("trash", Changes::Removes),
+    ("trash-put", Changes::Removes),
+    ("mv", Changes::Removes),
+    ("rename", Changes::Removes),
+    ("chmod", Changes::Removes),
+    ("chown", Changes::Removes),
+    ("chgrp", Changes::Removes),
+    ("chattr", Changes::Removes),
+    ("setfacl", Changes::Removes),
+    ("truncate", Changes::Writes),
+    ("tee", Changes::Writes),
+    ("sponge", Changes::Writes),
+    ("ed", Changes::Writes),
+    ("ex", Changes::Writes),
+    ("patch", Changes::Writes),
+    ("cp", Changes::Copies),
+    ("ln", Changes::Copies),
+    ("install", Changes::Copies),
+    ("rsync", Changes::Copies),
+    ("scp", Changes::Copies),
+    ("sed", Changes::InPlace),
+    ("gsed", Changes::InPlace),
+    ("perl", Changes::InPlace),
+    ("ruby", Changes::InPlace),
+    ("yq", Changes::InPlace),
+    ("curl", Changes::Options(&["-o", "--output"])),
+    ("wget", Changes::Options(&["-O", "--output-document"])),
+    ("dd", Changes::Options(&["of"])),
+];
+
+/// Programs that run the command in their arguments.
+const WRAPPERS: &[&str] = &[
+    "sudo", "doas", "env", "nice", "ionice", "nohup", "time", "timeout", "stdbuf", "setsid", "command", "builtin",
+    "exec", "xargs", "busybox", "toybox", "chroot", "unshare", "watch", "strace", "flock", "parallel", "find", "fd",
+];
+const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
+/// Programs to which code is given as an argument.
+const INTERPRETERS: &[&str] = &["python", "node", "nodejs", "perl", "ruby", "php", "deno", "bun", "lua", "osascript"];
+
+const MAX_DEPTH: usize = 4;
+const MOST: usize = 2000;
+
+/// What a text does.
+pub fn read(text: &str, environment: &Environment) -> Vec<Operation> {
+    let steps = Cell::new(shell::MAX_STEPS);
+    let mut reader = Reader { environment, steps: &steps, out: Vec::new() };
+    reader.script(text, "", None, 0);
+    reader.out
+}
+
+/// The name of the program that a word starts.
+pub fn program(word: &str) -> String {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or(word).to_ascii_lowercase();
+    name.strip_suffix(".exe").map(str::to_owned).unwrap_or(name)
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    steps: &'a Cell<u32>,
+    out: Vec<Operation>,
+}
+
+impl Reader<'_> {
+    fn script(&mut self, text: &str, base: &str, input: Option<Stream>, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let mentioned = |name: &str| text.contains(name);
+        let variables = self.environment.variables.iter().filter(|(name, _)| mentioned(name));
+        let around = Surroundings {
+            variables: variables.map(|(n, v)| (n.clone(), v.clone())).collect(),
+            input,
+            ..Surroundings::default()
+        };
+        let script = shell::read(text, &around, self.steps);
+        for command in &script.commands {
+            if self.out.len() >= MOST {
+                return;
+            }
+            self.command(command, base, depth);
+        }
+    }
+
+    fn command(&mut self, command: &SimpleCommand, base: &str, depth: usize) {
+        let directory = match &command.directory {
+            Directory::Known(d) => Some(if base.is_empty() { d.clone() } else { shell::joined(base, d) }),
+            Directory::Unknown(_) => None,
+        };
+        let place = Place { environment: self.environment, directory: directory.as_deref() };
+        let words: Vec<String> =
+            command.words.iter().map(|w| w.text.clone().unwrap_or_else(|| w.raw.clone())).collect();
+        let Some(first) = words.first() else { return };
+        let name = program(first);
+        for redirection in &command.redirections {
+            if redirection.operator.contains('>') && !redirection.operator.contains('&')
+                || matches!(redirection.operator, "&>" | "&>>")
+            {
+                let target = place.target(&redirection.target);
+                self.file(target, How::Written, &name);
+            }
+        }
+        for set in &command.assignments {
+            self.out.push(Operation::Sets { name: set.name.clone() });
+        }
+        if matches!(name.as_str(), "export" | "declare" | "typeset" | "set") {
+            let named = words.iter().skip(1).filter_map(|w| w.split_once('='));
+            self.out.extend(named.map(|(name, _)| Operation::Sets { name: name.to_owned() }));
+        }
+        let wraps = WRAPPERS.contains(&name.as_str());
+        for start in 0..words.len() {
+            let (Some(word), true) = (words.get(start), start == 0 || wraps) else { break };
+            let name = program(word);
+            let rest = command.words.get(start..).unwrap_or_default();
+            let texts = words.get(start..).unwrap_or_default();
+            if start == 0 || name == "tidewaiter" {
+                self.out.push(Operation::Run { words: texts.to_vec() });
+            }
+            self.changes(&place, &name, rest, texts);
+            if let Some(code) = code(&name, texts) {
+                if SHELLS.contains(&name.as_str()) {
+                    self.script(code, directory.as_deref().unwrap_or(base), None, depth + 1);
+                } else {
+                    self.file(Target::Text(code.to_owned()), How::Written, &name);
+                }
+            }
+        }
+        if let Stream::Text(text) = &command.input {
+            if SHELLS.contains(&name.as_str()) && words.len() == 1 {
+                self.script(text, directory.as_deref().unwrap_or(base), None, depth + 1);
+            } else if INTERPRETERS.iter().any(|i| name.starts_with(i)) && words.iter().skip(1).all(|w| w == "-") {
+                self.file(Target::Text(text.to_string()), How::Written, &name);
+            } else if name == "xargs"
+                && let Some(by) = words.iter().skip(1).map(|w| program(w)).find(|p| removes(p))
+            {
+                for word in text.split_whitespace().take(MOST) {
+                    let target = place.path(word.trim_matches(['"', '\'']));
+                    self.file(target, How::Removed, &by);
+                }
+            }
+        }
+        if matches!(name.as_str(), "find" | "fd")
+            && words.iter().skip(1).any(|w| w == "-delete" || removes(&program(w)))
+        {
+            for word in command.words.iter().skip(1).take_while(|w| !w.raw.starts_with('-')) {
+                let target = place.target(word);
+                self.file(target, How::Removed, &name);
+            }
+        }
+        if name == "git" && words.iter().skip(1).any(|w| matches!(w.as_str(), "rm" | "mv" | "restore" | "checkout")) {
+            for word in command.words.iter().skip(2).filter(|w| !w.raw.starts_with('-')) {
+                let target = place.target(word);
+                self.file(target, How::Written, &name);
+            }
+        }
+    }
+
+    fn file(&mut self, target: Target, how: How, by: &str) {
+        if self.out.len() < MOST {
+            self.out.push(Operation::File { target, how, by: by.to_owned() });
+        }
+    }
+
+    fn changes(&mut self, place: &Place<'_>, name: &str, words: &[Word], texts: &[String]) {
+        let Some((_, changes)) = PROGRAMS.iter().find(|(n, _)| *n == name) else { return };
+        let operands: Vec<&Word> = words.iter().skip(1).filter(|w| !w.raw.starts_with('-')).collect();
+        match changes {
+            Changes::Removes => {
+                for word in operands {
+                    self.file(place.target(word), How::Removed, name);
+                }
+            }
+            Changes::Writes => {
+                for word in operands {
+                    self.file(place.target(word), How::Written, name);
+                }
+            }
+            Changes::InPlace => {
+                // `-i`, `-i.bak`, `-pi -e`, `--in-place`
+                let short = |w: &String| w.starts_with('-') && !w.starts_with("--") && w.contains('i');
+                if texts.iter().skip(1).any(|w| short(w) || w.starts_with("--in-place")) {
+                    for word in operands {
+                        self.file(place.target(word), How::Written, name);
+                    }
+                }
+            }
+            Changes::Copies => {
+                let Some((last, sources)) = operands.split_last() else { return };
+                let into =
+                    texts.iter().zip(words.iter().skip(1)).find(|(w, _)| *w == "-t" || *w == "--target-directory");
+                let last = into.map_or(*last, |(_, directory)| directory);
+                self.file(place.target(last), How::Written, name);
+                for source in sources {
+                    let file = source.text.as_deref().and_then(|t| Path::new(t).file_name());
+                    if let (Target::Path(directory), Some(file)) = (place.target(last), file) {
+                        self.file(Target::Path(directory.join(file)), How::Written, name);
+                    }
+                }
+            }
+            Changes::Options(options) => {
+                for (i, word) in texts.iter().enumerate().skip(1) {
+                    let same = options.iter().find_map(|o| word.strip_prefix(o)?.strip_prefix('='));
+                    let value = same.or_else(|| {
+                        options.contains(&word.as_str()).then(|| texts.get(i + 1)).flatten().map(String::as_str)
+                    });
+                    if let Some(value) = value {
+                        self.file(place.path(value), How::Written, name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn removes(name: &str) -> bool {
+    PROGRAMS.iter().any(|(n, changes)| *n == name && matches!(changes, Changes::Removes))
+}
+
+/// Code that is given to a shell or an interpreter as an argument: `-c CODE`, `-lc CODE`, `-e CODE`, `eval CODE`.
+fn code<'w>(name: &str, words: &'w [String]) -> Option<&'w str> {
+    let shell = SHELLS.contains(&name);
+    if !shell && !INTERPRETERS.iter().any(|i| name.starts_with(i)) {
+        return None;
+    }
+    let letter = |w: &str| {
+        w.starts_with('-')
+            && !w.starts_with("--")
+            && w.ends_with(if shell { &['c'][..] } else { &['c', 'e', 'r', 'p', 'E'] })
+    };
+    let at = words.iter().skip(1).position(|w| letter(w) || matches!(w.as_str(), "--eval" | "--print" | "eval"))?;
+    words.get(at + 2).map(String::as_str)
+}
+
+/// Where words of a command are files.
+struct Place<'a> {
+    environment: &'a Environment,
+    directory: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn target(&self, word: &Word) -> Target {
+        match &word.text {
+            Some(text) => self.path(text),
+            None => {
+                let bare = word.raw.replace(['"', '\''], "");
+                if bare.contains(['$', '`', '{']) {
+                    return Target::Text(word.raw.clone());
+                }
+                match self.path(&bare) {
+                    Target::Path(path) => Target::Pattern(path.display().to_string()),
+                    other => other,
+                }
+            }
+        }
+    }
+
+    fn path(&self, text: &str) -> Target {
+        let home = |rest: &str| Some(lexical(&self.environment.home.as_ref()?.join(rest.trim_start_matches('/'))));
+        let expanded = |text: &str| match text.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
+            _ => None,
+        };
+        if let Some(path) = expanded(text) {
+            return Target::Path(path);
+        }
+        let path = Path::new(text);
+        if path.is_absolute() {
+            return Target::Path(lexical(path));
+        }
+        match self.directory {
+            Some("") => Target::Path(self.environment.absolute(path)),
+            Some(directory) => {
+                let base = expanded(directory).unwrap_or_else(|| self.environment.absolute(Path::new(directory)));
+                Target::Path(lexical(&base.join(path)))
+            }
+            None => Target::Text(text.to_owned()),
+        }
+    }
+}
+
+/// Whether a pattern of the shell names a path or something above it. Signs in brackets stand for any one character.
+pub fn names(pattern: &str, path: &Path) -> bool {
+    let wanted: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
+    let path = path.to_string_lossy();
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    wanted.len() <= parts.len() && wanted.iter().zip(&parts).all(|(w, p)| part_matches(w, p))
+}
+
+fn part_matches(pattern: &str, text: &str) -> bool {
+    if text.starts_with('.') && !pattern.starts_with('.') {
+        return false;
+    }
+    let mut signs: Vec<Option<char>> = Vec::new();
+    let mut any: Vec<bool> = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => {
+                if any.last() != Some(&true) {
+                    signs.push(None);
+                    any.push(true);
+                }
+                continue;
+            }
+            '?' => signs.push(None),
+            '[' => {
+                chars.by_ref().find(|c| *c == ']');
+                signs.push(None);
+            }
+            c => signs.push(Some(c)),
+        }
+        any.push(false);
+    }
+    // Which prefixes of the pattern match the text so far.
+    let mut reach = vec![false; signs.len() + 1];
+    let close = |reach: &mut Vec<bool>| {
+        for i in 0..any.len() {
+            if any.get(i) == Some(&true)
+                && reach.get(i) == Some(&true)
+                && let Some(next) = reach.get_mut(i + 1)
+            {
+                *next = true;
+            }
+        }
+    };
+    if let Some(start) = reach.first_mut() {
+        *start = true;
+    }
+    close(&mut reach);
+    for c in text.chars() {
+        let mut next = vec![false; reach.len()];
+        for (i, (sign, many)) in signs.iter().zip(&any).enumerate() {
+            if reach.get(i) != Some(&true) {
+                continue;
+            }
+            let to = if *many { i } else { i + 1 };
+            if (*many || sign.is_none_or(|s| s == c))
+                && let Some(slot) = next.get_mut(to)
+            {
+                *slot = true;
+            }
+        }
+        close(&mut next);
+        reach = next;
+    }
+    reach.last() == Some(&true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{How, Operation, Target, names, read};
+    use crate::model::{Environment, Timestamp};
+
+    fn environment() -> Environment {
+        Environment {
+            variables: [("HOME".to_owned(), "/home/u".to_owned())].into(),
+            cwd: "/w".into(),
+            home: Some("/home/u".into()),
+            now: Timestamp::UNIX_EPOCH,
+            os: "linux",
+            arch: "x86_64",
+        }
+    }
+
+    fn files(text: &str) -> Vec<String> {
+        let shown = |o: Operation| match o {
+            Operation::File { target, how, .. } => {
+                let sign = if how == How::Removed { "-" } else { "+" };
+                Some(match target {
+                    Target::Path(p) => format!("{sign}{}", p.display()),
+                    Target::Pattern(p) => format!("{sign}~{p}"),
+                    Target::Text(t) => format!("{sign}?{t}"),
+                })
+            }
+            _ => None,
+        };
+        read(text, &environment()).into_iter().filter_map(shown).collect()
+    }
+
+    #[test]
+    fn files_are_found_where_programs_change_them() {
+        for (text, expected) in [
+            ("rm -rf ~/.config", &["-/home/u/.config"][..]),
+            ("rm \"$HOME\"/.x a", &["-/home/u/.x", "-/w/a"]),
+            ("cd sub && rm a", &["-/w/sub/a"]),
+            ("cd ~ && rm a", &["-/home/u/a"]),
+            ("echo x > a >> /b 2>&1", &["+/w/a", "+/b"]),
+            ("sudo -u root rm /etc/x", &["-/etc/x"]),
+            ("bash -c 'rm a'", &["-/w/a"]),
+            ("mv a b", &["-/w/a", "-/w/b"]),
+            ("cp a b", &["+/w/b", "+/w/b/a"]),
+            ("sed -i s/a/b/ f", &["+/w/s/a/b", "+/w/f"]),
+            ("sed s/a/b/ f", &[]),
+            ("find . -name x -delete", &["-/w"]),
+            ("echo a | xargs rm", &["-/w/a"]),
+            ("rm *.log", &["-~/w/*.log"]),
+            ("rm $X/a", &["-?$X/a"]),
+            ("cat x | tee y", &["+/w/y"]),
+            ("cat a b", &[]),
+            ("python3 -c 'import os'", &["+?import os"]),
+            ("curl -o f https://x", &["+/w/f"]),
+            ("sh <<'E'\nrm a\nE", &["-/w/a"]),
+        ] {
+            assert_eq!(files(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_name_what_a_shell_would_put_there() {
+        for (pattern, path, expected) in [
+            ("/home/u/*.log", "/home/u/.config/tidewaiter", false),
+            ("/home/u/.c*", "/home/u/.config/tidewaiter", true),
+            ("/home/u/*", "/home/u/.config", false),
+            ("/home/*", "/home/u/.config", true),
+            ("/home/u/.config/tide?aiter", "/home/u/.config/tidewaiter", true),
+            ("/home/u/.config/[t]idewaiter/*", "/home/u/.config/tidewaiter", false),
+            ("/home/u/.config/*waiter", "/home/u/.config/tidewaiter/policy.toml", true),
+            ("", "/x", true),
+        ] {
+            assert_eq!(names(pattern, Path::new(path)), expected, "{pattern} {path}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Cline: the executable `hooks/PreToolUse`.
+//!
+//! Payload: `hookName taskId workspaceRoots preToolUse{toolName, parameters}`, every parameter text. Answer:
+//! `{"cancel":true,"errorMessage"}`; there is no ask. See hooks.proto in its source.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: false };
+
+fn read(value: &Value) -> Event {
+    let mut event = payload::envelope(value);
+    event.session = payload::text(value, &["taskId", "task_id"]).or(event.session);
+    event.cwd = event.cwd.or_else(|| payload::first_text(value, &["workspaceRoots", "workspace_roots"]));
+    let before = payload::field(value, &["preToolUse", "pre_tool_use"]);
+    let after = payload::field(value, &["postToolUse", "post_tool_use"]);
+    let name = payload::text(value, &["hookName", "hook_name"]);
+    event.stage = match name.as_deref() {
+        Some("PreToolUse") => Stage::Before,
+        Some("PostToolUse") => Stage::After,
+        Some(_) => Stage::Other,
+        None if before.is_some() => Stage::Before,
+        None if after.is_some() => Stage::After,
+        None => Stage::Other,
+    };
+    let call = if event.stage == Stage::After { after } else { before };
+    if event.stage == Stage::Before && !call.is_some_and(Value::is_object) {
+        event.trouble = Some("the payload has no tool call".to_owned());
+    }
+    if let Some(call) = call.filter(|_| event.stage != Stage::Other) {
+        event.tool = payload::text(call, &["toolName", "tool_name", "tool"]).or(event.tool);
+        if event.tool.is_none() && event.stage == Stage::Before {
+            event.trouble = Some("the tool call has no name".to_owned());
+        }
+        payload::tool_call(&mut event, payload::field(call, &["parameters", "params", "input"]));
+    }
+    event
+}
+
+fn answer(event: &Event, decision: &Decision) -> Answer {
+    if decision.word == Word::None || event.stage != Stage::Before {
+        return Answer::none();
+    }
+    Answer::json(&json!({ "cancel": true, "errorMessage": decision.reason }))
+}

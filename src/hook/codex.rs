@@ -1,0 +1,25 @@
+//! Codex CLI: `PreToolUse` in `~/.codex/hooks.json`.
+//!
+//! Payload as Claude Code's, with `turn_id` and `model`; `apply_patch` is a tool of its own. Answer: `deny` with a reason
+//! that is not empty; `ask` is rejected and the call goes on, so there is none. See developers.openai.com/codex/hooks.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Decision, Event, Protocol, Stage, Word, claude_code, payload};
+
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: false };
+
+fn read(value: &Value) -> Event {
+    let mut event = claude_code::read(value);
+    event.session = payload::text(value, &["session_id", "sessionId", "thread_id"]);
+    event
+}
+
+fn answer(event: &Event, decision: &Decision) -> Answer {
+    if decision.word == Word::None || !matches!(event.stage, Stage::Before) {
+        return Answer::none();
+    }
+    let mut document = json!({ "hookSpecificOutput": claude_code::before(decision) });
+    claude_code::note(&mut document, decision);
+    Answer::json(&document)
+}

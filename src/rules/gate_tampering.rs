@@ -1,0 +1,206 @@
+//! `gate-tampering`: programs that a command runs and files that it or an edit changes go in; those that remove,
+//! bypass or reconfigure this gate come out.
+//!
+//! It is what an agent may not do, and a refused agent may try. A person has a terminal of their own for it.
+
+use std::path::Path;
+
+use super::{Facts, Observation, Rule, fix, say};
+use crate::gate::operation::{How, Operation, Target, names, program};
+use crate::gate::{self, Belonging, Protected};
+use crate::model::{Category, Environment, Files, Level};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "gate-tampering",
+    default: Level::Deny,
+    category: Category::GateTampering,
+    about: "The command or the edit removes, bypasses or reconfigures this gate.",
+    options: &[],
+    look,
+};
+
+fn look(facts: &Facts<'_>) -> Vec<Observation> {
+    observe(facts.operations, facts.environment, facts.files)
+}
+
+/// Whether anything of it concerns the gate: asked before a policy is read.
+pub fn concerns(operations: &[Operation], environment: &Environment, files: &dyn Files) -> bool {
+    !observe(operations, environment, files).is_empty()
+}
+
+fn observe(operations: &[Operation], environment: &Environment, files: &dyn Files) -> Vec<Observation> {
+    if operations.is_empty() {
+        return Vec::new();
+    }
+    let mut protected: Option<Vec<Protected>> = None;
+    let mut out: Vec<Observation> = Vec::new();
+    for operation in operations {
+        let found = match operation {
+            Operation::Run { words } => run(words),
+            Operation::Sets { name } => sets(name),
+            Operation::File { target, how, by } => {
+                let protected = protected.get_or_insert_with(|| gate::protected(environment));
+                file(protected, target, how, by, files)
+            }
+        };
+        out.extend(found.filter(|f| !out.contains(f)));
+    }
+    out
+}
+
+/// What commands of this program an agent may not run: the words, what they do, whether a person may let it pass.
+const OWN: &[(&[&str], &str, bool)] = &[
+    (&["shim", "uninstall"], "takes this gate's links away", false),
+    (&["hook", "uninstall"], "takes this gate out of an agent host", false),
+    (&["hook", "reset"], "resets what only a person may reset", false),
+    (&["approve"], "approves in a person's place", false),
+    (&["advisories", "import"], "changes what this gate knows to be malicious", true),
+    (&["policy", "init"], "writes a policy", true),
+];
+/// Options with which a command is judged otherwise than the user wants it.
+const LOOSENING: &[&str] = &["--policy", "--as-of"];
+
+fn run(words: &[String]) -> Option<Observation> {
+    let (first, rest) = words.split_first()?;
+    let name = program(first);
+    if name == "tidewaiter" {
+        return own(rest);
+    }
+    let concerned = rest.iter().any(|w| mentions(w));
+    let verbs = ["uninstall", "remove", "rm", "purge", "disable", "erase", "unlink", "autoremove"];
+    let what = if matches!(name.as_str(), "kill" | "pkill" | "killall" | "taskkill") && concerned {
+        "stops this gate"
+    } else if rest.iter().any(|w| verbs.contains(&w.as_str())) && rest.iter().any(|w| is_package(w)) {
+        "uninstalls this gate"
+    } else if rest.iter().any(|w| w.contains("disableAllHooks")) {
+        "switches an agent host's hooks off"
+    } else {
+        return None;
+    };
+    Some(observation(what, &shown(words)))
+}
+
+fn own(rest: &[String]) -> Option<Observation> {
+    let operands: Vec<&str> = rest.iter().map(String::as_str).filter(|w| !w.starts_with('-')).collect();
+    let typed = || format!("tidewaiter {}", shown(rest));
+    if let Some((_, what, person)) = OWN.iter().find(|(words, _, _)| operands.starts_with(words)) {
+        let found = observation(what, &typed());
+        return Some(if *person { found.at_most(Level::Ask) } else { found });
+    }
+    let before: Vec<&String> = rest.iter().take_while(|w| *w != "--").collect();
+    let loosens =
+        |w: &&&String| LOOSENING.iter().any(|o| w.strip_prefix(o).is_some_and(|r| r.is_empty() || r.starts_with('=')));
+    if operands.first() == Some(&"run") && before.iter().any(|w| loosens(&w)) {
+        return Some(observation("chooses how strictly it is judged", &typed()));
+    }
+    None
+}
+
+fn sets(name: &str) -> Option<Observation> {
+    matches!(name, "TIDEWAITER_STARTED" | "TIDEWAITER_BEFORE")
+        .then(|| observation("passes itself off as this gate's own child", &format!("{name}=…")))
+}
+
+fn mentions(word: &str) -> bool {
+    word.to_ascii_lowercase().contains("tidewaiter")
+}
+
+/// `tidewaiter`, `tidewaiter@marketplace`, `tidewaiter==1.0`
+fn is_package(word: &str) -> bool {
+    word.strip_prefix("tidewaiter").is_some_and(|rest| rest.is_empty() || rest.starts_with(['@', '=', ':']))
+}
+
+fn file(protected: &[Protected], target: &Target, how: &How, by: &str, files: &dyn Files) -> Option<Observation> {
+    let hit = |p: &&Protected| match (target, how) {
+        (Target::Path(path), How::Removed) => p.path.starts_with(path) || path.starts_with(&p.path),
+        (Target::Path(path), _) => path.starts_with(&p.path),
+        (Target::Pattern(pattern), _) => names(pattern, &p.path) || below(pattern, &p.path),
+        (Target::Text(_), _) => false,
+    };
+    let found = match target {
+        Target::Text(text) => text_concerns(text).then_some(None)?,
+        _ => Some(protected.iter().filter(hit).find(|p| touched(p, target, how, files))?),
+    };
+    let what = found.map_or("what belongs to this gate", |p| p.what.words());
+    let verb = match how {
+        How::Removed => "removes or changes",
+        How::Written => "writes",
+        How::Edited { .. } => "changes",
+    };
+    let shown = match target {
+        Target::Path(path) => say::sentence(&path.display().to_string()),
+        Target::Pattern(text) | Target::Text(text) => say::word(text),
+    };
+    let found_at = observation(&format!("{verb} {what}"), &format!("{} {shown}", say::word(by)));
+    Some(match found.map(|p| p.what) {
+        // It can only tighten, and it is the project's own file.
+        Some(Belonging::ProjectPolicy | Belonging::Cache) => found_at.at_most(Level::Ask),
+        _ => found_at,
+    })
+}
+
+/// Whether a change of a protected path takes something away from the gate.
+fn touched(protected: &Protected, target: &Target, how: &How, files: &dyn Files) -> bool {
+    let there = files.is_file(&protected.path) || files.is_dir(&protected.path);
+    let inside = matches!(target, Target::Path(path) if path.starts_with(&protected.path));
+    match (protected.what, how) {
+        (Belonging::Hook(_), How::Edited { before, after }) => {
+            let before = before.as_deref().unwrap_or_default();
+            gate::calls(after) < gate::calls(before) || switches_off(before, after)
+        }
+        (Belonging::Hook(_), _) => files.read_text(&protected.path).is_ok_and(|text| gate::calls(&text) > 0),
+        // The cache may be taken away at any time, but not be written by another.
+        (Belonging::Cache, How::Removed) => false,
+        (_, How::Removed) => there,
+        _ => inside || there,
+    }
+}
+
+fn switches_off(before: &str, after: &str) -> bool {
+    let on = |text: &str| {
+        let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        bare.contains("\"disableAllHooks\":true") || bare.contains("hooks=false")
+    };
+    on(after) && !on(before)
+}
+
+/// A pattern that names something below a directory: `~/.config/tidewaiter/*`.
+fn below(pattern: &str, directory: &Path) -> bool {
+    let depth = directory.to_string_lossy().split('/').filter(|p| !p.is_empty()).count();
+    let parts: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
+    parts.len() > depth && parts.get(..depth).is_some_and(|p| names(&p.join("/"), directory))
+}
+
+/// Whether a text of which only its letters are known speaks of the gate's files.
+fn text_concerns(text: &str) -> bool {
+    const FILES: &[&str] = &[
+        "tidewaiter/",
+        "tidewaiter\\",
+        "tidewaiter.toml",
+        ".claude/settings",
+        ".codex/hooks.json",
+        ".cursor/hooks.json",
+        ".gemini/settings.json",
+        "windsurf/hooks.json",
+        "hooks/PreToolUse",
+    ];
+    /// Code that only looks does not concern the gate.
+    const ACTS: &[&str] = &[
+        "remove", "unlink", "rm", "write", "rename", "replace", "move", "truncate", "chmod", "\"w\"", "'w'", "delete",
+        "open(", "dump",
+    ];
+    let code = text.contains(['(', ' ', ';']);
+    FILES.iter().any(|f| text.contains(f)) && (!code || ACTS.iter().any(|a| text.contains(a)))
+        || text.trim_end_matches(['/', '"', '\'']).ends_with("tidewaiter")
+}
+
+fn shown(words: &[String]) -> String {
+    say::sentence(&crate::model::shell_line(words))
+}
+
+fn observation(what: &str, by: &str) -> Observation {
+    Observation::new(format!("it {what}: {by}"))
+        .with("operation", by)
+        .fix(fix::advice("leave this gate as it is; whoever wants it changed can do so in a terminal of their own"))
+}
