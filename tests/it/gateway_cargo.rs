@@ -520,3 +520,79 @@ fn a_token_reaches_its_registry_and_nobody_else() {
     std::fs::remove_file(world.work().join("Cargo.lock")).unwrap();
     assert!(world.run(&["install", "--path", "."]).ended.success());
 }
+
+#[test]
+fn a_program_is_installed_by_its_own_lockfile_which_names_more_than_is_built() {
+    let world = World::empty();
+    world.leaf("1.0.0");
+    let checksum = |name: &str| {
+        let path = format!("/index/{}", tidewaiter::registry::crate_index::index_path(name));
+        let line: Value = serde_json::from_slice(&world.server.body(&path)).unwrap();
+        line["cksum"].as_str().unwrap().to_owned()
+    };
+    world.server.krate("only-tests", "1.0.0", json!({}), &[("src/lib.rs", "")]);
+    let package = |name: &str| {
+        let source = "registry+https://github.com/rust-lang/crates.io-index";
+        let checksum = checksum(name);
+        format!(
+            "[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\nsource = \"{source}\"\nchecksum = \"{checksum}\"\n\n"
+        )
+    };
+    let lock = format!(
+        "version = 4\n\n{}{}[[package]]\nname = \"tool\"\nversion = \"1.0.0\"\ndependencies = [\n \"leaf\",\n \"only-tests\",\n]\n",
+        package("leaf"),
+        package("only-tests")
+    );
+    let dependency = |name: &str, kind: &str| {
+        json!({"name": name, "req": "^1", "features": [], "optional": false, "default_features": true,
+            "target": null, "kind": kind})
+    };
+    let line = json!({"deps": [dependency("leaf", "normal"), dependency("only-tests", "dev")]});
+    let manifest = "[package]\nname = \"tool\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[dependencies]\nleaf = \"1\"\n\
+                    [dev-dependencies]\nonly-tests = \"1\"\n";
+    let main = "fn main() { print!(\"{}\", leaf::LEAF) }";
+    world.server.krate(
+        "tool",
+        "1.0.0",
+        line,
+        &[("Cargo.toml", manifest), ("Cargo.lock", &lock), ("src/main.rs", main)],
+    );
+    let judged = world.judge(&["install", "--locked", "tool"]);
+    world.leaf("1.1.0");
+    let outcome = judged.run(&Uncontained).unwrap();
+    assert!(outcome.ended.success(), "{outcome:#?}");
+    let output = Command::new(world.home().join(".cargo/bin/tool")).output().unwrap();
+    assert_eq!(output.stdout, b"1.0.0");
+    assert!(!world.server.paths().iter().any(|p| p.starts_with("/crates/only-tests")));
+}
+
+#[test]
+fn a_commit_that_the_lockfile_names_is_what_is_built() {
+    let world = World::empty();
+    let repository = world.dir.path().join("repository");
+    std::fs::create_dir_all(repository.join("src")).unwrap();
+    let write = |answer: &str| {
+        std::fs::write(repository.join("src/lib.rs"), format!("pub fn answer() -> &'static str {{ \"{answer}\" }}"))
+            .unwrap();
+        let git = |words: &[&str]| {
+            let identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
+            let mut command = Command::new("git");
+            command.args(identity).args(words).current_dir(&repository).env("HOME", world.home());
+            assert!(command.output().unwrap().status.success());
+        };
+        git(&["init", "-q"]);
+        git(&["add", "."]);
+        git(&["commit", "-qm", answer]);
+    };
+    let manifest_text = "[package]\nname = \"toy\"\nversion = \"1.0.0\"\nedition = \"2021\"\n";
+    std::fs::write(repository.join("Cargo.toml"), manifest_text).unwrap();
+    write("first");
+    world.write("Cargo.toml", &manifest(&format!("toy = {{ git = \"file://{}\" }}", repository.display())));
+    world.write("src/main.rs", MAIN);
+    assert!(world.bare(&["generate-lockfile"]).status.success());
+    let judged = world.judge(&["build"]);
+    write("second");
+    let outcome = judged.run(&Real::default()).unwrap();
+    assert!(outcome.ended.success(), "{outcome:#?}");
+    assert_eq!(world.app().as_deref(), Some("first"));
+}

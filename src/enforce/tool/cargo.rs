@@ -119,16 +119,14 @@ impl Adapter for Cargo {
         }
         let project = held::project(job);
         let lockfile = project.as_ref().map(|p| p.lockfile.clone());
-        match step.network {
-            // The step that resolves: everything is as it was judged.
-            Network::Gateway if !step.free => held::unchanged(job, &[]),
-            _ => {
-                let resolved = project.as_ref().is_some_and(|p| !p.is_locked(job));
-                held::unchanged(job, if resolved { lockfile.as_slice() } else { &[] })?;
-                held::within_plan(job)?;
-                if step.network == Network::Nothing { held::verified(job) } else { Ok(()) }
-            }
+        // The step that resolves has a home of its own: everything is as it was judged, the stale lockfile too.
+        if step.changes.contains_key("CARGO_HOME") {
+            return held::unchanged(job, &[]);
         }
+        let resolved = project.as_ref().is_some_and(|p| !p.is_locked(job));
+        held::unchanged(job, if resolved { lockfile.as_slice() } else { &[] })?;
+        held::within_plan(job)?;
+        if step.network == Network::Nothing { held::verified(job) } else { Ok(()) }
     }
 
     fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError> {
@@ -240,6 +238,11 @@ fn resolving(
     step.directory = directory(job);
     step.write.extend([home.path().to_owned(), project.directory().to_owned()]);
     step.write.extend(project.workspace.members.iter().filter_map(|m| m.parent().map(Path::to_owned)));
+    if job.judgement.plan.packages.iter().any(|p| is_git(&p.source)) {
+        // Cargo reads repositories itself; the commits that it locks are compared with the plan's afterwards.
+        step.network = Network::Open;
+        step.write.extend(cargo_home(&held::environment(job)).map(|own| own.join("git")));
+    }
     prepared.keep.push(home);
     Ok(step)
 }
