@@ -437,6 +437,9 @@ impl Decision<'_> {
         for refused in &outcome.refused {
             complain(&refused.line());
         }
+        for sentence in &outcome.said {
+            complain(&format!("tidewaiter: {}", printable(sentence, 600)));
+        }
         for sentence in &outcome.uncovered {
             complain(&format!("tidewaiter: not enforced: {}", printable(sentence, 600)));
         }

@@ -149,6 +149,7 @@ pub fn show(policy: &Policy, rules: &[RuleInfo]) -> Vec<Shown> {
     add("classifier.kind", string(classifier.kind.value.word()), &classifier.kind.location);
     add("classifier.timeout-ms", classifier.timeout_ms.value.to_string(), &classifier.timeout_ms.location);
     add("sandbox.network", string(sandbox.network.value.word()), &sandbox.network.location);
+    add("sandbox.programs", string(sandbox.programs.value.word()), &sandbox.programs.location);
     add("sandbox.write", list(sandbox.write.value.iter().map(String::as_str)), &sandbox.write.location);
     let read_deny = list(sandbox.read_deny.value.iter().map(String::as_str));
     add("sandbox.read-deny", read_deny, &sandbox.read_deny.location);

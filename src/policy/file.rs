@@ -12,8 +12,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::{
-    ClassifierKind, Exception, Layer, NamePattern, Network, OptionKind, OptionValue, PackagePattern, RegistryPrefix,
-    RemotePattern, RuleInfo, Valued, nearest,
+    ClassifierKind, Exception, Layer, NamePattern, Network, OptionKind, OptionValue, PackagePattern, Programs,
+    RegistryPrefix, RemotePattern, RuleInfo, Valued, nearest,
 };
 use crate::model::{Diagnostic, Level, LineIndex, Location, Timestamp};
 
@@ -52,6 +52,7 @@ pub(super) struct PolicyFile {
     pub classifier_kind: Option<Valued<ClassifierKind>>,
     pub classifier_timeout: Option<Valued<u32>>,
     pub network: Option<Valued<Network>>,
+    pub programs: Option<Valued<Programs>>,
     pub write: Option<Valued<Vec<String>>>,
     pub read_deny: Option<Valued<Vec<String>>>,
     pub sandbox_unavailable: Option<Valued<Level>>,
@@ -324,12 +325,19 @@ impl Reader<'_> {
                         .word(value, "sandbox.network", &["open", "gateway"])
                         .map(|w| w.map(|w| if w == "open" { Network::Open } else { Network::Gateway }));
                 }
+                "programs" => {
+                    file.programs = self
+                        .word(value, "sandbox.programs", &["open", "contained"])
+                        .map(|w| w.map(|w| if w == "open" { Programs::Open } else { Programs::Contained }));
+                }
                 "write" => file.write = Some(self.paths(value, "sandbox.write")),
                 "read-deny" => file.read_deny = Some(self.paths(value, "sandbox.read-deny")),
                 "on-unavailable" => {
                     file.sandbox_unavailable = self.on_unavailable(value, "sandbox.on-unavailable");
                 }
-                _ => self.unknown_key(key, "`sandbox`", ["network", "write", "read-deny", "on-unavailable"]),
+                _ => {
+                    self.unknown_key(key, "`sandbox`", ["network", "programs", "write", "read-deny", "on-unavailable"])
+                }
             }
         }
     }

@@ -103,6 +103,12 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
             policy.sandbox.network = new;
         }
     }
+    if let Some(new) = file.programs {
+        let direction = Direction::rising(&policy.sandbox.programs.value, &new.value);
+        if step(policy, "sandbox", "sandbox.programs", new.value.word(), layer, &new.location, direction) {
+            policy.sandbox.programs = new;
+        }
+    }
     if let Some(new) = file.write {
         let old = &policy.sandbox.write.value;
         let direction = if *old == new.value {

@@ -208,11 +208,33 @@ impl Network {
     }
 }
 
+/// What the user's own program may do that a command builds and then runs (`sandbox.programs`): `cargo run`, `cargo
+/// test`. Order is looser first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Programs {
+    /// What the user may.
+    Open,
+    /// What the code of packages may while it is built.
+    Contained,
+}
+
+impl Programs {
+    /// `open`, `contained`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Contained => "contained",
+        }
+    }
+}
+
 /// `[sandbox]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
     /// What it may reach.
     pub network: Valued<Network>,
+    /// What a program may do that is built and then run.
+    pub programs: Valued<Programs>,
     /// Where it may write, beside the tool's own caches and the target environment; as written.
     pub write: Valued<Vec<String>>,
     /// What it cannot read, beside the credentials that it never can; as written, by any layer.
@@ -315,6 +337,7 @@ impl Default for Policy {
             },
             sandbox: Sandbox {
                 network: Valued::built_in(Network::Gateway),
+                programs: Valued::built_in(Programs::Open),
                 write: Valued::built_in(vec![".".to_owned()]),
                 read_deny: Valued::built_in(Vec::new()),
                 on_unavailable: Valued::built_in(Level::Warn),

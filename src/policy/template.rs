@@ -65,6 +65,7 @@ const TAIL: &str = r#"
 
 # [sandbox]
 # network = "gateway"                                     # gateway | open
+# programs = "open"                                       # open | contained: what is built and then run (cargo test)
 # write = ["."]                                           # beside the tool's caches and the target environment
 # read-deny = ["~/Documents", "certs"]                    # beside the credentials that are never read
 # on-unavailable = "warn"                                 # warn | ask | deny, where the system has no sandbox

@@ -459,6 +459,8 @@ fn build_scripts_write_and_reach_nothing_else() {
         assert!(!world.home().join(".bashrc").exists() && !world.home().join(".cargo/bin/cargo").exists());
         assert!(outcome.contained.iter().any(|s| s.starts_with("network: nothing")), "{:#?}", outcome.contained);
         assert!(real.said.lock().unwrap().iter().any(|s| s.contains("[sandbox] write")));
+        let said = outcome.said.first().map(String::as_str).unwrap_or_default();
+        assert!(said.starts_with("the build script of toy failed in the sandbox"), "{outcome:#?}");
     }
     // And what asks for none of it is built as ever.
     let world = World::new();

@@ -15,15 +15,17 @@ mod held;
 mod install;
 mod words;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Adapter, Prepared, Then};
+use super::{Adapter, Failed, Prepared, Then};
 use crate::ecosystem::cargo::config::{ConfigValue, cargo_home};
 use crate::enforce::gateway::{Gateway, View};
 use crate::enforce::{EnforceError, Job, Network, Refused, Step, Upstream, exec};
 use crate::invocation::Effect;
 use crate::model::{LockState, Source};
+use crate::policy::Programs;
 use crate::registry::FetchError;
 use crate::registry::crate_index::{CrateSource, is_crates_io};
 
@@ -137,32 +139,71 @@ impl Adapter for Cargo {
         prepare(job, None)
     }
 
-    /// Cargo says that a checksum is wrong, and not by whose word: the archives that did not come are asked for once
-    /// more, and held to what was judged.
-    fn explain(&self, job: &Job<'_>, step: &Step) -> Vec<Refused> {
-        let Upstream::Crates { index, .. } = job.upstream else { return Vec::new() };
-        if !step.arguments.iter().any(|a| a == FETCH) {
-            return Vec::new();
+    fn explain(&self, job: &Job<'_>, failed: &Failed<'_>, part: &mut Prepared) {
+        if failed.step.arguments.iter().any(|a| a == FETCH) {
+            part.wrong.extend(other_bytes(job));
         }
-        let mut out = Vec::new();
-        for id in held::cached(job).missing.into_iter().take(EXPLAINED_MAX) {
-            let Some(package) = job.judgement.plan.packages.iter().find(|p| p.id == id) else { continue };
-            let Source::Registry { url } = &package.source else { continue };
-            let digest = package.artifacts.iter().flat_map(|a| &a.digests).next();
-            let Some(checksum) = digest.map(crate::model::Digest::hex) else { continue };
-            let registry = (!is_crates_io(url)).then_some(url.as_str());
-            match index.download(&id.name, &id.version, &checksum, registry) {
-                Ok(_) => {}
-                Err(FetchError::Malformed { reason, .. }) => out.push(Refused {
-                    subject: format!("{} {}", id.name.written(), id.version),
-                    reason: format!("is not what was judged: {reason}"),
-                }),
-                // The network is the reason, and cargo says so.
-                Err(_) => return out,
+        if failed.confined && failed.step.runs_packages {
+            part.said.extend(failed_scripts(failed));
+        }
+    }
+}
+
+/// Cargo says that a checksum is wrong, and not by whose word: the archives that did not come are asked for once more,
+/// and held to what was judged.
+fn other_bytes(job: &Job<'_>) -> Vec<Refused> {
+    let Upstream::Crates { index, .. } = job.upstream else { return Vec::new() };
+    let mut out = Vec::new();
+    for id in held::cached(job).missing.into_iter().take(EXPLAINED_MAX) {
+        let Some(package) = job.judgement.plan.packages.iter().find(|p| p.id == id) else { continue };
+        let Source::Registry { url } = &package.source else { continue };
+        let digest = package.artifacts.iter().flat_map(|a| &a.digests).next();
+        let Some(checksum) = digest.map(crate::model::Digest::hex) else { continue };
+        let registry = (!is_crates_io(url)).then_some(url.as_str());
+        match index.download(&id.name, &id.version, &checksum, registry) {
+            Ok(_) => {}
+            Err(FetchError::Malformed { reason, .. }) => out.push(Refused {
+                subject: format!("{} {}", id.name.written(), id.version),
+                reason: format!("is not what was judged: {reason}"),
+            }),
+            // The network is the reason, and cargo says so.
+            Err(_) => return out,
+        }
+    }
+    out
+}
+
+/// Build scripts that failed in the sandbox. Cargo keeps a directory for each, with the time at which it was started and,
+/// when it succeeded, what it said.
+fn failed_scripts(failed: &Failed<'_>) -> Vec<String> {
+    let list = |path: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    let time = |path: PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    let mut names = BTreeSet::new();
+    for target in &failed.step.write {
+        // TARGET/PROFILE/build and TARGET/TRIPLE/PROFILE/build.
+        let profiles: Vec<PathBuf> = list(target).iter().flat_map(|p| list(p).into_iter().chain([p.clone()])).collect();
+        for script in profiles.iter().flat_map(|p| list(&p.join("build"))) {
+            let Some(started) = time(script.join("invoked.timestamp")).filter(|t| *t >= failed.began) else { continue };
+            let name = script.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if time(script.join("output")).is_none_or(|ended| ended < started) {
+                names.extend(name.rsplit_once('-').map(|(name, _)| name.to_owned()));
             }
         }
-        out
     }
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    let places: Vec<String> = failed.step.write.iter().map(|p| p.display().to_string()).collect();
+    vec![format!(
+        "the build script of {} failed in the sandbox, in which it reaches no network and writes only in the project and \
+         in {}; if that is why, these lines of your own policy would allow more: [sandbox] write = [\".\", \"PATH\"], \
+         network = \"open\"",
+        names.join(", "),
+        places.join(", ")
+    )]
 }
 
 fn prepare(job: &Job<'_>, gateway: Option<&Gateway>) -> Result<Prepared, EnforceError> {
@@ -403,7 +444,8 @@ fn building(
         step
     };
     // What runs is the user's own, with the user's rights; what it needs is built.
-    let own = |arguments: Vec<OsString>| Step { free: true, write: Vec::new(), ..contained(arguments) };
+    let free = job.policy.sandbox.programs.value == Programs::Open;
+    let own = |arguments: Vec<OsString>| Step { free, ..contained(arguments) };
     let offline = |mut step: Step| {
         step.set("CARGO_NET_OFFLINE", "true");
         step
@@ -414,7 +456,7 @@ fn building(
             const DROPPED: &[&str] = &["--open", "--token", "--dry-run", "--list", "--locked", "--offline", "--frozen"];
             let first = words::rebuilt(job, verb, more, DROPPED);
             let last = if job.invocation.verb == "publish" {
-                Step { network: Network::Open, ..own(words::trailed(job.arguments, &["--no-verify"])) }
+                Step { network: Network::Open, free: true, ..own(words::trailed(job.arguments, &["--no-verify"])) }
             } else {
                 own(as_given)
             };
@@ -430,7 +472,9 @@ fn building(
         Way::BuildsItself => vec![offline(contained(job.arguments.to_vec()))],
         Way::Unknown => {
             let verb = crate::model::printable(&job.invocation.verb, 60);
-            uncovered.push(format!("cargo {verb} builds and runs by itself, and is not confined"));
+            if free {
+                uncovered.push(format!("cargo {verb} builds and runs by itself, and is not confined"));
+            }
             vec![own(job.arguments.to_vec())]
         }
         _ => {

@@ -8,6 +8,7 @@ pub mod uv;
 pub mod words;
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use super::gateway::{Gateway, View};
 use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, exec};
@@ -60,6 +61,17 @@ impl std::fmt::Debug for Then {
     }
 }
 
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failed<'s> {
+    /// As the adapter made it.
+    pub step: &'s Step,
+    /// When it began.
+    pub began: SystemTime,
+    /// Whether it was confined.
+    pub confined: bool,
+}
+
 /// How one family of tools is brought to ask the gateway.
 pub trait Adapter: Sync {
     /// How much of the registries the tool may see. Nothing but the plan can be fetched in either.
@@ -81,10 +93,8 @@ pub trait Adapter: Sync {
         Ok(())
     }
 
-    /// What stands behind the failure of a step, where the tool's own words do not say it.
-    fn explain(&self, _job: &Job<'_>, _step: &Step) -> Vec<Refused> {
-        Vec::new()
-    }
+    /// Adds what stands behind the failure of a step, where the tool's own words do not say it.
+    fn explain(&self, _job: &Job<'_>, _failed: &Failed<'_>, _part: &mut Prepared) {}
 
     /// The steps that run the job without one, where no socket may listen.
     fn frozen(&self, _job: &Job<'_>) -> Result<Prepared, EnforceError> {
@@ -187,12 +197,14 @@ impl Run {
                     }
                 }
             }
+            let began = SystemTime::now();
             let ended = exec::run(&step, job)?;
             match tolerated {
                 _ if ended.success() => {}
                 Some(sentence) => self.said.push(sentence),
                 None => {
-                    part.wrong.extend(adapter.explain(job, &own));
+                    let failed = Failed { step: &own, began, confined: step.program != own.program };
+                    adapter.explain(job, &failed, part);
                     return Ok(ended);
                 }
             }
