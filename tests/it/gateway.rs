@@ -88,10 +88,7 @@ fn what_changes_between_judging_and_installing_does_not_come_in() {
             assert_ne!(done.status(), 0, "{what}");
             assert_eq!(rig.installed("out"), [""; 0], "{what}");
             let refused = done.refused();
-            assert!(
-                refused.iter().any(|l| l.starts_with("tidewaiter: tw_b-1.0-py3-none-any.whl")),
-                "{what}: {refused:?}"
-            );
+            assert!(refused.iter().any(|l| l.starts_with("tidewaiter: tw_")), "{what}: {refused:?}");
         }
     }
 }

@@ -16,6 +16,7 @@ mod end_to_end;
 mod gate;
 #[cfg(unix)]
 mod gateway;
+#[cfg(unix)]
 mod gateway_cargo;
 #[cfg(unix)]
 mod gateway_server;
