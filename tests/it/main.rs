@@ -19,6 +19,8 @@ mod gateway;
 #[cfg(unix)]
 mod gateway_cargo;
 #[cfg(unix)]
+mod gateway_npm;
+#[cfg(unix)]
 mod gateway_server;
 #[cfg(unix)]
 mod gateway_uv;

@@ -192,7 +192,8 @@ async fn document(shared: &Arc<Shared>, asked: &Asked, name: PackageName, versio
     }
     let short = version.is_none() && asked.header(header::ACCEPT).contains("application/vnd.npm.install-v1+json");
     let body = match packument_of(shared, &name, short).await {
-        Ok(body) => body,
+        Ok(Ok(body)) => body,
+        Ok(Err(refused)) => return shared.refuse(refused),
         Err(FetchError::NotFound { .. }) => {
             return answer::status(StatusCode::NOT_FOUND, &format!("tidewaiter: {} is not there", name.written()));
         }
@@ -211,7 +212,12 @@ async fn document(shared: &Arc<Shared>, asked: &Asked, name: PackageName, versio
 }
 
 /// The registry's packument of now, with what was judged in it and nothing else.
-async fn packument_of(shared: &Arc<Shared>, name: &PackageName, short: bool) -> Result<Vec<u8>, FetchError> {
+/// Where nothing is left of it: why.
+async fn packument_of(
+    shared: &Arc<Shared>,
+    name: &PackageName,
+    short: bool,
+) -> Result<Result<Vec<u8>, Refused>, FetchError> {
     let absent = || FetchError::NotFound { registry: "this gateway".to_owned() };
     let Upstream::Npm { registry, scopes, .. } = &shared.upstream else { return Err(absent()) };
     let url = scopes.packument_url(name);
@@ -222,13 +228,17 @@ async fn packument_of(shared: &Arc<Shared>, name: &PackageName, short: bool) -> 
         let versions: BTreeSet<String> = own.closed.versions(&name).map(|v| v.to_string()).collect();
         let judged = registry.packument_for_lock(&name, &versions).ok();
         let (body, changed) = filter(&response.body, &name, &own.closed, judged.as_deref())?;
+        let all = changed.len() == versions.len();
+        let mut refused = None;
         for version in changed {
-            own.remember(Refused {
-                subject: format!("{} {version}", name.written()),
-                reason: "is not shown: the registry changed it after it was judged".to_owned(),
-            });
+            let subject = format!("{} {version}", name.written());
+            let reason = "is not shown: the registry changed it after it was judged".to_owned();
+            own.remember(refused.insert(Refused { subject, reason }).clone());
         }
-        Ok(body)
+        Ok(match refused {
+            Some(refused) if all => Err(refused),
+            _ => Ok(body),
+        })
     });
     let filtered = filtered.await.unwrap_or_else(|_| Err("an internal error".to_owned()));
     filtered.map_err(|reason| FetchError::Malformed { registry: crate::model::redact_url(&url), reason })

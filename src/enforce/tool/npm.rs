@@ -30,7 +30,7 @@ impl Adapter for Npm {
         }
         let mut step = Step::of(job);
         settings.apply(job, &mut step)?;
-        let tree = Tree::of(&settings);
+        let tree = Tree::of(job, &settings);
         let mut prepared = Prepared {
             steps: vec![step],
             mend: settings.roots.iter().flat_map(|root| lockfiles(root)).collect(),
@@ -82,9 +82,11 @@ struct Tree {
 }
 
 impl Tree {
-    fn of(settings: &Settings) -> Self {
+    fn of(job: &Job<'_>, settings: &Settings) -> Self {
         let root = settings.roots.last().cloned().unwrap_or_default();
-        Self { before: if settings.global { Vec::new() } else { packages(&root) }, root, global: settings.global }
+        // `npm ci` puts everything there anew.
+        let anew = settings.global || job.invocation.effect == Effect::Locked;
+        Self { before: if anew { Vec::new() } else { packages(&root) }, root, global: settings.global }
     }
 
     fn at(root: PathBuf) -> Self {

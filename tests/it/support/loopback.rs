@@ -298,12 +298,25 @@ impl Loopback {
 
     /// Serves one version of an npm package: `manifest` is its package.json without name, version and dist.
     pub fn npm(&self, name: &str, version: &str, published: &str, manifest: Value) -> &Self {
+        self.npm_with(name, version, published, manifest, &[])
+    }
+
+    /// [`Loopback::npm`] with files beside the package.json.
+    pub fn npm_with(
+        &self,
+        name: &str,
+        version: &str,
+        published: &str,
+        manifest: Value,
+        members: &[(&str, &str)],
+    ) -> &Self {
         let mut manifest = manifest;
         manifest["name"] = json!(name);
         manifest["version"] = json!(version);
         let base = name.rsplit('/').next().unwrap();
         let package = serde_json::to_vec(&manifest).unwrap();
-        let tarball = targz_of([("package/package.json".to_owned(), package)].into_iter());
+        let members = members.iter().map(|(path, text)| (format!("package/{path}"), text.as_bytes().to_vec()));
+        let tarball = targz_of([("package/package.json".to_owned(), package)].into_iter().chain(members));
         let path = format!("/npm/{name}/-/{base}-{version}.tgz");
         let integrity = {
             use sha2::Digest as _;

@@ -73,7 +73,7 @@ fn program(job: &Job<'_>, settings: &mut Settings, shell: &str) -> Result<(Step,
     step.free = true;
     let (mut gone, mut back) = (String::new(), String::new());
     for name in step.changes.keys() {
-        match job.environment.variables.get(name) {
+        match job.environment.variables.get(name).cloned().or_else(|| settings.told(job, name)) {
             None => gone.push_str(&format!(" -u {}", quoted(name))),
             Some(value) => back.push_str(&format!(" {}", quoted(&format!("{name}={value}")))),
         }

@@ -136,6 +136,13 @@ impl Settings {
         self.config.options.iter().rev().find(|o| o.name == flag).map(|o| o.value.clone())
     }
 
+    /// What npm would tell a program in a variable of this name, for what words and files say.
+    pub fn told(&self, job: &Job<'_>, variable: &str) -> Option<String> {
+        let key = key_of(variable).filter(|key| !key.starts_with(['/', '@', '_']))?;
+        // Credentials were taken out of it, so it is not what it was.
+        self.value(job, &key).filter(|value| !value.contains("****"))
+    }
+
     /// Whether a switch is on.
     pub fn is_on(&self, job: &Job<'_>, key: &str) -> bool {
         self.value(job, key).is_some_and(|v| v != "false")
