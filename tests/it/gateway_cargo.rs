@@ -19,12 +19,14 @@ use tidewaiter::resolve::{self, Freshness};
 
 use crate::support::loopback::Loopback;
 
+type Content = Result<Arc<[u8]>, FileError>;
+
 /// The disk as it was when it was first read.
 #[derive(Default)]
-struct Seen(Mutex<BTreeMap<PathBuf, Result<Arc<[u8]>, FileError>>>);
+struct Seen(Mutex<BTreeMap<PathBuf, Content>>);
 
 impl Files for Seen {
-    fn read(&self, path: &Path) -> Result<Arc<[u8]>, FileError> {
+    fn read(&self, path: &Path) -> Content {
         let read = || std::fs::read(path).map(Arc::from).map_err(|_| FileError::NotFound);
         self.0.lock().unwrap().entry(path.to_owned()).or_insert_with(read).clone()
     }

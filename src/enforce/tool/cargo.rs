@@ -412,6 +412,7 @@ fn caches(job: &Job<'_>) -> Vec<PathBuf> {
             let _ = std::fs::OpenOptions::new().append(true).create(true).open(lock);
         }
     }
+    let locks = locks.into_iter().filter(|lock| lock.is_file());
     ["registry", "git"].map(|name| home.join(name)).into_iter().chain(locks).collect()
 }
 

@@ -350,3 +350,77 @@ fn has(path: &Path, digests: &[Digest]) -> std::io::Result<bool> {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+    use crate::model::{Artifact, ArtifactKind, DigestAlgorithm, Ecosystem, LockState, Origin, PackageName, Pinning};
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+    fn planned(name: &str, source: &str, digest: Option<&str>) -> Package {
+        Package {
+            id: PackageId::new(PackageName::new(Ecosystem::CratesIo, name), "1.0.0"),
+            source: plan_source(&SourceId::parse(source).unwrap()),
+            direct: false,
+            depth: 1,
+            required_by: Vec::new(),
+            origin: Origin { text: String::new(), range: None, location: Location::built_in() },
+            pinning: Pinning::Range,
+            lock: LockState::Unlocked,
+            development: false,
+            published_at: None,
+            first_published_at: None,
+            withdrawn: None,
+            artifacts: vec![Artifact {
+                kind: ArtifactKind::Crate,
+                filename: format!("{name}-1.0.0.crate"),
+                url: String::new(),
+                digests: digest.map(|d| Digest::from_hex(DigestAlgorithm::Sha256, d).unwrap()).into_iter().collect(),
+                size: None,
+                published_at: None,
+            }],
+            executes: Vec::new(),
+            also_in: Vec::new(),
+            history: None,
+        }
+    }
+
+    fn locked(name: &str, source: &str, checksum: &str) -> Lockfile {
+        let checksum = if checksum.is_empty() { String::new() } else { format!("checksum = \"{checksum}\"\n") };
+        let text = format!(
+            "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n\n\
+             [[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\nsource = \"{source}\"\n{checksum}"
+        );
+        Lockfile::read(Path::new("/p/Cargo.lock"), &text).0
+    }
+
+    #[test]
+    fn a_lockfile_is_held_to_name_version_source_and_bytes() {
+        let (own, git) = ("sparse+https://r.example/index/", "git+https://h.example/a?branch=x#0123");
+        let plan = [planned("a", CRATES_IO, Some(A)), planned("b", own, Some(A)), planned("c", git, None)];
+        let why = |lock: Lockfile| outside(&lock, &plan).map(|(subject, reason)| format!("{subject} {reason}"));
+        assert_eq!(why(locked("a", CRATES_IO, A)), None);
+        assert_eq!(why(locked("a", "sparse+https://index.crates.io/", A)), None, "one place by two names");
+        assert_eq!(why(locked("b", own, A)), None);
+        assert_eq!(why(locked("c", git, "")), None);
+        for (lock, expected) in [
+            (locked("z", CRATES_IO, A), "z 1.0.0 is not in the cleared plan"),
+            (locked("a", CRATES_IO, B), "a 1.0.0 is locked with another checksum than what was cleared"),
+            (locked("a", CRATES_IO, ""), "a 1.0.0 is locked without a checksum"),
+            (locked("a", own, A), "a 1.0.0 comes from another source than what was cleared"),
+            (locked("b", CRATES_IO, A), "b 1.0.0 comes from another source than what was cleared"),
+            (locked("a", git, ""), "a 1.0.0 comes from another source than what was cleared"),
+            (
+                locked("c", "git+https://h.example/a?branch=x#4567", ""),
+                "c 1.0.0 comes from another source than what was cleared",
+            ),
+            (locked("a", "odd", A), "a 1.0.0 comes from `odd`, which is no source that is known"),
+        ] {
+            assert_eq!(why(lock).as_deref(), Some(expected));
+        }
+    }
+}
