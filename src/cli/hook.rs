@@ -3,21 +3,35 @@
 //! A command that installs nothing is answered with nothing, before a policy, an index or the network is touched. What
 //! has to be judged is judged within a deadline of this program's own, below the host's: hosts go on after theirs.
 
+pub mod counts;
+pub mod setup;
+
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::session::Session;
+use super::session::{Deliberation, Session};
 use super::{Failure, Format, Judging, complain, guard};
 use crate::gate::Host;
-use crate::hook::{self, Answer, Decision, Event, Stage, Word};
+use crate::gate::operation::{self, How, Operation, Target};
+use crate::hook::decision::{added, shown};
+use crate::hook::overlay::Overlay;
+use crate::hook::session::{Limits, asks_person};
+use crate::hook::{self, Answer, Decision, Event, Stage, Word, edit, facts};
 use crate::invocation::{self, Effect, Invocation};
-use crate::judge::Via;
-use crate::model::{Level, printable};
+use crate::judge::{Judgement, Via, discover};
+use crate::model::{Files, Level, Timestamp, Verdict};
+use crate::policy::{self, Loaded};
+use crate::record::approval::Approvals;
+use crate::record::line::Judged;
+use crate::record::{self, Log};
+use crate::rules;
+use crate::shim::lines::{self, Shell};
+use crate::shim::links::Links;
 
 impl ValueEnum for Host {
     fn value_variants<'a>() -> &'a [Self] {
@@ -30,10 +44,19 @@ impl ValueEnum for Host {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Arguments {
     /// The host whose payload is on stdin
-    #[arg(value_enum, value_name = "HOST")]
-    host: Host,
+    #[arg(value_enum, value_name = "HOST", required = true)]
+    host: Option<Host>,
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Args)]
+struct Options {
     /// How long judging may take before the policy's on-unavailable is the answer
     #[arg(long, value_name = "MS", default_value_t = 8000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     deadline_ms: u64,
@@ -45,24 +68,52 @@ pub(super) struct Arguments {
     offline: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Have a host ask before it runs a command: writes the host's own configuration
+    #[command(after_help = "\
+What is there is kept, to the byte. Repeating it changes nothing.
+A file that cannot be read is an error with its line, and is left as it is.")]
+    Install(setup::Place),
+    /// Take this program out of a host's configuration
+    Uninstall(setup::Place),
+    /// Which hosts ask this program
+    #[command(after_help = "Exit status: 0 when one does and every one that does is whole, else 1.")]
+    Status,
+    /// Let every agent session go on that reached its limit of refusals; only a person can
+    Reset,
+}
+
 /// Reads the payload, answers, and ends with 0 or 2: any other status lets the tool run.
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let host = arguments.host;
-    let answer = match guard::guarded(|| Ok(respond(arguments))) {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match (&arguments.action, arguments.host) {
+        (Some(Action::Install(place)), _) => setup::install(place),
+        (Some(Action::Uninstall(place)), _) => setup::uninstall(place),
+        (Some(Action::Status), _) => setup::status(),
+        (Some(Action::Reset), _) => setup::reset(),
+        (None, Some(host)) => Ok(answer(host, &arguments.options)),
+        (None, None) => Err(Failure::Usage("hook: name a host".to_owned())),
+    }
+}
+
+fn answer(host: Host, options: &Options) -> ExitCode {
+    let answer = match guard::guarded(|| Ok(respond(host, options))) {
         Ok(answer) => answer,
         Err(failure) => Answer::crash(&words(&failure)),
     };
     if !answer.stderr.is_empty() {
         complain(answer.stderr.trim_end_matches('\n'));
     }
-    let written = super::print(&answer.stdout);
-    match written {
-        Err(_) if !answer.stdout.is_empty() => {
-            // The host did not hear the decision.
+    if answer.stdout.is_empty() {
+        return ExitCode::from(answer.status);
+    }
+    match super::print(&answer.stdout) {
+        Ok(()) => ExitCode::from(answer.status),
+        // The host did not hear the decision.
+        Err(_) => {
             complain(&format!("tidewaiter: the answer could not be given to {}", host.title()));
             ExitCode::from(2)
         }
-        _ => ExitCode::from(answer.status),
     }
 }
 
@@ -73,40 +124,93 @@ fn words(failure: &Failure) -> String {
     }
 }
 
-fn respond(arguments: &Arguments) -> Answer {
+fn respond(host: Host, options: &Options) -> Answer {
     let mut bytes = Vec::new();
     let limit = hook::LONGEST_PAYLOAD as u64 + 1;
     if let Err(error) = std::io::stdin().lock().take(limit).read_to_end(&mut bytes) {
         return Answer::crash(&format!("the payload cannot be read: {error}"));
     }
-    let event = match hook::read(arguments.host, &bytes) {
+    let event = match hook::read(host, &bytes) {
         Ok(event) => event,
         Err(error) => return Answer::crash(&error.to_string()),
     };
     drop(bytes);
     let decision = match event.stage {
-        Stage::Before | Stage::Permission => before(arguments, &event),
-        _ => Decision::none(),
+        Stage::Before | Stage::Permission => before(host, options, &event),
+        Stage::After => after(host, options, &event),
+        Stage::SessionStart => session_start(host),
+        Stage::Other => Decision::none(),
     };
-    hook::answer(arguments.host, &event, &decision)
+    hook::answer(host, &event, &decision)
 }
 
 /// What is to be judged, in the directory in which it would happen.
 struct Case {
+    host: Host,
     session: Session,
-    argv: Vec<String>,
-    invocations: Vec<Invocation>,
     judging: Judging,
+    command: Option<Command>,
+    edits: Option<Edits>,
+    /// The host's name of the session; `None`: it is not counted.
+    name: Option<String>,
+    /// What is remembered of it.
+    what: String,
 }
 
-fn before(arguments: &Arguments, event: &Event) -> Decision {
+/// Shell text that brings something in, or concerns the gate.
+struct Command {
+    argv: Vec<String>,
+    invocations: Vec<Invocation>,
+}
+
+/// Files that bring something in, or concern the gate.
+struct Edits {
+    paths: Vec<PathBuf>,
+    operations: Vec<Operation>,
+    files: Arc<Overlay>,
+}
+
+fn before(host: Host, options: &Options, event: &Event) -> Decision {
     if let Some(trouble) = &event.trouble {
-        let reason = format!("tidewaiter: {}, so it cannot be judged and must not run", hook::decision::shown(trouble));
+        let reason = format!("tidewaiter: {}, so it cannot be judged and must not run", shown(trouble));
         return Decision::new(Word::Deny, reason);
     }
     let session = placed(event);
-    let Some(case) = read(arguments, event, session) else { return Decision::none() };
-    judged(arguments, case)
+    let command = event.command.as_deref().and_then(|text| command(text, &session));
+    let (edits, unknown) = edits(event, &session);
+    if command.is_none() && edits.is_none() {
+        return unknown;
+    }
+    // A person is asked already; what is decided there was counted before.
+    let name = (event.stage == Stage::Before).then(|| name_of(event, &session));
+    let what = what(event);
+    let judging = judging(options);
+    judged(options, Case { host, session, judging, command, edits, name, what }).and(unknown)
+}
+
+fn judging(options: &Options) -> Judging {
+    Judging {
+        format: Format::Human,
+        policy: options.policy.clone(),
+        offline: options.offline,
+        as_of: None,
+        verbose: false,
+    }
+}
+
+/// The session by the host's name of it, else by where it works.
+fn name_of(event: &Event, session: &Session) -> String {
+    let given = event.session.as_deref().or(event.transcript.as_deref());
+    given.map_or_else(|| session.environment.cwd.display().to_string(), str::to_owned)
+}
+
+fn what(event: &Event) -> String {
+    let mut what = event.command.clone().unwrap_or_default();
+    for edit in &event.edits {
+        what.push('\0');
+        what.push_str(&edit.path);
+    }
+    what
 }
 
 /// The session in the event's directory.
@@ -118,54 +222,287 @@ fn placed(event: &Event) -> Session {
     session
 }
 
-/// The commands that bring something in; `None` when there are none.
-fn read(arguments: &Arguments, event: &Event, session: Session) -> Option<Case> {
-    let text = event.command.clone()?;
-    let aliases = super::world::cargo_aliases(&session);
-    let invocations = invocation::parse_shell(&text, &session.environment, &aliases);
-    drop(aliases);
-    if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty()) {
-        return None;
-    }
-    let judging = Judging {
-        format: Format::Human,
-        policy: arguments.policy.clone(),
-        offline: arguments.offline,
-        as_of: None,
-        verbose: false,
+/// `None` when a text neither brings anything in nor concerns the gate.
+fn command(text: &str, session: &Session) -> Option<Command> {
+    let aliases = super::world::cargo_aliases(session);
+    let invocations = invocation::parse_shell(text, &session.environment, &aliases);
+    let installs = invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty());
+    let concerns = || {
+        let operations = operation::read(text, &session.environment);
+        rules::gate_tampering::concerns(&operations, &session.environment, &*session.disk)
     };
-    Some(Case { session, argv: vec!["sh".to_owned(), "-c".to_owned(), text], invocations, judging })
+    (installs || concerns()).then(|| Command { argv: ["sh", "-c", text].map(str::to_owned).to_vec(), invocations })
+}
+
+/// The edits that matter, and a word about those that cannot be told.
+fn edits(event: &Event, session: &Session) -> (Option<Edits>, Decision) {
+    let mut files = Overlay::new(Arc::clone(&session.disk), &session.environment.cwd);
+    let (mut paths, mut operations, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for one in &event.edits {
+        let path = session.environment.absolute(Path::new(&one.path));
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let brings = discover::Kind::of(&path).is_some() || discover::configures(&path).is_some();
+        let file = |how| Operation::File { target: Target::Path(path.clone()), how, by: one_tool(event) };
+        let gates = |how| {
+            let operation = file(how);
+            let concerns = std::slice::from_ref(&operation);
+            rules::gate_tampering::concerns(concerns, &session.environment, &*session.disk).then_some(operation)
+        };
+        // Most edits are of neither kind, and cost nothing.
+        if !brings && gates(How::Written).is_none() && !is_switch(&path) {
+            continue;
+        }
+        let old = files.read_text(&path).ok();
+        match edit::apply(old.as_deref(), &one.change) {
+            Ok(Some(new)) => {
+                if old.as_ref() == Some(&new) {
+                    continue;
+                }
+                operations.extend(gates(How::Edited { before: old.clone(), after: new.clone() }));
+                files.put(&path, Some(&new));
+                if brings && !old.is_some_and(|old| edit::asks_the_same(&name, &old, &new)) {
+                    paths.push(path);
+                }
+            }
+            Ok(None) => {
+                operations.extend(gates(How::Removed));
+                files.put(&path, None);
+            }
+            Err(why) => {
+                // The gate's own files are not changed in a way that nobody can tell.
+                operations.extend(gates(How::Written));
+                unknown.push(format!("what {} will hold cannot be told here ({})", shown(&one.path), shown(&why)));
+            }
+        }
+    }
+    let said = match unknown.as_slice() {
+        [] => Decision::none(),
+        many => Decision::context(format!(
+            "tidewaiter: {}: it was not judged. What an install makes of it is judged when it is run.",
+            many.join("; ")
+        )),
+    };
+    let matters = !paths.is_empty() || !operations.is_empty();
+    (matters.then(|| Edits { paths, operations, files: Arc::new(files) }), said)
+}
+
+fn one_tool(event: &Event) -> String {
+    event.tool.clone().unwrap_or_else(|| "edit".to_owned())
+}
+
+/// Files in which a host's hooks are switched off, though they do not call this program.
+fn is_switch(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    [".claude/settings.local.json", ".claude/settings.json", ".codex/config.toml"].iter().any(|s| text.ends_with(s))
 }
 
 /// Judges on a thread of its own, for as long as the deadline allows; the thread ends with the process.
-fn judged(arguments: &Arguments, mut case: Case) -> Decision {
+fn judged(options: &Options, case: Case) -> Decision {
     let unavailable = Unavailable::of(&case);
     if let Err(failure) = case.session.placed() {
-        return Decision::new(Word::Ask, format!("tidewaiter: {}", printable(&words(&failure), 500)));
+        return unavailable.decide(&words(&failure));
     }
-    let (sender, receiver) = mpsc::channel();
-    let work = move || {
-        let Case { session, argv, invocations, judging } = &mut case;
-        let done = session.deliberate(judging, |judge| judge.command(argv, invocations, Via::Hook));
-        // Nobody listens any more when it took too long.
-        let _ = sender.send(done.map(|d| Decision::of(&d.judgement)).map_err(|f| words(&f)));
-    };
-    // Deep enough for whatever the main thread could read.
-    let started = std::thread::Builder::new().stack_size(16 << 20).spawn(work);
-    if let Err(error) = started {
-        return unavailable.decide(&format!("nothing could be judged: {error}"));
-    }
-    match receiver.recv_timeout(Duration::from_millis(arguments.deadline_ms)) {
-        Ok(Ok(decision)) => decision,
-        Ok(Err(reason)) => unavailable.decide(&reason),
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            unavailable.decide(&format!("not judged in time ({} ms)", arguments.deadline_ms))
+    match within(options, move || case.decide()) {
+        Done::Ready(Ok(decision)) => decision,
+        Done::Ready(Err(failure)) => unavailable.decide(&words(&failure)),
+        Done::Late => unavailable.decide(&format!("not judged in time ({} ms)", options.deadline_ms)),
+        Done::Failed => {
+            Decision::new(Word::Deny, "tidewaiter: it failed while it judged: nothing was judged, so nothing may run")
         }
-        Err(mpsc::RecvTimeoutError::Disconnected) => Decision::new(
-            Word::Deny,
-            "tidewaiter: judging failed within this program: nothing was judged, so nothing may run",
-        ),
     }
+}
+
+enum Done<T> {
+    Ready(T),
+    Late,
+    Failed,
+}
+
+fn within<T: Send + 'static>(options: &Options, work: impl FnOnce() -> T + Send + 'static) -> Done<T> {
+    let (sender, receiver) = mpsc::channel();
+    // As deep as the main thread could read; and nobody listens any more when it took too long.
+    let thread = std::thread::Builder::new().stack_size(16 << 20).spawn(move || drop(sender.send(work())));
+    if thread.is_err() {
+        return Done::Failed;
+    }
+    match receiver.recv_timeout(Duration::from_millis(options.deadline_ms)) {
+        Ok(done) => Done::Ready(done),
+        Err(mpsc::RecvTimeoutError::Timeout) => Done::Late,
+        Err(mpsc::RecvTimeoutError::Disconnected) => Done::Failed,
+    }
+}
+
+impl Case {
+    fn decide(mut self) -> Result<Decision, Failure> {
+        let mut decision = Decision::none();
+        let mut limits = None;
+        let mut by_person = false;
+        if let Some(Command { argv, invocations }) = &self.command {
+            let judging = &self.judging;
+            let done = self.session.deliberate(judging, |judge| judge.command(argv, invocations, Via::Hook))?;
+            limits = Some(limits_of(&done.loaded));
+            let said = self.weigh(&done);
+            by_person = said.is_none();
+            decision = decision.and(said.unwrap_or_default());
+        }
+        if let Some(Edits { paths, operations, files }) = self.edits.take() {
+            let disk = Arc::clone(&self.session.disk);
+            self.session.disk = files;
+            let after = self.session.deliberate(&self.judging, |judge| judge.edited(&paths, &operations))?;
+            self.session.disk = disk;
+            limits = limits.or_else(|| Some(limits_of(&after.loaded)));
+            let mut judgement = after.judgement;
+            if judgement.verdict != Verdict::Allow {
+                let before = self.session.deliberate(&self.judging, |judge| judge.edited(&paths, &[]))?;
+                judgement = added(judgement, &before.judgement);
+            }
+            decision = decision.and(Decision::of(&judgement));
+        }
+        Ok(self.counted(decision, limits, by_person))
+    }
+
+    /// The decision about a command; `None` when a person approved exactly this plan. What is stopped is recorded.
+    fn weigh(&self, done: &Deliberation) -> Option<Decision> {
+        let Deliberation { judgement, loaded, .. } = done;
+        let mut decision = Decision::of(judgement);
+        if decision.word == Word::None {
+            return Some(decision);
+        }
+        let judged = record_of(judgement, loaded);
+        let digest = judged.plan.digest.clone();
+        let data = &self.session.directories.data;
+        if decision.word == Word::Ask {
+            // Spent by the shim, where there is one; else it lapses.
+            if Approvals::new(data).covers(&digest, &judged.asks(), Timestamp::now()) {
+                return None;
+            }
+            if judged.plan.complete || judged.asks().is_empty() {
+                let short = super::run::short(digest.strip_prefix("sha256:").unwrap_or(&digest));
+                decision.reason.push_str(&format!(
+                    "\nA person can approve exactly this plan in a terminal of their own: tidewaiter approve {short}"
+                ));
+            }
+        }
+        if self.name.is_some() {
+            let because = format!("{} by the hook of {}", decision.word.text(), self.host.name());
+            // The refusal stands whether or not it can be written down.
+            let _ =
+                Log::new(data).append(record::Event::Stopped { judged: Box::new(judged), because }, Timestamp::now());
+        }
+        Some(decision)
+    }
+
+    fn counted(&self, decision: Decision, limits: Option<Limits>, by_person: bool) -> Decision {
+        let (Some(name), Some(limits)) = (&self.name, limits) else { return decision };
+        let counts = counts::Counts::new(&self.session.directories.data);
+        if decision.word == Word::None && !counts.knows(self.host, name) {
+            return decision;
+        }
+        let refused = !hook::asks(self.host);
+        let counted = counts.change(self.host, name, |c| {
+            if by_person {
+                c.reset();
+            }
+            c.decide(decision.clone(), &self.what, limits, refused)
+        });
+        // Where nothing can be kept, nothing can be counted; the decision itself stands.
+        counted.unwrap_or(decision)
+    }
+}
+
+fn limits_of(loaded: &Loaded) -> Limits {
+    let agent = &loaded.policy.agent;
+    Limits { in_a_row: agent.denials_in_a_row.value, in_all: agent.denials_in_all.value }
+}
+
+fn record_of(judgement: &Judgement, loaded: &Loaded) -> Judged {
+    let shown: Vec<String> = policy::show(&loaded.policy, &rules::infos()).iter().map(ToString::to_string).collect();
+    Judged::of(judgement, &shown.join("\n"), loaded.errors.len())
+}
+
+/// A tool ran. A person who was asked about it has acted; and where the agent ran `tidewaiter check` itself, the host's
+/// classifier gets the facts.
+fn after(host: Host, options: &Options, event: &Event) -> Decision {
+    let Some(text) = &event.command else { return Decision::none() };
+    let session = placed(event);
+    let name = name_of(event, &session);
+    let counts = counts::Counts::new(&session.directories.data);
+    if hook::asks(host) && counts.knows(host, &name) {
+        let by_person = asks_person(event.mode.as_deref());
+        // Nothing depends on it but that the count goes on.
+        let _ = counts.change(host, &name, |c| c.ran(&what(event), by_person));
+    }
+    if host != Host::ClaudeCode || !text.contains("tidewaiter") {
+        return Decision::none();
+    }
+    let Some(checked) = checked(text, &session) else { return Decision::none() };
+    let judging = judging(options);
+    let work = move || {
+        let mut session = session;
+        let aliases = super::world::cargo_aliases(&session);
+        let invocations = invocation::parse_shell(&checked, &session.environment, &aliases);
+        drop(aliases);
+        let argv = ["sh", "-c", &checked].map(str::to_owned).to_vec();
+        let done = session.deliberate(&judging, |judge| judge.command(&argv, &invocations, Via::Hook));
+        done.ok().map(|d| facts::line(&d.judgement))
+    };
+    match within(options, work) {
+        Done::Ready(Some(line)) => Decision::context(line),
+        _ => Decision::none(),
+    }
+}
+
+/// The text that a command has checked: `tidewaiter check --shell TEXT`, `tidewaiter check -- CMD…`.
+fn checked(text: &str, session: &Session) -> Option<String> {
+    let operations = operation::read(text, &session.environment);
+    operations.iter().find_map(|o| {
+        let Operation::Run { words } = o else { return None };
+        let (first, rest) = words.split_first()?;
+        let (verb, rest) = rest.split_first()?;
+        if operation::program(first) != "tidewaiter" || verb != "check" {
+            return None;
+        }
+        let given = rest.iter().find_map(|w| w.strip_prefix("--shell=")).map(str::to_owned);
+        let next = || rest.iter().position(|w| w == "--shell").and_then(|i| rest.get(i + 1)).cloned();
+        let words = || rest.iter().position(|w| w == "--").map(|i| rest.get(i + 1..).unwrap_or_default());
+        given.or_else(next).or_else(|| words().map(crate::model::shell_line)).filter(|t| !t.is_empty())
+    })
+}
+
+/// Puts the links on PATH for every later command of the session, where the host has a file for it.
+fn session_start(host: Host) -> Decision {
+    if host != Host::ClaudeCode {
+        return Decision::none();
+    }
+    let session = Session::anywhere();
+    let links = Links::of_user(&session.directories.data).directory;
+    if let Some(file) = session.environment.variable("CLAUDE_ENV_FILE").filter(|f| !f.is_empty())
+        && links.is_dir()
+    {
+        let line = lines::export(&links, Shell::Posix);
+        // Without it commands are still judged here; what a script installs in turn is not.
+        let _ = append_once(Path::new(file), &line);
+    }
+    Decision::context(
+        "tidewaiter judges what a package command would bring in before it runs. To know ahead: tidewaiter check -- CMD. \
+         A refusal says what to run instead."
+            .to_owned(),
+    )
+}
+
+fn append_once(file: &Path, line: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    if text.lines().any(|l| l == line) {
+        return Ok(());
+    }
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+    out.write_all(format!("{gap}{line}\n").as_bytes())
 }
 
 /// What it means when there is no judgement: the policy's word, in words that blame nothing on the command.
@@ -176,17 +513,17 @@ struct Unavailable {
 
 impl Unavailable {
     fn of(case: &Case) -> Self {
-        // The policy is read here once more only for its one word, and from the same memory of the disk.
+        // The policy is read here only for its one word, and from the same memory of the disk as later.
         let level = case.session.policy(case.judging.policy.as_deref()).map_or(Level::Ask, |loaded| {
             if loaded.policy.faults.is_empty() { loaded.policy.on_unavailable.value } else { Level::Deny }
         });
-        Self { level, text: hook::decision::command_text(&case.argv) }
+        Self { level, text: case.what.replace('\0', " ") }
     }
 
     fn decide(&self, reason: &str) -> Decision {
         // Without a judgement nothing is cleared, whatever the policy makes of a feed that is out of reach.
         let word = if self.level >= Level::Deny { Word::Deny } else { Word::Ask };
-        let (text, reason) = (hook::decision::shown(&self.text), hook::decision::shown(reason));
+        let (text, reason) = (shown(&self.text), shown(reason));
         let said = format!(
             "tidewaiter: `{text}`: {reason}. That is no finding against it: try again, or let a person decide."
         );

@@ -69,12 +69,13 @@ Examples:
     Audit(audit::Arguments),
     /// Links on PATH that judge every install: install, uninstall, status, env
     Shim(shim::Arguments),
-    /// Answer an agent host's hook: its payload on stdin, its own answer on stdout
+    /// Answer an agent host's hook; install it into a host, or take it out
     #[command(after_help = "\
 Never answers allow: a command that is clear, or that installs nothing, gets no output.
 Exit status: 0, or 2 where that is how the host is told to stop, and when anything fails.
 
 Examples:
+  tidewaiter hook install claude-code
   tidewaiter hook claude-code < payload.json")]
     Hook(hook::Arguments),
     /// Approve a plan that was asked about: exactly it, once, within an hour
@@ -195,7 +196,7 @@ pub fn main() -> ExitCode {
         Command::Advisories(arguments) => advisories::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Shim(arguments) => shim::run(&arguments),
-        Command::Hook(arguments) => Ok(hook::run(&arguments)),
+        Command::Hook(arguments) => hook::run(&arguments),
         Command::Approve(arguments) => approve::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Recheck(arguments) => recheck::run(&arguments),

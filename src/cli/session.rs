@@ -9,7 +9,7 @@ use super::world::RealWorld;
 use super::{Failure, Format, Judging, complain, print, status};
 use crate::advisories::database::Lazy;
 use crate::judge::{Judge, Judgement};
-use crate::model::{Diagnostic, Environment, printable};
+use crate::model::{Diagnostic, Environment, Files, printable};
 use crate::policy::{self, Loaded};
 use crate::report;
 use crate::rules;
@@ -25,7 +25,7 @@ pub(super) struct Deliberation {
 pub(super) struct Session {
     pub environment: Environment,
     pub directories: Directories,
-    pub disk: Arc<Disk>,
+    pub disk: Arc<dyn Files>,
     /// Why the working directory cannot be told.
     lost: Option<std::io::Error>,
 }
@@ -41,7 +41,7 @@ impl Session {
     /// The same without a working directory, if need be: see [`Session::placed`].
     pub fn anywhere() -> Self {
         let (environment, lost) = process::environment();
-        Self { environment, directories: Directories::of_user(), disk: Arc::default(), lost }
+        Self { environment, directories: Directories::of_user(), disk: Arc::new(Disk::default()), lost }
     }
 
     /// Goes to another directory, as the one in which a command would run. Where that cannot be done, see

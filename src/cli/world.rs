@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use super::process::Disk;
 use super::session::Session;
 use crate::ecosystem::cargo::config::Config;
 use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
 use crate::enforce::Upstream;
 use crate::invocation::{FileRole, Flag, FlagEffect, Invocation};
 use crate::judge::{Connected, World};
-use crate::model::{Ecosystem, Environment, InterpreterFacts, Location, PackageName, Setting, SignalGap};
+use crate::model::{Ecosystem, Environment, Files, InterpreterFacts, Location, PackageName, Setting, SignalGap};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
 use crate::registry::python_config::ConfiguredOption;
@@ -29,7 +28,7 @@ type Made<T> = Known<Connected<T>>;
 pub(super) struct RealWorld {
     registries: Registries,
     policy: Policy,
-    files: Arc<Disk>,
+    files: Arc<dyn Files>,
     python: Made<dyn PythonIndex>,
     npm: Made<dyn NpmRegistry>,
     crates: Made<dyn CrateIndex>,

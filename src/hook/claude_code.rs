@@ -52,9 +52,10 @@ fn answer(event: &Event, decision: &Decision) -> Answer {
 }
 
 pub(super) fn before(decision: &Decision) -> Value {
-    match decision.word {
-        Word::None => Value::Null,
-        word => json!({
+    match (decision.word, &decision.context) {
+        (Word::None, None) => Value::Null,
+        (Word::None, Some(context)) => json!({ "hookEventName": "PreToolUse", "additionalContext": context }),
+        (word, _) => json!({
             "hookEventName": "PreToolUse",
             "permissionDecision": word.text(),
             "permissionDecisionReason": decision.reason,

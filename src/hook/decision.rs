@@ -125,6 +125,19 @@ impl Decision {
     }
 }
 
+/// What stands against a state that did not stand against the one before: an edit answers for what it adds.
+#[must_use]
+pub fn added(mut after: Judgement, before: &Judgement) -> Judgement {
+    let same = |a: &Finding, b: &Finding| (a.rule, &a.package, &a.message) == (b.rule, &b.package, &b.message);
+    after.findings.retain(|f| !before.findings.iter().any(|b| same(f, b) && b.level >= f.level));
+    let known = |u: &&crate::model::Unresolved| {
+        !before.plan.unresolved.iter().any(|b| b.requirement == u.requirement && b.cause == u.cause)
+    };
+    let complete = after.plan.complete() || after.plan.unresolved.iter().filter(known).count() == 0;
+    after.verdict = crate::rules::verdict(&after.findings, complete);
+    after
+}
+
 fn told(reason: &mut String, finding: &Finding) {
     let _ = write!(reason, "- {}: {}", finding.rule, shown(&finding.message));
     if let Some(location) = finding.location.as_ref().filter(|l| l.path().is_some()) {

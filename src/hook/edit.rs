@@ -3,6 +3,8 @@
 //! In: the arguments of an edit, and the file as it is. Out: the file as it would be, or why that cannot be told. The
 //! forms are whole contents, replacements of text, SEARCH/REPLACE blocks, and `apply_patch` patches.
 
+use serde_json::Value;
+
 /// A file that would be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEdit {
@@ -41,6 +43,132 @@ pub const LONGEST: usize = 64 << 20;
 /// The first line of a patch.
 pub const PATCH_BEGINS: &str = "*** Begin Patch";
 const PATCH_ENDS: &str = "*** End Patch";
+
+/// Whether two contents of a manifest ask for the same, by what they say beside: a version, a description, settings of
+/// linters. What is not known to be beside the point counts.
+pub fn asks_the_same(name: &str, before: &str, after: &str) -> bool {
+    let (Some(mut before), Some(mut after)) = (tree(name, before), tree(name, after)) else { return before == after };
+    for pointer in BESIDE.iter().filter(|(n, _)| *n == name).flat_map(|(_, keys)| *keys) {
+        for document in [&mut before, &mut after] {
+            let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+            if let Some(fields) = document.pointer_mut(parent).and_then(Value::as_object_mut) {
+                fields.shift_remove(key);
+            }
+        }
+    }
+    for document in [&mut before, &mut after] {
+        if let Some(scripts) = document.get_mut("scripts").and_then(Value::as_object_mut) {
+            scripts.retain(|script, _| LIFECYCLE.contains(&script.as_str()));
+        }
+    }
+    before == after
+}
+
+/// npm's scripts that an install runs.
+const LIFECYCLE: &[&str] = &[
+    "preinstall",
+    "install",
+    "postinstall",
+    "preprepare",
+    "prepare",
+    "postprepare",
+    "prepublish",
+    "dependencies",
+    "pnpm:devPreinstall",
+];
+
+/// What manifests say that brings nothing in.
+const BESIDE: &[(&str, &[&str])] = &[
+    (
+        "package.json",
+        &[
+            "/version",
+            "/description",
+            "/keywords",
+            "/homepage",
+            "/bugs",
+            "/license",
+            "/author",
+            "/contributors",
+            "/funding",
+            "/main",
+            "/module",
+            "/types",
+            "/typings",
+            "/exports",
+            "/repository",
+            "/private",
+            "/sideEffects",
+            "/type",
+            "/eslintConfig",
+            "/prettier",
+            "/jest",
+            "/browserslist",
+            "/lint-staged",
+            "/files",
+        ],
+    ),
+    (
+        "Cargo.toml",
+        &[
+            "/package/version",
+            "/package/description",
+            "/package/authors",
+            "/package/license",
+            "/package/readme",
+            "/package/keywords",
+            "/package/categories",
+            "/package/homepage",
+            "/package/repository",
+            "/package/documentation",
+            "/package/publish",
+            "/package/include",
+            "/package/exclude",
+            "/lints",
+            "/workspace/lints",
+            "/badges",
+            "/package/default-run",
+        ],
+    ),
+    (
+        "pyproject.toml",
+        &[
+            "/project/version",
+            "/project/description",
+            "/project/readme",
+            "/project/authors",
+            "/project/maintainers",
+            "/project/license",
+            "/project/keywords",
+            "/project/classifiers",
+            "/project/urls",
+            "/project/scripts",
+            "/tool/ruff",
+            "/tool/black",
+            "/tool/isort",
+            "/tool/mypy",
+            "/tool/pytest",
+            "/tool/coverage",
+            "/tool/pyright",
+            "/tool/pylint",
+            "/tool/bandit",
+            "/tool/flake8",
+            "/tool/basedpyright",
+            "/tool/codespell",
+            "/tool/poetry/version",
+            "/tool/poetry/description",
+            "/tool/poetry/authors",
+        ],
+    ),
+];
+
+fn tree(name: &str, text: &str) -> Option<Value> {
+    match name {
+        "package.json" => serde_json::from_str(text).ok(),
+        "Cargo.toml" | "pyproject.toml" => serde_json::to_value(text.parse::<toml::Table>().ok()?).ok(),
+        _ => None,
+    }
+}
 
 /// What a file holds after a change: `Ok(None)` when it is gone. `before`: what it holds now, if it is there.
 pub fn apply(before: Option<&str>, change: &Change) -> Result<Option<String>, String> {
@@ -239,7 +367,7 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Replacement, apply, blocks, patch};
+    use super::{Change, Replacement, apply, asks_the_same, blocks, patch};
 
     fn replace(old: &str, new: &str) -> Replacement {
         Replacement { old: old.to_owned(), new: new.to_owned(), all: false }
@@ -259,6 +387,29 @@ mod tests {
         assert!(apply(Some("a"), &Change::Replace(vec![replace("z", "y")])).is_err());
         assert!(apply(None, &Change::Replace(vec![replace("z", "y")])).is_err());
         assert_eq!(apply(Some("a"), &Change::Remove), Ok(None));
+    }
+
+    #[test]
+    fn what_brings_nothing_in_is_beside_the_point() {
+        for (name, before, after, same) in [
+            (
+                "package.json",
+                r#"{"version":"1","dependencies":{"a":"1"}}"#,
+                r#"{"version":"2","dependencies":{"a":"1"}}"#,
+                true,
+            ),
+            ("package.json", r#"{"dependencies":{"a":"1"}}"#, r#"{"dependencies":{"a":"2"}}"#, false),
+            ("package.json", r#"{"scripts":{"test":"a"}}"#, r#"{"scripts":{"test":"b"}}"#, true),
+            ("package.json", r#"{"scripts":{}}"#, r#"{"scripts":{"postinstall":"b"}}"#, false),
+            ("package.json", "{}", "{", false),
+            ("Cargo.toml", "[package]\nversion='1'", "[package]\nversion='2'", true),
+            ("Cargo.toml", "[dependencies]\na='1'", "[dependencies]\na='1'\nb='1'", false),
+            ("pyproject.toml", "[tool.ruff]\nx=1", "[tool.ruff]\nx=2", true),
+            ("pyproject.toml", "[project]\ndependencies=[]", "[project]\ndependencies=['a']", false),
+            ("requirements.txt", "a", "a\n", false),
+        ] {
+            assert_eq!(asks_the_same(name, before, after), same, "{name}: {after}");
+        }
     }
 
     #[test]

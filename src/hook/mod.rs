@@ -12,9 +12,13 @@ mod copilot;
 mod cursor;
 pub mod decision;
 pub mod edit;
+pub mod facts;
 mod gemini;
 mod opencode;
+pub mod overlay;
 mod payload;
+pub mod session;
+pub mod settings;
 mod windsurf;
 
 use serde_json::Value;

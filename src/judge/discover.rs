@@ -59,6 +59,24 @@ impl Kind {
     }
 }
 
+/// A command that would obey a file of configuration, by the file's name; `None` when it is none.
+pub fn configures(path: &Path) -> Option<&'static [&'static str]> {
+    let name = path.file_name()?.to_str()?;
+    let in_cargo = path.parent().and_then(Path::file_name).is_some_and(|d| d == ".cargo");
+    Some(match name {
+        ".npmrc" | "npmrc" => &["npm", "install"],
+        "pnpm-workspace.yaml" | ".pnpmfile.cjs" | "pnpmfile.cjs" => &["pnpm", "install"],
+        ".yarnrc" | ".yarnrc.yml" => &["yarn", "install"],
+        "bunfig.toml" | ".bunfig.toml" => &["bun", "install"],
+        "pip.conf" | "pip.ini" => &["pip", "install", "pip"],
+        "uv.toml" => &["uv", "lock"],
+        "Pipfile" => &["pipenv", "install"],
+        "config.toml" | "config" if in_cargo => &["cargo", "generate-lockfile"],
+        "rust-toolchain.toml" | "rust-toolchain" => &["cargo", "generate-lockfile"],
+        _ => return None,
+    })
+}
+
 /// A file to audit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {

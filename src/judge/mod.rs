@@ -15,7 +15,7 @@ use crate::gate::operation::{self, Operation};
 use crate::invocation::{self, Effect, Flag, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, PackageId,
-    PackageName, Plan, Setting, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
+    PackageName, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
 };
 use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
@@ -197,7 +197,7 @@ impl Judge<'_> {
         for invocation in invocations {
             plan.merge(self.resolve(invocation));
         }
-        self.conclude(Matter { subject, invocations, operations: &operations, audit: false }, plan)
+        self.conclude(Matter { subject, invocations, operations: &operations, changed: &[], audit: false }, plan)
     }
 
     /// Judges manifests and lockfiles. Lockfiles and exact pins speak for themselves; what only a registry can tell
@@ -210,9 +210,50 @@ impl Judge<'_> {
             plan.merge(self.audit_file(file, &mut invocations));
         }
         let files = found.iter().map(|f| f.path.display().to_string()).collect();
-        let matter =
-            Matter { subject: Subject::Audit { files }, invocations: &invocations, operations: &[], audit: true };
+        let matter = Matter {
+            subject: Subject::Audit { files },
+            invocations: &invocations,
+            operations: &[],
+            changed: &[],
+            audit: true,
+        };
         self.conclude(matter, plan)
+    }
+
+    /// Judges files that an edit is about to change, [`Judge::files`] being as they will be: manifests and lockfiles as
+    /// an audit does, files of configuration by what they say, the gate's own by `operations`.
+    pub fn edited(&self, paths: &[PathBuf], operations: &[Operation]) -> Judgement {
+        let mut plan = Plan::default();
+        let mut invocations = Vec::new();
+        for path in paths.iter().filter(|p| self.files.is_file(p)) {
+            if let Some(kind) = discover::Kind::of(path) {
+                let found = discover::Found { path: path.clone(), kind };
+                plan.merge(self.audit_file(&found, &mut invocations));
+            } else if let Some(words) = discover::configures(path) {
+                self.configure_as(words, path.parent(), &mut invocations);
+            }
+        }
+        let shown = |p: &PathBuf| p.strip_prefix(&self.environment.cwd).unwrap_or(p).display().to_string();
+        let subject = Subject::Audit { files: paths.iter().map(shown).collect() };
+        self.conclude(Matter { subject, invocations: &invocations, operations, changed: paths, audit: true }, plan)
+    }
+
+    /// Reads the configuration of a command and resolves nothing: what it says is in [`World::settings`] then.
+    fn configure_as(&self, words: &[&str], directory: Option<&Path>, invocations: &mut Vec<Invocation>) {
+        let argv: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        // Cargo's own file lies in a directory below the one that it is for.
+        let directory = directory.map(|d| if d.ends_with(".cargo") { d.parent().unwrap_or(d) } else { d });
+        for mut invocation in invocation::parse(&argv, self.environment) {
+            invocation.directory = directory.map(|d| d.display().to_string());
+            let environment = self.environment_of(&invocation);
+            match invocation.tool.ecosystem() {
+                Some(Ecosystem::PyPI) => drop(self.world.python(&invocation, &environment)),
+                Some(Ecosystem::Npm) => drop(self.world.npm(&invocation, &environment)),
+                Some(Ecosystem::CratesIo) => drop(self.world.crates(&invocation, &environment)),
+                None => {}
+            }
+            invocations.push(invocation);
+        }
     }
 
     fn audit_file(&self, file: &discover::Found, invocations: &mut Vec<Invocation>) -> Plan {
@@ -413,8 +454,12 @@ impl Judge<'_> {
 
     /// Rules, policy, verdict.
     fn conclude(&self, matter: Matter<'_>, plan: Plan) -> Judgement {
-        let Matter { subject, invocations, operations, audit } = matter;
-        let settings = self.world.settings();
+        let Matter { subject, invocations, operations, changed, audit } = matter;
+        let mut settings = self.world.settings();
+        for setting in settings.iter_mut().filter(|s| s.location.path().is_some_and(|p| changed.iter().any(|c| c == p)))
+        {
+            setting.layer = SettingLayer::Project;
+        }
         let workspace_names: Vec<PackageName> = plan
             .packages
             .iter()
@@ -529,6 +574,8 @@ struct Matter<'a> {
     subject: Subject,
     invocations: &'a [Invocation],
     operations: &'a [Operation],
+    /// Files that are changed just now: what they say is nobody's settled choice.
+    changed: &'a [PathBuf],
     audit: bool,
 }
 
