@@ -30,6 +30,7 @@ use crate::record::approval::Approvals;
 use crate::record::line::Judged;
 use crate::record::{self, Log};
 use crate::rules;
+use crate::shell;
 use crate::shim::lines::{self, Shell};
 use crate::shim::links::Links;
 
@@ -224,14 +225,28 @@ fn placed(event: &Event) -> Session {
 
 /// `None` when a text neither brings anything in nor concerns the gate.
 fn command(text: &str, session: &Session) -> Option<Command> {
-    let aliases = super::world::cargo_aliases(session);
-    let invocations = invocation::parse_shell(text, &session.environment, &aliases);
+    let (argv, invocations) = read(text, session);
     let installs = invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty());
     let concerns = || {
         let operations = operation::read(text, &session.environment);
         rules::gate_tampering::concerns(&operations, &session.environment, &*session.disk)
     };
-    (installs || concerns()).then(|| Command { argv: ["sh", "-c", text].map(str::to_owned).to_vec(), invocations })
+    (installs || concerns()).then_some(Command { argv, invocations })
+}
+
+/// Shell text as an argument vector: its own words where it is one plain command, so that a way out can be one too.
+fn read(text: &str, session: &Session) -> (Vec<String>, Vec<Invocation>) {
+    let aliases = super::world::cargo_aliases(session);
+    match shell::plain_words(text).filter(|words| !words.is_empty()) {
+        Some(words) => {
+            let invocations = invocation::parse_with_aliases(&words, &session.environment, &aliases);
+            (words, invocations)
+        }
+        None => {
+            let argv = ["sh", "-c", text].map(str::to_owned).to_vec();
+            (argv, invocation::parse_shell(text, &session.environment, &aliases))
+        }
+    }
 }
 
 /// The edits that matter, and a word about those that cannot be told.
@@ -439,10 +454,7 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
     let judging = judging(options);
     let work = move || {
         let mut session = session;
-        let aliases = super::world::cargo_aliases(&session);
-        let invocations = invocation::parse_shell(&checked, &session.environment, &aliases);
-        drop(aliases);
-        let argv = ["sh", "-c", &checked].map(str::to_owned).to_vec();
+        let (argv, invocations) = read(&checked, &session);
         let done = session.deliberate(&judging, |judge| judge.command(&argv, &invocations, Via::Hook));
         done.ok().map(|d| facts::line(&d.judgement))
     };

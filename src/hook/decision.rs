@@ -168,7 +168,8 @@ fn subject(subject: &Subject) -> String {
         Subject::Command { argv, .. } => format!("`{}`", shown(&command_text(argv))),
         Subject::Audit { files } => match files.as_slice() {
             [one] => format!("the new content of {}", shown(one)),
-            _ => "the new content of the project's files".to_owned(),
+            [] => "this edit".to_owned(),
+            many => format!("the new content of {} files", many.len()),
         },
     }
 }

@@ -28,7 +28,7 @@ pub fn line(judgement: &Judgement) -> String {
 
 fn document(judgement: &Judgement, most: usize) -> Value {
     let mut unnamed: Vec<&PackageId> = Vec::new();
-    let mut name = |id: &'_ PackageId| -> Option<String> { well_formed(id).then(|| id.purl()) };
+    let name = |id: &'_ PackageId| -> Option<String> { well_formed(id).then(|| id.purl()) };
     let flagged: Vec<_> = judgement.findings.iter().filter(|f| f.level.verdict() != Verdict::Allow).collect();
     let mut findings = Vec::new();
     for finding in flagged.iter().take(most) {

@@ -91,6 +91,10 @@ pub(super) fn tool_call(event: &mut Event, input: Option<&Value>) {
         }
         return;
     };
+    if matches!(&input, Value::String(text) if shell && text.trim_start().starts_with(['{', '['])) {
+        event.trouble = Some("the tool call's arguments are JSON that cannot be read".to_owned());
+        return;
+    }
     if let Some(patch) = patch_text(&input) {
         match edit::patch(&patch) {
             Ok(edits) => event.edits.extend(edits),

@@ -24,6 +24,7 @@ mod gateway_npm;
 mod gateway_server;
 #[cfg(unix)]
 mod gateway_uv;
+mod hooks;
 mod hostile_files;
 mod human;
 mod indexes;
