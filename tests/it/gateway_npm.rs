@@ -262,13 +262,13 @@ fn what_changes_between_judging_and_installing_does_not_come_in() {
     type Change = fn(&Rig);
     let tarball = "/npm/tw-b/-/tw-b-1.0.0.tgz";
     let changes: &[(&str, Change, bool)] = &[
-        ("a newer version", |r| drop(r.server.npm("tw-b", "1.1.0", OLD, json!({}))), true),
-        ("other bytes", |r| drop(r.server.raw("/npm/tw-b/-/tw-b-1.0.0.tgz", "x/y", b"other".to_vec())), false),
-        ("one bent byte", |r| drop(r.server.always("/npm/tw-b/-/", Fault::BentByte)), false),
-        ("half of it", |r| drop(r.server.always("/npm/tw-b/-/", Fault::Truncated)), false),
+        ("a newer version", |r| _ = r.server.npm("tw-b", "1.1.0", OLD, json!({})), true),
+        ("other bytes", |r| _ = r.server.raw("/npm/tw-b/-/tw-b-1.0.0.tgz", "x/y", b"other".to_vec()), false),
+        ("one bent byte", |r| _ = r.server.always("/npm/tw-b/-/", Fault::BentByte), false),
+        ("half of it", |r| _ = r.server.always("/npm/tw-b/-/", Fault::Truncated), false),
         (
             "the same version anew, with its digest",
-            |r| drop(r.server.npm("tw-b", "1.0.0", OLD, json!({"dependencies": {"tw-evil": "1"}}))),
+            |r| _ = r.server.npm("tw-b", "1.0.0", OLD, json!({"dependencies": {"tw-evil": "1"}})),
             false,
         ),
     ];
@@ -315,7 +315,7 @@ fn files_and_variables_cannot_lead_elsewhere() {
         "{{\"name\": \"app\", \"version\": \"1.0.0\", \"dependencies\": {{\"tw-x\": \"{}/npm/tw-a/-/tw-a-9.0.0.tgz\"}}}}",
         evil.url
     );
-    let outcome = rig.run(&["npm", "install", "tw-a"], |rig| drop(rig.write("package.json", &manifest)));
+    let outcome = rig.run(&["npm", "install", "tw-a"], |rig| _ = rig.write("package.json", &manifest));
     assert!(!outcome.ended.success(), "{outcome:?}");
     assert_eq!(evil.paths(), [""; 0]);
 }
