@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::settings::Settings;
-use super::{Tree, npm_of};
+use super::{Tree, hidden_lockfile, npm_of};
 use crate::ecosystem::npm::lock::LockedPackage;
 use crate::enforce::tool::Prepared;
 use crate::enforce::{Job, Step};
@@ -50,7 +50,7 @@ pub(super) fn add(job: &Job<'_>, settings: &Settings, tree: &Tree, next: &mut Pr
     if tree.global {
         needed.extend(cleared.iter().map(|p| format!("{}@{}", p.id.name.written(), p.id.version)));
     }
-    needed.extend(members(&job.judgement.plan.packages));
+    needed.extend(members(&tree.root, &job.judgement.plan.packages));
     for list in [&mut needed, &mut optional] {
         list.sort();
         list.dedup();
@@ -83,14 +83,27 @@ fn runs_own(job: &Job<'_>) -> bool {
     !invocation.global && invocation.requests.is_empty() && matches!(invocation.verb.as_str(), "install" | "ci")
 }
 
-/// The directories of workspace members that have scripts.
-fn members(packages: &[Package]) -> Vec<String> {
-    let member = |p: &Package| match &p.source {
-        Source::Workspace { path } => path.is_absolute().then(|| path.clone()),
-        _ => None,
+/// The directories of workspace members that have scripts, as npm's hidden lockfile links them.
+fn members(root: &Path, packages: &[Package]) -> Vec<String> {
+    let hidden = std::fs::read(hidden_lockfile(root)).unwrap_or_default();
+    let hidden: serde_json::Value = serde_json::from_slice(&hidden).unwrap_or_default();
+    let entries = hidden.get("packages").and_then(serde_json::Value::as_object);
+    let is_member = |name: &str| {
+        packages.iter().any(|p| p.id.name.written() == name && matches!(p.source, Source::Workspace { .. }))
     };
-    let with_scripts = |path: &std::path::PathBuf| MEMBERS.iter().any(|event| has(&scripts_of(path), event));
-    packages.iter().filter_map(member).filter(with_scripts).map(|path| path.display().to_string()).collect()
+    let mut out = Vec::new();
+    for (key, entry) in entries.into_iter().flatten() {
+        let name = key.strip_prefix("node_modules/").unwrap_or(key);
+        let linked = entry.get("link").and_then(serde_json::Value::as_bool) == Some(true);
+        let directory = entry.get("resolved").and_then(serde_json::Value::as_str).map(|path| root.join(path));
+        if let Some(directory) = directory.filter(|_| linked && is_member(name)) {
+            let scripts = scripts_of(&directory);
+            if MEMBERS.iter().any(|event| has(&scripts, event)) {
+                out.push(directory.display().to_string());
+            }
+        }
+    }
+    out
 }
 
 /// `scripts` of a manifest.

@@ -112,7 +112,9 @@ impl Settings {
         // Questions that are not about this install.
         set("audit", "false");
         set("update-notifier", "false");
-        if version_of(job.program).is_some_and(|v| v >= LIMITS_SOURCES) {
+        // Fetching a mere archive is something "remote" to npm, wherever it comes from.
+        let archive = matches!(job.invocation.verb.as_str(), "pack" | "cache add");
+        if !archive && version_of(job.program).is_some_and(|v| v >= LIMITS_SOURCES) {
             if !planned().any(|p| matches!(p.source, Source::Git { .. })) {
                 set("allow-git", "none");
             }
