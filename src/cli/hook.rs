@@ -234,10 +234,15 @@ fn command(text: &str, session: &Session) -> Option<Command> {
     (installs || concerns()).then_some(Command { argv, invocations })
 }
 
+/// The longest text that is tried as one plain command, in bytes.
+const LONGEST_PLAIN: usize = 4096;
+
 /// Shell text as an argument vector: its own words where it is one plain command, so that a way out can be one too.
 fn read(text: &str, session: &Session) -> (Vec<String>, Vec<Invocation>) {
     let aliases = super::world::cargo_aliases(session);
-    match shell::plain_words(text).filter(|words| !words.is_empty()) {
+    // Reading twice what is long or more than one command would be for nothing.
+    let plain = text.len() <= LONGEST_PLAIN && !text.trim().contains(['\n', ';', '|', '&', '(', '`', '$', '<', '>']);
+    match plain.then(|| shell::plain_words(text)).flatten().filter(|words| !words.is_empty()) {
         Some(words) => {
             let invocations = invocation::parse_with_aliases(&words, &session.environment, &aliases);
             (words, invocations)

@@ -282,16 +282,15 @@ fn excess(root: &Node<'_>, text: &str, emptied: Option<&[&str]>) -> Option<(usiz
     let hooks = root.get("hooks")?;
     for member in hooks.members() {
         let items = member.value.items();
-        for (index, item) in items.iter().enumerate().filter(|(_, item)| calls_of(item, text)) {
-            let inner = item.get("hooks").map(Node::items).unwrap_or_default();
-            let ours = inner.iter().position(|i| calls_of(i, text));
-            return Some(match (ours, item.get("hooks")) {
-                (Some(ours), Some(list)) if inner.iter().any(|i| !calls_of(i, text)) => {
-                    stretch(text, list.offset, &offsets(inner), ours)
-                }
-                _ => stretch(text, member.value.offset, &offsets(items), index),
-            });
-        }
+        let Some((index, item)) = items.iter().enumerate().find(|(_, item)| calls_of(item, text)) else { continue };
+        let inner = item.get("hooks").map(Node::items).unwrap_or_default();
+        let ours = inner.iter().position(|i| calls_of(i, text));
+        return Some(match (ours, item.get("hooks")) {
+            (Some(ours), Some(list)) if inner.iter().any(|i| !calls_of(i, text)) => {
+                stretch(text, list.offset, &offsets(inner), ours)
+            }
+            _ => stretch(text, member.value.offset, &offsets(items), index),
+        });
     }
     let events = emptied?;
     let keys = |node: &Node<'_>| node.members().iter().map(|m| (m.offset, m.value.offset)).collect::<Vec<_>>();

@@ -72,7 +72,9 @@ fn request_at<'f>(facts: &Facts<'f>, location: &Location, text: &str) -> Option<
 
 /// The user's command with one requirement replaced.
 fn retyped(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str) -> Option<String> {
-    let (invocation, index, before) = request_at(facts, &origin.location, &origin.text)?;
+    let Some((invocation, index, before)) = request_at(facts, &origin.location, &origin.text) else {
+        return rewritten(facts, name, origin, version);
+    };
     // `cargo install x --version 1` names the version elsewhere.
     if invocation.tool == Tool::Cargo && invocation.flags.iter().any(|f| f.name == "--version" || f.name == "--vers") {
         return None;
@@ -81,6 +83,27 @@ fn retyped(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str
     let word = argv.get_mut(index)?;
     *word = format!("{before}{}", exact(name, version, &origin.text, invocation.tool, &invocation.verb));
     paste(&argv)
+}
+
+/// The user's shell text with one requirement replaced, where it stands there once as a word, as it is.
+fn rewritten(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str) -> Option<String> {
+    let of_text = |i: &&Invocation| i.requests.iter().any(|r| r.location == origin.location && r.text == origin.text);
+    let mut found = facts.invocations.iter().filter(of_text);
+    let (invocation, None) = (found.next()?, found.next()) else { return None };
+    let [sh, c, text] = invocation.argv.as_slice() else { return None };
+    if sh != "sh" || c != "-c" || invocation.flags.iter().any(|f| f.name == "--version" || f.name == "--vers") {
+        return None;
+    }
+    let apart = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || "'\";&|()".contains(c));
+    let mut places = text.match_indices(&origin.text).filter(|(at, word)| {
+        let (before, after) = (text.get(..*at), text.get(at + word.len()..));
+        apart(before.and_then(|t| t.chars().next_back())) && apart(after.and_then(|t| t.chars().next()))
+    });
+    let ((at, _), None) = (places.next()?, places.next()) else { return None };
+    let new = exact(name, version, &origin.text, invocation.tool, &invocation.verb);
+    let plain = shell_line(std::slice::from_ref(&new)) == new;
+    let line = format!("{}{new}{}", text.get(..at)?, text.get(at + origin.text.len()..)?);
+    (plain && line.len() <= 2000 && crate::model::printable(&line, 2000) == line).then_some(line)
 }
 
 /// Words as a line to paste; `None` where a line could not show them as they are.

@@ -208,8 +208,13 @@ fn a_session_with_every_host() {
         let (word, reason) = driver.before("npm install tw-two@1.0.1");
         assert_eq!(word, "deny", "{title}: {reason}");
         let fix = reason.lines().find_map(|l| l.trim().strip_prefix("Run: ")).unwrap_or_else(|| panic!("{reason}"));
+        let fix = fix.to_owned();
         assert!(fix.starts_with("npm install tw-two@1.0.0"), "{title}: {fix}");
-        assert_eq!(driver.before(fix).0, "none", "{title}");
+        assert_eq!(driver.before(&fix).0, "none", "{title}");
+        // In the midst of a line, too.
+        let (_, reason) = driver.before("cd . && npm install tw-two@1.0.1 --save-exact; git status");
+        assert!(reason.contains("Run: cd . && npm install tw-two@1.0.0 --save-exact; git status"), "{title}: {reason}");
+        assert_eq!(driver.before(&fix).0, "none", "{title}");
         // It insists: three times in a row.
         for command in ["npm i tw-two@1.0.1", "npm add tw-two@1.0.1", "cd . && npm install tw-two@1.0.1"] {
             let (word, _) = driver.before(command);
