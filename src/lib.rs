@@ -69,5 +69,8 @@ pub mod shim;
 /// Agent hosts' payloads and answers, one file a host.
 pub mod hook;
 
+/// Canary installs through the links, against a registry of this process.
+pub mod doctor;
+
 /// One thin file a subcommand.
 pub mod cli;

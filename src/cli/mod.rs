@@ -5,7 +5,9 @@
 mod advisories;
 mod approve;
 mod audit;
+mod cache;
 mod check;
+mod doctor;
 mod guard;
 mod hook;
 mod log;
@@ -95,6 +97,17 @@ read, 0 otherwise. It reads the log and the advisories that are here: run
     Advisories(advisories::Arguments),
     /// The layered policy: init, show, check, explain
     Policy(policy::Arguments),
+    /// The artifacts that runs share: show, clear
+    Cache(cache::Arguments),
+    /// Is interception live: links first on PATH, canary installs, feeds, policy
+    #[command(after_help = "\
+Each tool's link is tried with two toy packages of a registry in this process, in a
+temporary home: one that must be stopped and one that must pass. Nothing of yours is
+touched, and no other registry is asked.
+
+Exit status: 0 when every tool found is covered and all else is as it must be, 1
+otherwise, and the output says what is not.")]
+    Doctor(doctor::Arguments),
 }
 
 /// How a verdict is printed.
@@ -195,6 +208,8 @@ pub fn main() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Advisories(arguments) => advisories::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Cache(arguments) => cache::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Shim(arguments) => shim::run(&arguments),
         Command::Hook(arguments) => hook::run(&arguments),
         Command::Approve(arguments) => approve::run(&arguments),

@@ -138,6 +138,10 @@ fn help() -> String {
         &["policy", "show"],
         &["policy", "check"],
         &["policy", "explain"],
+        &["cache"],
+        &["cache", "show"],
+        &["cache", "clear"],
+        &["doctor"],
     ];
     for words in commands {
         let ran = sandbox.run(&[words, &["--help"][..]].concat());

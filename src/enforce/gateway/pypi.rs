@@ -187,7 +187,8 @@ fn json_file(shared: &Shared, asked: &Asked, file: &File) -> Value {
             Some("") => json!(true),
             Some(reason) => json!(reason),
         },
-        "core-metadata": metadata, "dist-info-metadata": metadata,
+        // Not `dist-info-metadata` too: pip 22.2 to 23.0 fails on a JSON page that gives a digest there (PEP 714).
+        "core-metadata": metadata,
     });
     if let Some(size) = file.size {
         out["size"] = json!(size);
