@@ -14,6 +14,7 @@ use url::Url;
 use super::CRATES_SOURCE_ID;
 use super::crate_index::{CrateRegistries, CrateRegistry, CrateSource, is_crates_io};
 use super::http::{Profile, ProxySettings, Secret};
+use crate::ecosystem::cargo::config;
 use crate::ecosystem::document::{Node, Reader, members};
 use crate::invocation::Invocation;
 use crate::model::{
@@ -316,7 +317,7 @@ fn values(sources: Sources<'_>, out: &mut CargoConfig) -> Values {
         .filter(|d| Some(d) != home.as_ref())
         .map(|d| (SettingLayer::Project, d))
         .collect();
-    directories.extend(home.map(|h| (SettingLayer::User, h)));
+    directories.extend(home.map(|h| (config::layer_of_home(&h, environment), h)));
     // The nearest wins, so it comes last.
     for (layer, directory) in directories.into_iter().rev() {
         // With both, cargo takes the one without the ending.

@@ -399,27 +399,38 @@ fn npmrc(sources: Sources<'_>, out: &mut NpmConfig, layer: SettingLayer, path: &
 /// The `.npmrc` files npm reads, lowest precedence first.
 fn npmrc_files(sources: Sources<'_>) -> Vec<(SettingLayer, PathBuf)> {
     let environment = sources.environment;
+    // A file is as much the user's own choice as what names it.
     let named = |flag: &str| {
-        let value = sources.invocation.flag(flag).and_then(|f| f.value.clone());
-        value.map(|v| environment.absolute(Path::new(&v)))
+        let flag = sources.invocation.flag(flag)?;
+        let layer = match flag.location.place {
+            Place::Environment(_) => SettingLayer::Environment,
+            _ => SettingLayer::Flag,
+        };
+        Some((layer, environment.absolute(Path::new(flag.value.as_deref()?))))
     };
     let variable = |name: &str| {
         let own = environment.variables.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
-        own.filter(|v| !v.is_empty()).map(|v| environment.absolute(Path::new(v)))
+        own.filter(|v| !v.is_empty()).map(|v| (SettingLayer::Environment, environment.absolute(Path::new(v))))
     };
     let mut out = Vec::new();
-    let prefix = sources.prefix.map(Path::to_owned).or_else(|| variable("npm_config_prefix"));
+    let own = |path: &Path| (SettingLayer::System, path.to_owned());
+    let prefix = sources.prefix.map(own).or_else(|| variable("npm_config_prefix"));
     let global = named("--globalconfig")
         .or_else(|| variable("npm_config_globalconfig"))
-        .or_else(|| prefix.map(|p| p.join("etc").join("npmrc")));
-    out.extend(global.map(|p| (SettingLayer::System, p)));
+        .or_else(|| prefix.map(|(layer, p)| (layer, p.join("etc").join("npmrc"))));
+    out.extend(global);
     let user = named("--userconfig")
         .or_else(|| variable("npm_config_userconfig"))
-        .or_else(|| environment.home.as_ref().map(|h| h.join(".npmrc")));
-    out.extend(user.clone().map(|p| (SettingLayer::User, p)));
+        .or_else(|| environment.home.as_ref().map(|h| (SettingLayer::User, h.join(".npmrc"))));
     if !sources.invocation.global {
         let project: Vec<PathBuf> = project_roots(sources).into_iter().map(|r| r.join(".npmrc")).collect();
-        out.extend(project.into_iter().filter(|p| Some(p) != user.as_ref()).map(|p| (SettingLayer::Project, p)));
+        // A project's file that is named as the user's own stays the project's.
+        let is_user = |p: &PathBuf| user.as_ref().is_some_and(|(layer, u)| u == p && *layer == SettingLayer::User);
+        let of_project = project.iter().filter(|p| !is_user(p)).map(|p| (SettingLayer::Project, p.clone()));
+        out.extend(user.clone().filter(|(_, u)| is_user(u) || !project.contains(u)));
+        out.extend(of_project);
+    } else {
+        out.extend(user);
     }
     out
 }

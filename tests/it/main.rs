@@ -6,6 +6,8 @@
 )]
 
 mod advisories;
+#[cfg(unix)]
+mod bypass;
 mod cargo_formats;
 mod cli;
 #[cfg(target_os = "linux")]

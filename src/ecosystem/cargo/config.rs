@@ -104,11 +104,14 @@ impl Config {
         let mut seen = BTreeSet::new();
         for directory in environment.cwd.ancestors() {
             let directory = directory.join(".cargo");
-            let layer = if Some(&directory) == home.as_ref() { SettingLayer::User } else { SettingLayer::Project };
+            let layer = match &home {
+                Some(home) if directory == *home => layer_of_home(home, environment),
+                _ => SettingLayer::Project,
+            };
             out.directory(&directory, layer, files, &mut seen);
         }
         if let Some(home) = &home {
-            out.directory(home, SettingLayer::User, files, &mut seen);
+            out.directory(home, layer_of_home(home, environment), files, &mut seen);
         }
         out.toolchain(environment, files);
         out
@@ -296,6 +299,13 @@ pub fn cargo_home(environment: &Environment) -> Option<PathBuf> {
         Some(home) => Some(environment.absolute(Path::new(home))),
         None => environment.home.as_ref().map(|home| home.join(".cargo")),
     }
+}
+
+/// Whose the configuration in `$CARGO_HOME` is. One that a variable puts inside the project is the project's: CI caches
+/// are kept there, and a repository can bring one.
+pub fn layer_of_home(home: &Path, environment: &Environment) -> SettingLayer {
+    let usual = environment.home.as_ref().is_some_and(|h| h.join(".cargo") == *home);
+    if !usual && home.starts_with(&environment.cwd) { SettingLayer::Project } else { SettingLayer::User }
 }
 
 /// Whether a dotted key fits a pattern. A `*` takes one part, which may hold dots of its own, as in `cfg(…)`.

@@ -1,0 +1,546 @@
+//! The ways around other gates, each typed into a shell with the links first on PATH, with the real tools and two
+//! registries on the loopback: the user's own, and a stranger's.
+//!
+//! What must not come in has a member named `FORBIDDEN`, or a file name that is looked for: the files that are there
+//! afterwards are the proof, and the record that the command was stopped. Every case of a table is tried before the test
+//! says which ones failed.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, Sandbox};
+use crate::shims::{Shimmed, program};
+use crate::support::loopback::Loopback;
+use crate::support::rig::{python, uv, wheel};
+
+const OLD: &str = "2020-01-01T00:00:00Z";
+
+/// What must become of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Must {
+    /// It fails, and the record says that it was stopped, by a question or a refusal.
+    Stop,
+    /// It fails, and the record says that it was denied.
+    Deny,
+    /// Whatever its status: nothing forbidden comes in.
+    Hold,
+    /// It succeeds, and this file of the project is there.
+    Install(&'static str),
+}
+use Must::{Deny, Hold, Install, Stop};
+
+/// What is typed, the files of the project (`$S` is the user's registry, `$O` the stranger's), and what must become of
+/// it.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Must);
+
+/// A home with its tools, its links and its registries.
+struct Town {
+    shimmed: Shimmed,
+    server: Loopback,
+    other: Loopback,
+}
+
+/// A program of this machine by its real path.
+fn real(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|d| d.join(name)).find(|p| p.is_file())?.canonicalize().ok()
+}
+
+impl Town {
+    fn new(tools: &[(&str, PathBuf)]) -> Self {
+        let shimmed = Shimmed { sandbox: Sandbox::new() };
+        std::fs::create_dir_all(shimmed.at("tools")).unwrap();
+        std::fs::create_dir_all(shimmed.at("system")).unwrap();
+        for (name, path) in tools {
+            symlink(path, shimmed.at("tools").join(name)).unwrap();
+        }
+        for name in ["xargs", "make", "bash", "rm", "touch", "mkdir", "git", "sed"] {
+            if let Some(path) = real(name) {
+                let _ = symlink(path, shimmed.at("system").join(name));
+            }
+        }
+        let town = Self { shimmed, server: Loopback::start(), other: Loopback::start() };
+        town.serve();
+        town.configure();
+        town
+    }
+
+    fn serve(&self) {
+        let forbidden = |name: &str, version: &str| wheel(name, version, &[]).member("FORBIDDEN.py", b"");
+        let crates = |server: &Loopback, name: &str, version: &str, member: &str| {
+            server.krate(name, version, json!({"pubtime": OLD}), &[("src/lib.rs", ""), (member, "")]);
+        };
+        let npm = |server: &Loopback, name: &str, version: &str, member: &str| {
+            server.npm_with(name, version, OLD, json!({"bin": member}), &[(member, "#!/usr/bin/env node\n")]);
+        };
+        self.server.python(wheel("tw-good", "1.0.0", &[])).python(forbidden("tw-evil", "1.0.0"));
+        npm(&self.server, "tw-good", "1.0.0", "index.js");
+        npm(&self.server, "tw-evil", "1.0.0", "FORBIDDEN.js");
+        crates(&self.server, "tw-good", "1.0.0", "src/other.rs");
+        crates(&self.server, "tw-evil", "1.0.0", "src/FORBIDDEN.rs");
+        self.other.python(forbidden("tw-good", "9.0.0")).python(forbidden("tw-evil", "1.0.0"));
+        for name in ["tw-good", "@tw/own"] {
+            npm(&self.other, name, "9.0.0", "FORBIDDEN.js");
+        }
+        npm(&self.other, "tw-evil", "1.0.0", "FORBIDDEN.js");
+        crates(&self.other, "tw-good", "9.0.0", "src/FORBIDDEN.rs");
+        crates(&self.other, "tw-evil", "1.0.0", "src/FORBIDDEN.rs");
+        let link = format!(
+            "<a href=\"{}/files/tw_good-9.0.0-py3-none-any.whl\">tw_good-9.0.0-py3-none-any.whl</a>",
+            self.other.url
+        );
+        self.other.raw("/links/", "text/html", link.into_bytes());
+    }
+
+    /// The user's own settings and what the advisories say.
+    fn configure(&self) {
+        let home = |path: &str, text: String| self.shimmed.sandbox.write(&format!("../home/{path}"), text);
+        let simple = self.server.simple();
+        home(".config/pip/pip.conf", format!("[global]\nindex-url = {simple}\ntimeout = 5\nretries = 0\n"));
+        home(".config/uv/uv.toml", format!("[[index]]\nurl = \"{simple}\"\ndefault = true\n"));
+        home(
+            ".npmrc",
+            format!(
+                "registry={}\nfetch-retries=0\naudit=false\nfund=false\nupdate-notifier=false\n",
+                self.server.npm_url()
+            ),
+        );
+        home(
+            ".cargo/config.toml",
+            format!(
+                "[source.crates-io]\nreplace-with = \"here\"\n[source.here]\nregistry = \"sparse+{}\"\n",
+                self.server.index()
+            ),
+        );
+        let affected: Vec<Value> = ["PyPI", "npm", "crates.io"]
+            .map(|e| json!({"package": {"ecosystem": e, "name": "tw-evil"}, "versions": ["1.0.0"]}))
+            .to_vec();
+        let record = json!({"schema_version": "1.6.0", "id": "MAL-0000-0007", "modified": OLD, "published": OLD,
+                            "summary": "a toy", "affected": affected});
+        self.shimmed.sandbox.write("../evil.json", record.to_string());
+        let imported = self.shimmed.run("tidewaiter", &["advisories", "import", "../evil.json"]);
+        assert_eq!(imported.status, 0, "{imported:?}");
+        let linked = self.shimmed.run("tidewaiter", &["shim", "install"]);
+        assert_eq!(linked.status, 0, "{linked:?}");
+        // A command must never find the tool itself: nothing would hold it back.
+        for entry in std::fs::read_dir(self.shimmed.at("tools")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let link = self.shimmed.links().join(&name);
+            assert!(link.is_symlink() || ["node", "rustc"].contains(&name.as_str()), "{name} has no link");
+        }
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace("$S", &self.server.url).replace("$O", &self.other.url)
+    }
+
+    /// What is typed, by a shell. The first tool that PATH gives is a link: what is tried here is never a bare install.
+    fn shell(&self, text: &str) -> Ran {
+        let path = self.shimmed.path();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &self.filled(text)]).current_dir(self.shimmed.sandbox.work()).stdin(Stdio::null());
+        command.env_clear().env("HOME", self.shimmed.at("home")).env("PATH", &path);
+        command.env("TOOLS", self.shimmed.at("tools"));
+        let _ = symlink("/bin/cat", self.shimmed.at("system/cat"));
+        for name in ["sh", "env"] {
+            let _ = symlink(real(name).unwrap(), self.shimmed.at("system").join(name));
+        }
+        Ran::of(command.output().unwrap(), self.shimmed.sandbox.dir.path())
+    }
+
+    fn events(&self) -> Vec<Value> {
+        let ran = self.shimmed.run("tidewaiter", &["log", "list", "--format", "json"]);
+        ran.stdout.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
+    }
+
+    /// Files that must not be there: unpacked, or as archives. This program's own store and record apart.
+    fn forbidden(&self) -> Vec<String> {
+        let root = self.shimmed.sandbox.dir.path();
+        let own = [self.shimmed.at("home/.cache/tidewaiter"), self.shimmed.at("home/.local/share/tidewaiter")];
+        let mut out = Vec::new();
+        let mut left = vec![root.to_owned()];
+        while let Some(directory) = left.pop() {
+            for path in std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|e| e.path()) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let archive = (name.starts_with("tw") || name.ends_with(".crate"))
+                    && (name.contains("evil-") || name.contains("-9.0.0"));
+                if name.starts_with("FORBIDDEN") || name == "MARK" || archive {
+                    out.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+                }
+                if path.is_dir() && !path.is_symlink() && !own.contains(&path) {
+                    left.push(path);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Tries every case in a town of its own; what is wrong, a line each.
+fn attempt(tools: &[(&str, PathBuf)], project: &[(&str, &str)], cases: &[Case<'_>]) {
+    let mut wrong = Vec::new();
+    for (text, files, must) in cases {
+        let town = Town::new(tools);
+        for (path, content) in project.iter().chain(*files) {
+            town.shimmed.sandbox.write(path, town.filled(content));
+        }
+        let ran = town.shell(text);
+        let (events, forbidden) = (town.events(), town.forbidden());
+        let stopped = |verdicts: &[&str]| {
+            let of = |e: &&Value| e["event"] == "stopped" && verdicts.iter().any(|v| e["verdict"] == *v);
+            events.iter().any(|e| of(&e))
+        };
+        let right = match must {
+            Stop => ran.status != 0 && stopped(&["ask", "deny"]),
+            Deny => ran.status != 0 && stopped(&["deny"]),
+            Hold => true,
+            Install(path) => ran.status == 0 && town.shimmed.sandbox.work().join(path).exists(),
+        };
+        if !right || !forbidden.is_empty() {
+            let verdicts: Vec<String> = events.iter().map(|e| format!("{} {}", e["event"], e["verdict"])).collect();
+            wrong.push(format!("`{text}` ({must:?}): there: {forbidden:?}, record: {verdicts:?}, {ran:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} got through:\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
+}
+
+/// The interpreter under its usual names, and a pip of it.
+fn python_tools() -> Option<Vec<(&'static str, PathBuf)>> {
+    let python = PathBuf::from(python()?);
+    static PIP: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
+    let directory = PIP.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let text =
+            format!("#!{}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n", python.display());
+        program(&directory.path().join("pip"), &text);
+        directory
+    });
+    Some(vec![("python3", python.clone()), ("python", python), ("pip", directory.path().join("pip"))])
+}
+
+#[test]
+fn every_spelling_of_pip_is_judged() {
+    let Some(tools) = python_tools() else { return };
+    let evil = ("requirements.txt", "tw-evil\n");
+    let makefile = ("Makefile", "all:\n\tpip install --target out tw-evil\n");
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("pip install --target out tw-good", &[], Install("out/tw_good.py")),
+            ("python3 -m pip install --target out tw-good", &[], Install("out/tw_good.py")),
+            ("pip install --target out tw-evil", &[], Deny),
+            ("python -m pip install --target out tw-evil", &[], Deny),
+            ("python3 -I -m pip install --target out tw-evil", &[], Deny),
+            ("python3 -Im pip --no-cache-dir --quiet install --target out tw-evil", &[], Deny),
+            ("env -i HOME=\"$HOME\" PATH=\"$PATH\" pip install --target out tw-evil", &[], Deny),
+            ("echo tw-evil | xargs pip install --target out", &[], Deny),
+            ("bash -c 'pip install --target out tw-evil'", &[], Deny),
+            ("sh -c 'exec pip install --target out tw-evil'", &[], Deny),
+            ("eval pip install --target out tw-evil", &[], Deny),
+            ("p=pip; $p install --target out tw-evil", &[], Deny),
+            ("make", &[makefile], Deny),
+            ("pip install --target out -r requirements.txt", &[evil], Deny),
+            ("pip install --target out -r /dev/stdin < requirements.txt", &[evil], Stop),
+            ("pip download -d out tw-evil", &[], Deny),
+            ("pip wheel -w out tw-evil", &[], Deny),
+        ],
+    );
+}
+
+#[test]
+fn no_setting_or_flag_of_pip_opens_another_way() {
+    let Some(tools) = python_tools() else { return };
+    let conf = ("evil.conf", "[global]\nindex-url = $O/simple/\n");
+    let evil = ("requirements.txt", "tw-evil\n");
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("pip install --target out tw-evil --report --dry-run", &[], Deny),
+            ("pip install --target out --log --dry-run tw-evil", &[], Deny),
+            ("NO_PROXY='*' no_proxy='*' pip install --target out tw-evil", &[], Deny),
+            ("pip install --target out --index-url $O/simple/ tw-good", &[], Stop),
+            ("pip install --target out --index-ur $O/simple/ tw-good", &[], Stop),
+            ("pip install --target out -i$O/simple/ tw-good", &[], Stop),
+            ("pip install --target out --extra-index-url=$O/simple/ tw-good", &[], Stop),
+            ("pip install --target out --find-links $O/links/ tw-good", &[], Stop),
+            ("pip install --target out --no-index -f $O/links/ tw-good", &[], Stop),
+            ("PIP_INDEX_URL=$O/simple/ pip install --target out tw-good", &[], Stop),
+            ("PIP_EXTRA_INDEX_URL=$O/simple/ pip install --target out tw-good", &[], Stop),
+            ("PIP_FIND_LINKS=$O/links/ PIP_NO_INDEX=1 pip install --target out tw-good", &[], Stop),
+            ("PIP_CONFIG_FILE=evil.conf pip install --target out tw-good", &[conf], Stop),
+            ("PIP_REQUIREMENT=requirements.txt pip install --target out", &[evil], Stop),
+            ("PIP_TARGET=out pip install tw-evil", &[], Deny),
+            (
+                "pip install --target out -r requirements.txt",
+                &[("requirements.txt", "--index-url $O/simple/\ntw-good\n")],
+                Stop,
+            ),
+            (
+                "pip install --target out tw-good -c constraints.txt",
+                &[("constraints.txt", "--extra-index-url $O/simple/\ntw-good\n")],
+                Stop,
+            ),
+            ("HOME=\"$PWD/elsewhere\" pip install --target out --index-url $O/simple/ tw-good", &[], Hold),
+            (
+                "\"$TOOLS\"/pip -q install --target warm tw-evil && rm -rf warm && pip install --target out tw-evil",
+                &[],
+                Deny,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_pip_is_given_in_place_of_a_name_is_judged() {
+    let Some(tools) = python_tools() else { return };
+    let setup = (
+        "dir/setup.py",
+        "open('MARK', 'w').close()\nfrom setuptools import setup\nsetup(name='a', install_requires=['tw-evil'])\n",
+    );
+    let project = "[project]\nname = \"app\"\nversion = \"1\"\ndependencies = [\"tw-evil\"]\n";
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("pip install --target out ./dir", &[setup], Stop),
+            ("pip install --target out ./dir", &[("dir/pyproject.toml", project)], Deny),
+            ("pip install --target out -e .", &[("pyproject.toml", project)], Deny),
+            ("pip install --target out git+http://127.0.0.1:9/x.git", &[], Stop),
+            ("pip install --target out $S/files/tw_evil-1.0.0-py3-none-any.whl", &[], Stop),
+            ("pip install --target out 'tw-good @ $O/files/tw_good-9.0.0-py3-none-any.whl'", &[], Stop),
+            (
+                "pip install --target out tw-good -r requirements.txt",
+                &[("requirements.txt", "tw-good @ $O/files/tw_good-9.0.0-py3-none-any.whl\n")],
+                Stop,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn every_way_of_uv_is_judged() {
+    let (Some(mut tools), Some(uv)) = (python_tools(), uv()) else { return };
+    tools.push(("uv", uv));
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("uv pip install --target out tw-good", &[], Install("out/tw_good.py")),
+            ("uv pip install --target out tw-evil", &[], Deny),
+            ("UV_INDEX_URL=$O/simple/ uv pip install --target out tw-good", &[], Stop),
+            ("UV_DEFAULT_INDEX=$O/simple/ uv pip install --target out tw-good", &[], Stop),
+            ("UV_INDEX=$O/simple/ uv pip install --target out tw-good", &[], Stop),
+            ("UV_FIND_LINKS=$O/links/ uv pip install --target out tw-good", &[], Stop),
+            ("uv pip install --target out --index-url $O/simple/ tw-good", &[], Stop),
+            ("uv tool run tw-evil", &[], Deny),
+        ],
+    );
+}
+
+fn npm_tools() -> Option<Vec<(&'static str, PathBuf)>> {
+    let found = ["node", "npm", "npx"].map(|name| Some((name, real(name)?)));
+    if found.iter().any(Option::is_none) {
+        eprintln!("skipped: there is no npm here");
+        return None;
+    }
+    Some(found.into_iter().flatten().collect())
+}
+
+const PACKAGE: (&str, &str) = ("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\"}");
+const NEEDS_EVIL: (&str, &str) =
+    ("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\", \"dependencies\": {\"tw-evil\": \"1.0.0\"}}");
+
+#[test]
+fn every_spelling_of_npm_is_judged() {
+    let Some(tools) = npm_tools() else { return };
+    let scripts = (
+        "package.json",
+        "{\"name\": \"app\", \"version\": \"1.0.0\", \"scripts\": {\"setup\": \"npm install tw-evil\", \"x\": \"npx --yes tw-evil\"}}",
+    );
+    let lifecycle = (
+        "package.json",
+        "{\"name\": \"app\", \"version\": \"1.0.0\", \"scripts\": {\"postinstall\": \"npm install tw-evil\"}}",
+    );
+    attempt(
+        &tools,
+        &[PACKAGE],
+        &[
+            ("npm install tw-good", &[], Install("node_modules/tw-good/package.json")),
+            ("npm install tw-evil", &[], Deny),
+            ("npm --loglevel error i tw-evil", &[], Deny),
+            ("npm --prefix . add tw-evil", &[], Deny),
+            ("npm install --dry-run=false tw-evil", &[], Deny),
+            ("npm install tw-evil --dry-run --no-dry-run", &[], Deny),
+            ("npm install tw-evil -- --dry-run", &[], Deny),
+            ("npm install", &[NEEDS_EVIL], Deny),
+            ("npm update", &[NEEDS_EVIL], Deny),
+            ("npm exec --yes tw-evil", &[], Deny),
+            ("npx --yes tw-evil", &[], Deny),
+            ("npm run setup", &[scripts], Deny),
+            ("npm run x", &[scripts], Deny),
+            ("npm install", &[lifecycle], Hold),
+            ("echo tw-evil | xargs npm install", &[], Deny),
+            ("make", &[("Makefile", "all:\n\tnpm install tw-evil\n")], Deny),
+            ("npm install y@npm:tw-evil", &[], Deny),
+            ("npm install -g --prefix out tw-evil", &[], Deny),
+        ],
+    );
+}
+
+#[test]
+fn no_setting_or_flag_of_npm_opens_another_way() {
+    let Some(tools) = npm_tools() else { return };
+    attempt(
+        &tools,
+        &[PACKAGE],
+        &[
+            ("npm install --registry $O/npm/ tw-good", &[], Stop),
+            ("npm install tw-good --registry=$O/npm/", &[], Stop),
+            ("npm_config_registry=$O/npm/ npm install tw-good", &[], Stop),
+            ("NPM_CONFIG_REGISTRY=$O/npm/ npm install tw-good", &[], Stop),
+            ("npm install tw-good", &[(".npmrc", "registry=$O/npm/\n")], Stop),
+            ("npm install @tw/own", &[(".npmrc", "@tw:registry=$O/npm/\n")], Stop),
+            ("npm install --@tw:registry=$O/npm/ @tw/own", &[], Stop),
+            ("env 'npm_config_@tw:registry=$O/npm/' npm install @tw/own", &[], Stop),
+            (
+                "npm_config_userconfig=\"$PWD/evil.npmrc\" npm install tw-good",
+                &[("evil.npmrc", "registry=$O/npm/\n")],
+                Stop,
+            ),
+            ("npm --userconfig evil.npmrc install tw-good", &[("evil.npmrc", "registry=$O/npm/\n")], Stop),
+            ("npm --globalconfig evil.npmrc install @tw/own", &[("evil.npmrc", "@tw:registry=$O/npm/\n")], Stop),
+            (
+                "npm_config_globalconfig=evil.npmrc npm install @tw/own",
+                &[("evil.npmrc", "@tw:registry=$O/npm/\n")],
+                Stop,
+            ),
+            ("npm --userconfig .npmrc install tw-good", &[(".npmrc", "registry=$O/npm/\n")], Stop),
+            ("npm install -g --prefix out @tw/own", &[("out/etc/npmrc", "@tw:registry=$O/npm/\n")], Hold),
+            ("npm_config_prefix=out npm install @tw/own", &[("out/etc/npmrc", "@tw:registry=$O/npm/\n")], Stop),
+            ("NO_PROXY='*' npm_config_noproxy='*' npm install tw-evil", &[], Deny),
+            ("npm install $S/npm/tw-evil/-/tw-evil-1.0.0.tgz", &[], Stop),
+            ("npm install git+http://127.0.0.1:9/x.git", &[], Stop),
+            (
+                "npm install ./dir",
+                &[(
+                    "dir/package.json",
+                    "{\"name\": \"dir\", \"version\": \"1.0.0\", \"dependencies\": {\"tw-evil\": \"1\"}}",
+                )],
+                Deny,
+            ),
+            (
+                "\"$TOOLS\"/npm install tw-evil && rm -rf node_modules package-lock.json && npm install --prefer-offline tw-evil",
+                &[],
+                Deny,
+            ),
+            ("\"$TOOLS\"/npm install tw-evil && rm -rf node_modules && npm ci --offline", &[], Stop),
+            ("HOME=\"$PWD/elsewhere\" npm install --registry $O/npm/ tw-good", &[], Hold),
+        ],
+    );
+}
+
+/// The toolchain's own cargo: rustup's would need the home of this user.
+fn cargo_tools() -> Option<Vec<(&'static str, PathBuf)>> {
+    let cargo = std::env::var_os("CARGO").map(PathBuf::from).filter(|p| p.is_absolute());
+    let rustc = cargo.as_deref().and_then(Path::parent).map(|d| d.join("rustc")).filter(|p| p.is_file());
+    let (Some(cargo), Some(rustc)) = (cargo, rustc) else {
+        eprintln!("skipped: the cargo that runs this test is not known");
+        return None;
+    };
+    Some(vec![("cargo", cargo), ("rustc", rustc)])
+}
+
+#[test]
+fn every_way_of_cargo_is_judged() {
+    let Some(tools) = cargo_tools() else { return };
+    const LIB: (&str, &str) = ("src/lib.rs", "");
+    const GOOD: (&str, &str) = (
+        "Cargo.toml",
+        "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ntw-good = \"*\"\n",
+    );
+    const EVIL: (&str, &str) = (
+        "Cargo.toml",
+        "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ntw-evil = \"1\"\n",
+    );
+    let replaced = "[source.crates-io]\nreplace-with = \"o\"\n[source.o]\nregistry = \"sparse+$O/index/\"\n";
+    attempt(
+        &tools,
+        &[LIB],
+        &[
+            ("cargo fetch", &[GOOD], Install("Cargo.lock")),
+            ("cargo fetch", &[EVIL], Deny),
+            ("cargo build", &[EVIL], Deny),
+            ("cargo --quiet -v build -- --dry-run", &[EVIL], Stop),
+            ("cargo x", &[EVIL, (".cargo/config.toml", "[alias]\nx = \"fetch\"\n")], Stop),
+            ("cargo add tw-evil", &[GOOD], Deny),
+            ("cargo install --root out tw-evil", &[GOOD], Deny),
+            ("make", &[EVIL, ("Makefile", "all:\n\tcargo build\n")], Deny),
+            ("sh -c 'cargo fetch'", &[EVIL], Deny),
+            (
+                "cargo --config 'source.crates-io.replace-with=\"o\"' --config 'source.o.registry=\"sparse+$O/index/\"' fetch",
+                &[GOOD],
+                Stop,
+            ),
+            ("cargo --config evil.toml fetch", &[GOOD, ("evil.toml", replaced)], Stop),
+            ("cargo fetch", &[GOOD, (".cargo/config.toml", replaced)], Stop),
+            (
+                "cd sub && cargo fetch --manifest-path ../Cargo.toml",
+                &[GOOD, ("sub/.cargo/config.toml", replaced)],
+                Stop,
+            ),
+            ("CARGO_HOME=\"$PWD/elsewhere\" cargo fetch", &[EVIL, ("elsewhere/config.toml", replaced)], Deny),
+            ("CARGO_HOME=\"$PWD/elsewhere\" cargo fetch", &[GOOD, ("elsewhere/config.toml", replaced)], Stop),
+            ("CARGO_HOME=\"$PWD/.cargo\" cargo fetch", &[GOOD, (".cargo/config.toml", replaced)], Stop),
+            ("CARGO_NET_OFFLINE=true cargo fetch", &[EVIL], Stop),
+            ("cargo fetch --offline", &[EVIL], Stop),
+        ],
+    );
+}
+
+#[test]
+fn what_no_link_can_see_is_named() {
+    let said = tidewaiter::doctor::UNCOVERED.join("\n");
+    for way in ["venv/bin/pip", "npm-cli.js", "activate", "env -i", "sudo", "python -c", "curl", "HOME="] {
+        assert!(said.contains(way), "{way}");
+    }
+}
+
+#[test]
+fn doctor_tries_every_link_and_says_what_is_not_live() {
+    let (Some(mut tools), Some(npm)) = (python_tools(), npm_tools()) else { return };
+    tools.extend(npm);
+    tools.extend(cargo_tools().unwrap_or_default());
+    let town = Town::new(&tools);
+    let before = town.server.paths().len();
+    let ran = town.shimmed.run("tidewaiter", &["doctor", "--format", "json"]);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"));
+    for tool in document["tools"].as_array().unwrap() {
+        assert_eq!(
+            (&tool["stop"]["outcome"], &tool["pass"]["outcome"]),
+            (&json!("right"), &json!("right")),
+            "{tool:#}"
+        );
+    }
+    // The import of a toy record covers every ecosystem, and is of today.
+    assert_eq!((ran.status, &document["live"]), (0, &json!(true)), "{document:#}");
+    assert_eq!(town.server.paths().len(), before, "the user's own registry is not asked");
+    assert!(town.events().is_empty() && town.forbidden().is_empty(), "nor is the user's record written");
+    // A program in front, and a policy that cannot be read.
+    program(&town.shimmed.at("venv/bin/pip"), "#!/bin/sh\n");
+    town.shimmed.sandbox.write("../venv/pyvenv.cfg", "");
+    town.shimmed.sandbox.write("../home/.config/tidewaiter/policy.toml", "version = 1\nnonsense = 1\n");
+    let mut command = town.shimmed.command("tidewaiter", &["doctor"]);
+    let path = town.shimmed.path();
+    let front = std::iter::once(town.shimmed.at("venv/bin")).chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(front.filter(|p| !p.ends_with("tools"))).unwrap());
+    let ran = Ran::of(command.output().unwrap(), town.shimmed.sandbox.dir.path());
+    assert_eq!(ran.status, 1, "{ran:?}");
+    for says in ["an activated virtual environment", "the policy cannot be used", "NOT LIVE", "Not covered by links"] {
+        assert!(ran.stdout.contains(says), "{says}: {ran:?}");
+    }
+}
