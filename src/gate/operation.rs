@@ -70,6 +70,8 @@ enum Changes {
     Writes,
     /// The last, or a file of the others' names in it.
     Copies,
+    /// The same, and the others go.
+    Moves,
     /// All, when it has the option that says so: `sed -i`.
     InPlace,
     /// The values of these options.
@@ -84,7 +86,7 @@ const PROGRAMS: &[(&str, Changes)] = &[
     ("srm", Changes::Removes),
     ("trash", Changes::Removes),
     ("trash-put", Changes::Removes),
-    ("mv", Changes::Removes),
+    ("mv", Changes::Moves),
     ("rename", Changes::Removes),
     ("chmod", Changes::Removes),
     ("chown", Changes::Removes),
@@ -226,14 +228,30 @@ impl Reader<'_> {
             && words.iter().skip(1).any(|w| w == "-delete" || removes(&program(w)))
         {
             for word in command.words.iter().skip(1).take_while(|w| !w.raw.starts_with('-')) {
-                let target = place.target(word);
-                self.file(target, How::Removed, &name);
+                self.found(place.target(word), &words, &name);
             }
         }
         if name == "git" && words.iter().skip(1).any(|w| matches!(w.as_str(), "rm" | "mv" | "restore" | "checkout")) {
             for word in command.words.iter().skip(2).filter(|w| !w.raw.starts_with('-')) {
                 let target = place.target(word);
                 self.file(target, How::Written, &name);
+            }
+        }
+    }
+
+    /// What `find` finds below a directory: all, or what has the names that it asks for, at any depth.
+    fn found(&mut self, target: Target, words: &[String], by: &str) {
+        const DEEPEST: usize = 6;
+        let asked = words.windows(2).filter(|w| matches!(w[0].as_str(), "-name" | "-iname")).map(|w| &w[1]);
+        let asked: Vec<&String> = asked.take(16).collect();
+        let Target::Path(directory) = &target else { return self.file(target, How::Removed, by) };
+        if asked.is_empty() {
+            return self.file(target, How::Removed, by);
+        }
+        for wanted in asked {
+            for depth in 0..=DEEPEST {
+                let pattern = format!("{}/{}{wanted}", directory.display(), "**/".repeat(depth));
+                self.file(Target::Pattern(pattern), How::Removed, by);
             }
         }
     }
@@ -267,8 +285,13 @@ impl Reader<'_> {
                     }
                 }
             }
-            Changes::Copies => {
+            Changes::Copies | Changes::Moves => {
                 let Some((last, sources)) = operands.split_last() else { return };
+                if matches!(changes, Changes::Moves) {
+                    for source in sources {
+                        self.file(place.target(source), How::Removed, name);
+                    }
+                }
                 let into =
                     texts.iter().zip(words.iter().skip(1)).find(|(w, _)| *w == "-t" || *w == "--target-directory");
                 let last = into.map_or(*last, |(_, directory)| directory);
@@ -361,12 +384,13 @@ impl Place<'_> {
     }
 }
 
-/// Whether a pattern of the shell names a path or something above it. Signs in brackets stand for any one character.
+/// Whether a pattern of the shell names a path or something above it. Signs in brackets stand for any one character,
+/// and `**` for any one name.
 pub fn names(pattern: &str, path: &Path) -> bool {
     let wanted: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
     let path = path.to_string_lossy();
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    wanted.len() <= parts.len() && wanted.iter().zip(&parts).all(|(w, p)| part_matches(w, p))
+    wanted.len() <= parts.len() && wanted.iter().zip(&parts).all(|(w, p)| *w == "**" || part_matches(w, p))
 }
 
 fn part_matches(pattern: &str, text: &str) -> bool {
@@ -472,7 +496,7 @@ mod tests {
             ("echo x > a >> /b 2>&1", &["+/w/a", "+/b"]),
             ("sudo -u root rm /etc/x", &["-/etc/x"]),
             ("bash -c 'rm a'", &["-/w/a"]),
-            ("mv a b", &["-/w/a", "-/w/b"]),
+            ("mv a b", &["-/w/a", "+/w/b", "+/w/b/a"]),
             ("cp a b", &["+/w/b", "+/w/b/a"]),
             ("sed -i s/a/b/ f", &["+/w/s/a/b", "+/w/f"]),
             ("sed s/a/b/ f", &[]),

@@ -71,7 +71,10 @@ fn run(words: &[String]) -> Option<Observation> {
     let verbs = ["uninstall", "remove", "rm", "purge", "disable", "erase", "unlink", "autoremove"];
     let what = if matches!(name.as_str(), "kill" | "pkill" | "killall" | "taskkill") && concerned {
         "stops this gate"
-    } else if rest.iter().any(|w| verbs.contains(&w.as_str())) && rest.iter().any(|w| is_package(w)) {
+    } else if !matches!(name.as_str(), "git" | "docker" | "podman")
+        && rest.iter().any(|w| verbs.contains(&w.as_str()))
+        && rest.iter().any(|w| is_package(w))
+    {
         "uninstalls this gate"
     } else if rest.iter().any(|w| w.contains("disableAllHooks")) {
         "switches an agent host's hooks off"
@@ -111,8 +114,17 @@ fn is_package(word: &str) -> bool {
     word.strip_prefix("tidewaiter").is_some_and(|rest| rest.is_empty() || rest.starts_with(['@', '=', ':']))
 }
 
+/// Programs that change who may do what with a file.
+const MODES: &[&str] = &["chmod", "chown", "chgrp", "chattr", "setfacl"];
+
 fn file(protected: &[Protected], target: &Target, how: &How, by: &str, files: &dyn Files) -> Option<Observation> {
     let hit = |p: &&Protected| match (target, how) {
+        // Whoever changes the mode of a whole project means the project.
+        (Target::Path(path), How::Removed)
+            if MODES.contains(&by) && !matches!(p.what, Belonging::Policy | Belonging::Data) =>
+        {
+            path.starts_with(&p.path)
+        }
         (Target::Path(path), How::Removed) => p.path.starts_with(path) || path.starts_with(&p.path),
         (Target::Path(path), _) => path.starts_with(&p.path),
         (Target::Pattern(pattern), _) => names(pattern, &p.path) || below(pattern, &p.path),
@@ -169,15 +181,18 @@ fn switches_off(before: &str, after: &str) -> bool {
 fn below(pattern: &str, directory: &Path) -> bool {
     let depth = directory.to_string_lossy().split('/').filter(|p| !p.is_empty()).count();
     let parts: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
-    parts.len() > depth && parts.get(..depth).is_some_and(|p| names(&p.join("/"), directory))
+    parts.len() > depth && parts.get(..depth).is_some_and(|p| !p.contains(&"**") && names(&p.join("/"), directory))
 }
 
 /// Whether a text of which only its letters are known speaks of the gate's files.
 fn text_concerns(text: &str) -> bool {
     const FILES: &[&str] = &[
-        "tidewaiter/",
-        "tidewaiter\\",
-        "tidewaiter.toml",
+        "config/tidewaiter",
+        "share/tidewaiter",
+        "etc/tidewaiter",
+        "tidewaiter/policy.toml",
+        "tidewaiter\\policy.toml",
+        "tidewaiter/shims",
         ".claude/settings",
         ".codex/hooks.json",
         ".cursor/hooks.json",
@@ -192,7 +207,7 @@ fn text_concerns(text: &str) -> bool {
     ];
     let code = text.contains(['(', ' ', ';']);
     FILES.iter().any(|f| text.contains(f)) && (!code || ACTS.iter().any(|a| text.contains(a)))
-        || text.trim_end_matches(['/', '"', '\'']).ends_with("tidewaiter")
+        || (!code && text.trim_end_matches(['/', '"', '\'']).ends_with("/tidewaiter"))
 }
 
 fn shown(words: &[String]) -> String {
