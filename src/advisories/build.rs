@@ -104,7 +104,7 @@ pub struct Report {
 pub const SKIPPED_NAMED: usize = 100;
 
 /// A block is closed when it holds this many bytes before compression: small, since a look-up unpacks a whole one.
-const BLOCK: usize = 8 << 10;
+const BLOCK: usize = 2 << 10;
 /// The same for raw records, which are read one at a time and compress better in large blocks.
 const RAW_BLOCK: usize = 128 << 10;
 

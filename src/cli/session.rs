@@ -89,7 +89,10 @@ impl Session {
         let judgement = self.deliberate(options, judge)?.judgement;
         let out = std::io::stdout();
         print(&self.render(options, &judgement, out.is_terminal()))?;
-        Ok(status(judgement.verdict))
+        let status = status(judgement.verdict);
+        // The process ends here: to take a plan of thousands of packages apart piece by piece would be for nothing.
+        std::mem::forget(judgement);
+        Ok(status)
     }
 
     /// Judges, and prints nothing.
@@ -116,6 +119,8 @@ impl Session {
         let patience = process::Patience::new("working out what would come in");
         let mut judgement = judge(&judge_with);
         drop(patience);
+        // As above: answers are kept for as long as the process lives.
+        std::mem::forget(advisories);
         judgement.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Deliberation { judgement, loaded, world })
     }

@@ -1,8 +1,6 @@
 //! The plan: the closed set of artifacts that a command would bring in, and what stopped it from
 //! being complete. The plan is what is judged, approved, recorded and enforced.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -329,21 +327,17 @@ impl Plan {
 
     /// Joins another plan into this one: the same release from the same source becomes one entry, at its smallest depth.
     pub fn merge(&mut self, other: Self) {
-        let mut known: BTreeMap<(PackageId, Source), usize> =
-            self.packages.iter().enumerate().map(|(at, p)| ((p.id.clone(), p.source.clone()), at)).collect();
-        for package in other.packages {
-            match known.entry((package.id.clone(), package.source.clone())) {
-                Entry::Vacant(new) => {
-                    new.insert(self.packages.len());
-                    self.packages.push(package);
-                }
-                Entry::Occupied(at) => {
-                    if let Some(same) = self.packages.get_mut(*at.get()) {
-                        same.join(package);
-                    }
-                }
+        // What is the same comes to stand together, this plan's own first.
+        self.packages.extend(other.packages);
+        self.packages.sort_by(|a, b| (&a.id, &a.source).cmp(&(&b.id, &b.source)));
+        let mut joined: Vec<Package> = Vec::with_capacity(self.packages.len());
+        for package in std::mem::take(&mut self.packages) {
+            match joined.last_mut().filter(|last| last.id == package.id && last.source == package.source) {
+                Some(same) => same.join(package),
+                None => joined.push(package),
             }
         }
+        self.packages = joined;
         self.held_back.extend(other.held_back);
         self.unresolved.extend(other.unresolved);
         self.lock_issues.extend(other.lock_issues);

@@ -359,7 +359,9 @@ fn name_version(p: &Package) -> String {
 fn footer(page: &mut Page, judgement: &Judgement) {
     page.blank();
     let plan = &judgement.plan;
-    if !plan.packages.is_empty() || !plan.unresolved.is_empty() {
+    // Only a command's plan can be approved, by its digest.
+    let is_command = matches!(judgement.subject, Subject::Command { .. });
+    if is_command && (!plan.packages.is_empty() || !plan.unresolved.is_empty()) {
         let digest = plan.digest().hex();
         let short = digest.get(..12).unwrap_or(&digest);
         page.line(0, Ink::Dim, &format!("plan {short}"));

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,7 +128,19 @@ fn lines(text: &str) -> Option<Raw<'_>> {
     let mut in_array = false;
     let mut metadata = false;
     let mut line_number = 0u32;
-    for line in text.split('\n') {
+    let mut rest = Some(text);
+    while let Some(left) = rest {
+        // Lines are short: looking at each byte is quicker than a searcher that is set up for each line.
+        let line = match left.bytes().position(|b| b == b'\n') {
+            Some(end) => {
+                rest = left.get(end + 1..);
+                left.get(..end)?
+            }
+            None => {
+                rest = None;
+                left
+            }
+        };
         line_number = line_number.checked_add(1)?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         if in_array {
@@ -338,14 +351,19 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
     };
     let mut packages: Vec<LockedPackage> = raw.packages.iter().map(|p| finish(p, &mut diagnostics)).collect();
     let unused_patches = raw.unused.iter().map(|p| finish(p, &mut diagnostics)).collect();
-    let mut by_name: Vec<usize> = (0..packages.len()).collect();
+    let mut order: Vec<usize> = (0..packages.len()).collect();
     let key = |at: usize| packages.get(at).map(|p| (&*p.name, &*p.version));
     // Cargo writes packages in this order, so there is little to sort.
-    by_name.sort_by(|a, b| key(*a).cmp(&key(*b)));
+    order.sort_by(|a, b| key(*a).cmp(&key(*b)));
+    let mut by_name: FxHashMap<Arc<str>, Range<usize>> = FxHashMap::default();
+    for (place, at) in order.iter().enumerate() {
+        let Some(package) = packages.get(*at) else { continue };
+        by_name.entry(Arc::clone(&package.name)).or_insert(place..place).end = place + 1;
+    }
     for (at, package) in raw.packages.iter().enumerate() {
         let mut edges = Vec::with_capacity(package.dependencies.len());
         for text in &package.dependencies {
-            match edge(&packages, &by_name, text) {
+            match edge(&packages, &order, &by_name, text) {
                 Ok(target) => edges.push(target),
                 Err(reason) => {
                     let location = Location::at(path, package.line, package.column);
@@ -368,18 +386,24 @@ const MAX_SOURCES: usize = 100;
 
 /// The package, of those in order of name and version, that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means. In the last form a git source has no
 /// commit from version 2 on.
-fn edge(packages: &[LockedPackage], by_name: &[usize], text: &str) -> Result<usize, &'static str> {
+fn edge(
+    packages: &[LockedPackage],
+    order: &[usize],
+    by_name: &FxHashMap<Arc<str>, Range<usize>>,
+    text: &str,
+) -> Result<usize, &'static str> {
     let mut words = text.splitn(3, ' ');
     let name = words.next().unwrap_or_default();
     let version = words.next();
     let source = words.next().map(|s| s.strip_prefix('(').and_then(|s| s.strip_suffix(')')).unwrap_or(s));
-    let order = |at: &usize| {
-        let p = packages.get(*at)?;
-        Some((&*p.name).cmp(name).then_with(|| version.map_or(Ordering::Equal, |v| (&*p.version).cmp(v))))
+    let same_name = by_name.get(name).and_then(|range| order.get(range.clone())).unwrap_or_default();
+    let compare = |at: &usize| {
+        let own = packages.get(*at)?;
+        Some(version.map_or(Ordering::Equal, |v| (*own.version).cmp(v)))
     };
-    let start = by_name.partition_point(|at| order(at) == Some(Ordering::Less));
-    let candidates = by_name.get(start..).unwrap_or_default();
-    let candidates = &candidates[..candidates.partition_point(|at| order(at) == Some(Ordering::Equal))];
+    let start = same_name.partition_point(|at| compare(at) == Some(Ordering::Less));
+    let candidates = same_name.get(start..).unwrap_or_default();
+    let candidates = &candidates[..candidates.partition_point(|at| compare(at) == Some(Ordering::Equal))];
     if version.is_some() && candidates.len() > MAX_SOURCES {
         return Err("names one of too many packages of this lockfile");
     }
