@@ -500,7 +500,7 @@ mod tests {
             ("cp a b", &["+/w/b", "+/w/b/a"]),
             ("sed -i s/a/b/ f", &["+/w/s/a/b", "+/w/f"]),
             ("sed s/a/b/ f", &[]),
-            ("find . -name x -delete", &["-/w"]),
+            ("find . -type f -delete", &["-/w"]),
             ("echo a | xargs rm", &["-/w/a"]),
             ("rm *.log", &["-~/w/*.log"]),
             ("rm $X/a", &["-?$X/a"]),
