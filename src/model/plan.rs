@@ -315,7 +315,8 @@ impl Plan {
             package.also_in.dedup();
             package.artifacts.sort_by(|a, b| (&a.filename, &a.url).cmp(&(&b.filename, &b.url)));
         }
-        self.packages.sort_by(|a, b| (&a.id, &a.source, a.depth).cmp(&(&b.id, &b.source, b.depth)));
+        // Without a buffer of its own: most plans are in order already, and packages are large.
+        self.packages.sort_unstable_by(|a, b| (&a.id, &a.source, a.depth).cmp(&(&b.id, &b.source, b.depth)));
         self.held_back.sort();
         self.held_back.dedup();
         self.unresolved
@@ -328,8 +329,27 @@ impl Plan {
     /// Joins another plan into this one: the same release from the same source becomes one entry, at its smallest depth.
     pub fn merge(&mut self, other: Self) {
         // What is the same comes to stand together, this plan's own first.
-        self.packages.extend(other.packages);
-        self.packages.sort_by(|a, b| (&a.id, &a.source).cmp(&(&b.id, &b.source)));
+        if self.packages.is_empty() {
+            self.packages = other.packages;
+        } else {
+            self.packages.extend(other.packages);
+        }
+        let same = |a: &Package, b: &Package| a.id == b.id && a.source == b.source;
+        if !self.packages.is_sorted_by(|a, b| (&a.id, &a.source) <= (&b.id, &b.source)) {
+            self.packages.sort_by(|a, b| (&a.id, &a.source).cmp(&(&b.id, &b.source)));
+        }
+        if self.packages.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b))) {
+            self.join_neighbours();
+        }
+        self.held_back.extend(other.held_back);
+        self.unresolved.extend(other.unresolved);
+        self.lock_issues.extend(other.lock_issues);
+        self.signal_gaps.extend(other.signal_gaps);
+        self.normalise();
+    }
+
+    /// Makes one package of those that stand together and are the same release from the same source.
+    fn join_neighbours(&mut self) {
         let mut joined: Vec<Package> = Vec::with_capacity(self.packages.len());
         for package in std::mem::take(&mut self.packages) {
             match joined.last_mut().filter(|last| last.id == package.id && last.source == package.source) {
@@ -338,11 +358,6 @@ impl Plan {
             }
         }
         self.packages = joined;
-        self.held_back.extend(other.held_back);
-        self.unresolved.extend(other.unresolved);
-        self.lock_issues.extend(other.lock_issues);
-        self.signal_gaps.extend(other.signal_gaps);
-        self.normalise();
     }
 
     /// The plan's identity: SHA-256 over what would be installed and from where. Depends on ids, sources,
