@@ -393,7 +393,7 @@ impl FileList {
 
     /// The files, page by page: numbers of texts hold within a page.
     pub fn pages(&self) -> impl Iterator<Item = impl Iterator<Item = FileRef<'_>>> {
-        self.pages.iter().map(|(page, index)| page.heads.iter().map(move |head| FileRef { page: &**page, head, index }))
+        self.pages.iter().map(|(page, index)| page.heads.iter().map(move |head| FileRef { page, head, index }))
     }
 
     /// A file by its place in the list.

@@ -70,11 +70,11 @@ impl World {
 
     /// The profile of a package's script that may write the project.
     fn script(&self, reach: Reach, write: &[PathBuf]) -> Profile {
-        self.finish(|facts| Profile::script(facts), reach, write)
+        self.finish(Profile::script, reach, write)
     }
 
     fn installer(&self, reach: Reach, write: &[PathBuf]) -> Profile {
-        self.finish(|facts| Profile::installer(facts), reach, write)
+        self.finish(Profile::installer, reach, write)
     }
 
     fn finish(&self, make: impl Fn(&Facts<'_>) -> Profile, reach: Reach, write: &[PathBuf]) -> Profile {

@@ -164,6 +164,9 @@ type CrateKey = (Rc<str>, SourceIx);
 /// One crate's releases, or why they are not known.
 type Loaded = Result<Rc<Vec<PackageIx>>, FetchError>;
 
+/// Whether Cargo would accept a line, by its crate's place in memory and its tables.
+type Valid = FxHashMap<(usize, (u32, u32)), bool>;
+
 /// Everything there is to choose from.
 pub(super) struct Universe<'a> {
     index: &'a dyn CrateIndex,
@@ -178,8 +181,7 @@ pub(super) struct Universe<'a> {
     loaded: FxHashMap<(Rc<str>, SourceIx), Loaded>,
     queries: FxHashMap<(CrateKey, Rc<str>), Rc<Vec<PackageIx>>>,
     prefetched: FxHashSet<(Rc<str>, SourceIx)>,
-    /// Whether Cargo would accept a line, by its crate's place in memory and its tables.
-    valid: RefCell<FxHashMap<(usize, (u32, u32)), bool>>,
+    valid: RefCell<Valid>,
 }
 
 impl<'a> Universe<'a> {

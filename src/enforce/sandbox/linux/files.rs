@@ -137,6 +137,7 @@ fn writable() -> BitFlags<AccessFs> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
     use super::*;
 
     #[test]

@@ -260,6 +260,7 @@ fn socket(p: &mut Program, reach: Reach) {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
     use super::*;
 
     /// The classic BPF machine, as far as these programs use it.
