@@ -37,9 +37,9 @@ use Must::{Deny, Hold, Install, Stop};
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Must);
 
 /// A home with its tools, its links and its registries.
-struct Town {
-    shimmed: Shimmed,
-    server: Loopback,
+pub struct Town {
+    pub shimmed: Shimmed,
+    pub server: Loopback,
     other: Loopback,
 }
 
@@ -50,7 +50,7 @@ fn real(name: &str) -> Option<PathBuf> {
 }
 
 impl Town {
-    fn new(tools: &[(&str, PathBuf)]) -> Self {
+    pub fn new(tools: &[(&str, PathBuf)]) -> Self {
         let shimmed = Shimmed { sandbox: Sandbox::new() };
         std::fs::create_dir_all(shimmed.at("tools")).unwrap();
         std::fs::create_dir_all(shimmed.at("system")).unwrap();
@@ -64,7 +64,7 @@ impl Town {
         }
         let town = Self { shimmed, server: Loopback::start(), other: Loopback::start() };
         town.serve();
-        town.configure();
+        town.configure(tools);
         town
     }
 
@@ -96,7 +96,7 @@ impl Town {
     }
 
     /// The user's own settings and what the advisories say.
-    fn configure(&self) {
+    fn configure(&self, tools: &[(&str, PathBuf)]) {
         let home = |path: &str, text: String| self.shimmed.sandbox.write(&format!("../home/{path}"), text);
         let simple = self.server.simple();
         home(".config/pip/pip.conf", format!("[global]\nindex-url = {simple}\ntimeout = 5\nretries = 0\n"));
@@ -124,7 +124,7 @@ impl Town {
         let imported = self.shimmed.run("tidewaiter", &["advisories", "import", "../evil.json"]);
         assert_eq!(imported.status, 0, "{imported:?}");
         let linked = self.shimmed.run("tidewaiter", &["shim", "install"]);
-        assert_eq!(linked.status, 0, "{linked:?}");
+        assert!(linked.status == 0 || tools.is_empty(), "{linked:?}");
         // A command must never find the tool itself: nothing would hold it back.
         for entry in std::fs::read_dir(self.shimmed.at("tools")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
@@ -151,7 +151,7 @@ impl Town {
         Ran::of(command.output().unwrap(), self.shimmed.sandbox.dir.path())
     }
 
-    fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         let ran = self.shimmed.run("tidewaiter", &["log", "list", "--format", "json"]);
         ran.stdout.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
     }
@@ -208,7 +208,7 @@ fn attempt(tools: &[(&str, PathBuf)], project: &[(&str, &str)], cases: &[Case<'_
 }
 
 /// The interpreter under its usual names, and a pip of it.
-fn python_tools() -> Option<Vec<(&'static str, PathBuf)>> {
+pub fn python_tools() -> Option<Vec<(&'static str, PathBuf)>> {
     let python = PathBuf::from(python()?);
     static PIP: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
     let directory = PIP.get_or_init(|| {

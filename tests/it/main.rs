@@ -15,6 +15,8 @@ mod containment;
 mod credentials;
 mod determinism;
 mod end_to_end;
+#[cfg(target_os = "linux")]
+mod faults;
 mod gate;
 #[cfg(unix)]
 mod gateway;
