@@ -137,10 +137,10 @@ fn other(context: &Context<'_>, program: &str) -> Invocation {
 
 /// `-m NAME …`.
 fn module(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> Understood {
-    match name {
-        "pip" | "pip.__main__" | "pip._internal" | "pip._internal.cli.main" | "pip._internal.main" => {
-            pip::read(context, program, rest)
-        }
+    // `pip.__main__`, `pip.__pip-runner__`, `pip._internal.cli.main`: the tool by one of its own modules.
+    let inner = name.split_once('.').filter(|(_, inner)| inner.starts_with('_'));
+    match inner.map_or(name, |(package, _)| package) {
+        "pip" => pip::read(context, program, rest),
         "uv" => uv::uv(context, program, rest),
         "pipx" => pipx::read(context, program, rest),
         "poetry" | "poetry.console.application" => poetry::read(context, program, rest),
@@ -155,7 +155,7 @@ fn module(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> Un
         "easy_install" => {
             unknown(context, Tool::Pip, program, opaque(0, "what easy_install brings in is not read")).into()
         }
-        _ => through(context, program, name, rest),
+        package => through(context, program, package, rest),
     }
 }
 
@@ -201,7 +201,7 @@ fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]
     let name = program_name(&script.text);
     let folder = script.text.rsplit(['/', '\\']).nth(1).map(str::to_ascii_lowercase);
     let name = match (name.as_str(), folder.as_deref()) {
-        ("__main__.py", Some(folder)) => folder.to_owned(),
+        ("__main__.py" | "__pip-runner__.py", Some(folder)) => folder.to_owned(),
         ("pip" | "pip.whl", _) => "pip".to_owned(),
         (other, _) if other.starts_with("pip-") && other.ends_with(".whl") => "pip".to_owned(),
         (other, _) => other.trim_end_matches(".py").trim_end_matches(".pyz").to_owned(),

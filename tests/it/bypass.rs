@@ -57,7 +57,7 @@ impl Town {
         for (name, path) in tools {
             symlink(path, shimmed.at("tools").join(name)).unwrap();
         }
-        for name in ["xargs", "make", "bash", "rm", "touch", "mkdir", "git", "sed"] {
+        for name in ["xargs", "make", "bash", "rm", "touch", "mkdir", "git", "sed", "ln", "true", "false"] {
             if let Some(path) = real(name) {
                 let _ = symlink(path, shimmed.at("system").join(name));
             }
@@ -92,6 +92,8 @@ impl Town {
             "<a href=\"{}/files/tw_good-9.0.0-py3-none-any.whl\">tw_good-9.0.0-py3-none-any.whl</a>",
             self.other.url
         );
+        let named = format!("tw-good @ {}/files/tw_good-9.0.0-py3-none-any.whl\n", self.other.url);
+        self.other.raw("/requirements.txt", "text/plain", named.into_bytes());
         self.other.raw("/links/", "text/html", link.into_bytes());
     }
 
@@ -247,6 +249,25 @@ fn every_spelling_of_pip_is_judged() {
             ("pip install --target out -r /dev/stdin < requirements.txt", &[evil], Stop),
             ("pip download -d out tw-evil", &[], Deny),
             ("pip wheel -w out tw-evil", &[], Deny),
+            ("python3 -mpip install --target out tw-evil", &[], Deny),
+            ("python3 -m pip.__main__ install --target out tw-evil", &[], Deny),
+            ("python3 -m pip.__pip-runner__ install --target out tw-evil", &[], Deny),
+            (
+                "python3 \"$(python3 -c 'import pip; print(pip.__path__[0])')/__pip-runner__.py\" install --target out tw-evil",
+                &[],
+                Deny,
+            ),
+            ("python3 \"$(python3 -c 'import pip; print(pip.__path__[0])')\" install --target out tw-evil", &[], Deny),
+            ("python3 -m runpy pip install --target out tw-evil", &[], Stop),
+            ("python3 -m cProfile -o p.out -m pip install --target out tw-evil", &[], Stop),
+            ("python3 -m pdb -c c -m pip install --target out tw-evil", &[], Stop),
+            ("python3 -m trace --count --module pip install --target out tw-evil", &[], Stop),
+            ("pip --python python3 install --target out tw-evil", &[], Deny),
+            ("command pip install --target out tw-evil", &[], Deny),
+            ("bash -c 'exec -a other pip install --target out tw-evil'; false", &[], Hold),
+            ("bash -c 'exec -a pip npm install tw-evil'; false", &[], Hold),
+            ("ln -s \"$(command -v pip)\" mypip; ./mypip install --target out tw-evil", &[], Hold),
+            ("pip install --target out --use-deprecated=legacy-resolver tw-evil", &[], Deny),
         ],
     );
 }
@@ -310,6 +331,8 @@ fn what_pip_is_given_in_place_of_a_name_is_judged() {
             ("pip install --target out ./dir", &[setup], Stop),
             ("pip install --target out ./dir", &[("dir/pyproject.toml", project)], Deny),
             ("pip install --target out -e .", &[("pyproject.toml", project)], Deny),
+            ("pip install --target out -r $O/requirements.txt", &[], Stop),
+            ("pip install --target out tw-good -c $O/requirements.txt", &[], Stop),
             ("pip install --target out git+http://127.0.0.1:9/x.git", &[], Stop),
             ("pip install --target out $S/files/tw_evil-1.0.0-py3-none-any.whl", &[], Stop),
             ("pip install --target out 'tw-good @ $O/files/tw_good-9.0.0-py3-none-any.whl'", &[], Stop),
@@ -338,6 +361,14 @@ fn every_way_of_uv_is_judged() {
             ("UV_FIND_LINKS=$O/links/ uv pip install --target out tw-good", &[], Stop),
             ("uv pip install --target out --index-url $O/simple/ tw-good", &[], Stop),
             ("uv tool run tw-evil", &[], Deny),
+            ("uv tool install tw-evil", &[], Deny),
+            ("uv run --no-project --with tw-evil python -c 1", &[], Deny),
+            (
+                "uv run script.py",
+                &[("script.py", "# /// script\n# dependencies = [\"tw-evil\"]\n# ///\nopen('MARK', 'w')\n")],
+                Deny,
+            ),
+            ("echo tw-evil | uv pip install --target out -r -", &[], Stop),
         ],
     );
 }
@@ -380,6 +411,15 @@ fn every_spelling_of_npm_is_judged() {
             ("npm install", &[NEEDS_EVIL], Deny),
             ("npm update", &[NEEDS_EVIL], Deny),
             ("npm exec --yes tw-evil", &[], Deny),
+            ("npm isntall tw-evil", &[], Deny),
+            ("npm it tw-evil", &[], Deny),
+            ("npm link tw-evil", &[], Deny),
+            ("npm pack tw-evil", &[], Deny),
+            ("npm exec --yes --package=tw-evil -c true", &[], Deny),
+            ("npx --yes -p tw-evil -c true", &[], Deny),
+            ("npm dedupe", &[NEEDS_EVIL], Deny),
+            ("npm install-clean", &[NEEDS_EVIL], Hold),
+            ("npm audit fix", &[NEEDS_EVIL], Hold),
             ("npx --yes tw-evil", &[], Deny),
             ("npm run setup", &[scripts], Deny),
             ("npm run x", &[scripts], Deny),
@@ -475,6 +515,16 @@ fn every_way_of_cargo_is_judged() {
             ("cargo fetch", &[GOOD], Install("Cargo.lock")),
             ("cargo fetch", &[EVIL], Deny),
             ("cargo build", &[EVIL], Deny),
+            ("cargo b", &[EVIL], Deny),
+            ("cargo t", &[EVIL], Deny),
+            ("cargo check", &[EVIL], Deny),
+            ("cargo doc", &[EVIL], Deny),
+            ("cargo vendor", &[EVIL], Deny),
+            ("cargo tree", &[EVIL], Hold),
+            ("cargo metadata --format-version 1", &[EVIL], Hold),
+            ("cargo package --allow-dirty", &[EVIL], Hold),
+            ("cargo update", &[EVIL], Hold),
+            ("cargo generate-lockfile", &[EVIL], Hold),
             ("cargo --quiet -v build -- --dry-run", &[EVIL], Stop),
             ("cargo x", &[EVIL, (".cargo/config.toml", "[alias]\nx = \"fetch\"\n")], Stop),
             ("cargo add tw-evil", &[GOOD], Deny),
