@@ -276,7 +276,17 @@ fn written(job: &Job<'_>) -> Vec<PathBuf> {
     }
     let cache = job.invocation.values("--cache-dir").last().map(|c| environment.absolute(Path::new(c)));
     out.extend(cache.or_else(|| super::user_cache(environment, "pip")));
+    // pyenv's link to pip makes links for new programs after an install. Not where code of packages runs before that.
+    if !builds(job) {
+        out.extend(pyenv_links(job.program));
+    }
     out
+}
+
+/// The directory of pyenv's links, when the program is one of them.
+fn pyenv_links(program: &Path) -> Option<PathBuf> {
+    let links = program.parent().filter(|dir| dir.file_name().is_some_and(|n| n == "shims"))?;
+    links.parent().filter(|root| root.join("versions").is_dir()).map(|_| links.to_owned())
 }
 
 /// The plan as a requirements file that names every file by its digest.
