@@ -14,8 +14,8 @@ use crate::ecosystem::{self, npm, popular, python};
 use crate::gate::operation::{self, Operation};
 use crate::invocation::{self, Effect, Flag, Invocation};
 use crate::model::{
-    Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, PackageId,
-    PackageName, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
+    Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, Opinion,
+    PackageId, PackageName, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
 };
 use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
@@ -85,6 +85,10 @@ pub struct Judgement {
     pub coverage: Coverage,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
+    /// The commands behind the plan, as they were understood.
+    pub invocations: Vec<Invocation>,
+    /// What a classifier beside the rules made of it; `None` when none was consulted.
+    pub opinion: Option<Box<Opinion>>,
 }
 
 impl Judgement {
@@ -191,6 +195,8 @@ impl Judge<'_> {
                 verdict: Verdict::Allow,
                 coverage: Coverage::default(),
                 elapsed_ms: 0,
+                invocations: invocations.to_vec(),
+                opinion: None,
             };
         }
         let mut plan = Plan::default();
@@ -489,7 +495,16 @@ impl Judge<'_> {
         };
         let findings = rules::judge(&facts);
         let verdict = rules::verdict(&findings, plan.complete());
-        Judgement { subject, plan, findings, verdict, coverage: self.advisories.coverage(), elapsed_ms: 0 }
+        Judgement {
+            subject,
+            plan,
+            findings,
+            verdict,
+            coverage: self.advisories.coverage(),
+            elapsed_ms: 0,
+            invocations: invocations.to_vec(),
+            opinion: None,
+        }
     }
 
     /// The newest release that would be cleared, or the newest one `before` the release in question: it exists, is

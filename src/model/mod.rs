@@ -5,8 +5,10 @@ mod digest;
 mod environment;
 mod history;
 mod name;
+mod opinion;
 mod place;
 mod plan;
+pub mod redact;
 mod setting;
 mod source;
 mod text;
@@ -16,6 +18,7 @@ pub use digest::{Digest, DigestAlgorithm, DigestError};
 pub use environment::{Environment, FileError, Files, MemoryFiles, lexical};
 pub use history::{PreviousRelease, ReleaseHistory};
 pub use name::{Ecosystem, PackageId, PackageName, normalise_name};
+pub use opinion::{Consent, Effect as OpinionEffect, Opinion, Outcome as OpinionOutcome, Usage};
 pub use place::{Diagnostic, LineIndex, Location, Place};
 pub use plan::{
     Artifact, ArtifactKind, Execution, HeldBack, InterpreterFacts, LockIssue, LockIssueKind, LockState, Origin,

@@ -26,6 +26,11 @@ impl Verdict {
         }
     }
 
+    /// Reads [`Verdict::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Allow, Self::Ask, Self::Deny].into_iter().find(|v| v.word() == word)
+    }
+
     /// The exit status of what only judges: 0, 10, 20.
     pub const fn exit_status(self) -> u8 {
         match self {
@@ -100,6 +105,27 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every category, in the order of the contract.
+    pub const ALL: [Self; 12] = [
+        Self::KnownMalware,
+        Self::Vulnerable,
+        Self::SuspiciousRelease,
+        Self::Impersonation,
+        Self::UntrustedSource,
+        Self::Unpinned,
+        Self::ExecutesCode,
+        Self::ScopeEscalation,
+        Self::UntrustedInfrastructure,
+        Self::PromptInjection,
+        Self::GateTampering,
+        Self::Benign,
+    ];
+
+    /// Reads [`Category::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.word() == word)
+    }
+
     /// The word in documents: `known-malware`, …
     pub const fn word(self) -> &'static str {
         match self {

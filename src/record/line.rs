@@ -3,10 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::redact;
 use crate::enforce::Outcome;
 use crate::judge::{Judgement, Subject};
-use crate::model::{Digest, Level, Timestamp};
+use crate::model::{Digest, Level, Timestamp, redact};
 
 /// The schema's name.
 pub const SCHEMA: &str = "tidewaiter.record/1";

@@ -13,7 +13,7 @@ pub mod agent;
 pub mod approval;
 pub mod line;
 pub mod log;
-pub mod redact;
 
+pub use crate::model::redact;
 pub use line::{Event, Line};
 pub use log::{Log, RecordError};

@@ -41,8 +41,8 @@ use crate::advisories::Advisories;
 use crate::gate::operation::Operation;
 use crate::invocation::{Effect, Flag, Invocation};
 use crate::model::{
-    Category, Environment, Evidence, Files, Fix, Level, Location, Package, PackageId, PackageName, Plan, Timestamp,
-    Value,
+    Category, Consent, Environment, Evidence, Files, Fix, Level, Location, Package, PackageId, PackageName, Plan,
+    Timestamp, Value,
 };
 use crate::policy::{Policy, RuleInfo, RuleOption};
 
@@ -92,6 +92,26 @@ pub fn infos() -> Vec<RuleInfo> {
 /// The rule of this name.
 pub fn find(name: &str) -> Option<&'static Rule> {
     ALL.iter().find(|r| r.name == name)
+}
+
+/// The rules whose `ask` a classifier may lower, each with the least that the user must have agreed to. What is not
+/// listed stands: malware, digests that do not match, impersonation, a sudden change of hands, the gate's own files.
+pub static SOFT: &[(&str, Consent)] = &[
+    ("vulnerability", Consent::Version),
+    ("new-package", Consent::Risk),
+    ("non-registry-source", Consent::Package),
+    ("cooldown", Consent::Version),
+    ("age-unknown", Consent::Package),
+    ("withdrawn", Consent::Version),
+    ("dormant-revival", Consent::Version),
+    ("install-script", Consent::Package),
+    ("builds-from-source", Consent::Package),
+    ("unpinned", Consent::Package),
+];
+
+/// The least consent with which a classifier may lower a rule's `ask`; `None` when nothing lowers it.
+pub fn soft(rule: &str) -> Option<Consent> {
+    SOFT.iter().find(|(name, _)| *name == rule).map(|(_, consent)| *consent)
 }
 
 /// Everything a rule may look at.

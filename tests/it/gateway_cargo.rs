@@ -214,6 +214,8 @@ impl World {
             verdict: Verdict::Allow,
             coverage: Coverage::default(),
             elapsed_ms: 0,
+            invocations: Vec::new(),
+            opinion: None,
         };
         let upstream = Upstream::Crates { index: Arc::new(crates), registries: config.registries, client };
         let cache = self.dir.path().join("cache");

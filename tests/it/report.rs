@@ -67,6 +67,8 @@ pub fn judgement() -> Judgement {
         verdict: Verdict::Deny,
         coverage: Coverage::default(),
         elapsed_ms: 7,
+        invocations: Vec::new(),
+        opinion: None,
     }
 }
 

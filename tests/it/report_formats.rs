@@ -215,6 +215,8 @@ fn refused() -> Judgement {
         verdict: Verdict::Deny,
         coverage: Coverage { records: 64, ..Coverage::default() },
         elapsed_ms: 7,
+        invocations: Vec::new(),
+        opinion: None,
     }
 }
 
