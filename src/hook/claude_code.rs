@@ -5,27 +5,22 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, Word, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: true };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Everything(answer), asks: true };
+
+const STAGES: &[(&str, Stage)] = &[
+    ("PreToolUse", Stage::Before),
+    ("PermissionRequest", Stage::Permission),
+    ("PostToolUse", Stage::After),
+    ("SessionStart", Stage::SessionStart),
+];
 
 pub(super) fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);
     let input = payload::field(value, &["tool_input", "toolInput"]);
     let name = payload::text(value, &["hook_event_name", "hookEventName"]);
-    event.stage = match name.as_deref() {
-        Some("PreToolUse") => Stage::Before,
-        Some("PermissionRequest") => Stage::Permission,
-        Some("PostToolUse") => Stage::After,
-        Some("SessionStart") => Stage::SessionStart,
-        Some(_) => Stage::Other,
-        // Nobody but a host that is about to run a tool says which, and says no more.
-        None if event.tool.is_some() || input.is_some() => Stage::Before,
-        None => Stage::Other,
-    };
-    if matches!(event.stage, Stage::Before | Stage::Permission | Stage::After) {
-        payload::tool_call(&mut event, input);
-    }
+    payload::staged(&mut event, name.as_deref(), input, STAGES);
     event
 }
 

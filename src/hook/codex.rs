@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, claude_code, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, claude_code, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: false };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: false };
 
 fn read(value: &Value) -> Event {
     let mut event = claude_code::read(value);
@@ -15,10 +15,7 @@ fn read(value: &Value) -> Event {
     event
 }
 
-fn answer(event: &Event, decision: &Decision) -> Answer {
-    if decision.word == Word::None || !matches!(event.stage, Stage::Before) {
-        return Answer::none();
-    }
+fn refusal(decision: &Decision) -> Answer {
     let mut document = json!({ "hookSpecificOutput": claude_code::before(decision) });
     claude_code::note(&mut document, decision);
     Answer::json(&document)

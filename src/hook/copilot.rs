@@ -6,34 +6,29 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: true };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: true };
+
+const STAGES: &[(&str, Stage)] = &[
+    ("preToolUse", Stage::Before),
+    ("PreToolUse", Stage::Before),
+    ("postToolUse", Stage::After),
+    ("PostToolUse", Stage::After),
+];
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);
     let name = payload::text(value, &["hook_event_name", "hookEventName", "hookName"]);
     let input = payload::field(value, &["toolArgs", "tool_args", "tool_input", "toolInput"]);
     let result = payload::field(value, &["toolResult", "tool_result", "tool_response"]);
-    event.stage = match name.as_deref() {
-        Some("preToolUse" | "PreToolUse") => Stage::Before,
-        Some("postToolUse" | "PostToolUse") => Stage::After,
-        Some(_) => Stage::Other,
-        // The CLI's own payloads do not name their event: only a call that ran has a result.
-        None if result.is_some() => Stage::After,
-        None if event.tool.is_some() || input.is_some() => Stage::Before,
-        None => Stage::Other,
-    };
-    if matches!(event.stage, Stage::Before | Stage::After) {
-        payload::tool_call(&mut event, input);
-    }
+    // The CLI's own payloads do not name their event: only a call that ran has a result.
+    let ran = result.map(|_| "postToolUse");
+    payload::staged(&mut event, name.as_deref().or(ran), input, STAGES);
     event
 }
 
-fn answer(event: &Event, decision: &Decision) -> Answer {
-    if decision.word == Word::None || event.stage != Stage::Before {
-        return Answer::none();
-    }
+fn refusal(decision: &Decision) -> Answer {
     Answer::json(&json!({
         "permissionDecision": decision.word.text(),
         "permissionDecisionReason": decision.reason,

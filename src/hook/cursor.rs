@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: true };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: true };
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);
@@ -38,10 +38,7 @@ fn read(value: &Value) -> Event {
     event
 }
 
-fn answer(event: &Event, decision: &Decision) -> Answer {
-    if decision.word == Word::None || event.stage != Stage::Before {
-        return Answer::none();
-    }
+fn refusal(decision: &Decision) -> Answer {
     let for_person = if decision.note.is_empty() { &decision.reason } else { &decision.note };
     Answer::json(&json!({
         "permission": decision.word.text(),

@@ -5,34 +5,23 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, claude_code, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: false };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: false };
+
+const STAGES: &[(&str, Stage)] =
+    &[("BeforeTool", Stage::Before), ("AfterTool", Stage::After), ("SessionStart", Stage::SessionStart)];
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);
     let input = payload::field(value, &["tool_input", "toolInput"]);
-    event.stage = match payload::text(value, &["hook_event_name", "hookEventName"]).as_deref() {
-        Some("BeforeTool") => Stage::Before,
-        Some("AfterTool") => Stage::After,
-        Some("SessionStart") => Stage::SessionStart,
-        Some(_) => Stage::Other,
-        None if event.tool.is_some() || input.is_some() => Stage::Before,
-        None => Stage::Other,
-    };
-    if matches!(event.stage, Stage::Before | Stage::After) {
-        payload::tool_call(&mut event, input);
-    }
+    let name = payload::text(value, &["hook_event_name", "hookEventName"]);
+    payload::staged(&mut event, name.as_deref(), input, STAGES);
     event
 }
 
-fn answer(event: &Event, decision: &Decision) -> Answer {
-    if decision.word == Word::None || event.stage != Stage::Before {
-        return Answer::none();
-    }
+fn refusal(decision: &Decision) -> Answer {
     let mut document = json!({ "decision": "deny", "reason": decision.reason });
-    if let (Some(fields), false) = (document.as_object_mut(), decision.note.is_empty()) {
-        fields.insert("systemMessage".to_owned(), decision.note.clone().into());
-    }
+    claude_code::note(&mut document, decision);
     Answer::json(&document)
 }

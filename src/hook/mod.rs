@@ -106,9 +106,17 @@ impl Answer {
 /// One host's protocol.
 struct Protocol {
     read: fn(&Value) -> Event,
-    answer: fn(&Event, &Decision) -> Answer,
+    answer: Speaks,
     /// Whether the host can put a question to a person.
     asks: bool,
+}
+
+/// What a host listens to.
+enum Speaks {
+    /// To a decision that stops what is about to run, and to nothing else.
+    Refusal(fn(&Decision) -> Answer),
+    /// To more: facts, and at more stages.
+    Everything(fn(&Event, &Decision) -> Answer),
 }
 
 fn protocol(host: Host) -> &'static Protocol {
@@ -150,5 +158,9 @@ pub fn answer(host: Host, event: &Event, decision: &Decision) -> Answer {
         Word::Ask if !protocol.asks => decision.without_ask(),
         _ => decision.clone(),
     };
-    (protocol.answer)(event, &decision)
+    match protocol.answer {
+        Speaks::Everything(answer) => answer(event, &decision),
+        Speaks::Refusal(_) if decision.word == Word::None || event.stage != Stage::Before => Answer::none(),
+        Speaks::Refusal(refusal) => refusal(&decision),
+    }
 }

@@ -5,9 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: false };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: false };
+
+const STAGES: &[(&str, Stage)] = &[("tool.execute.before", Stage::Before), ("tool.execute.after", Stage::After)];
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);
@@ -15,22 +17,11 @@ fn read(value: &Value) -> Event {
     event.cwd = payload::text(value, &["directory", "cwd", "worktree"]);
     event.tool = payload::text(value, &["tool", "tool_name", "toolName"]);
     let input = payload::field(value, &["args", "tool_input"]);
-    event.stage = match payload::text(value, &["event", "hook_event_name"]).as_deref() {
-        Some("tool.execute.before") => Stage::Before,
-        Some("tool.execute.after") => Stage::After,
-        Some(_) => Stage::Other,
-        None if event.tool.is_some() || input.is_some() => Stage::Before,
-        None => Stage::Other,
-    };
-    if matches!(event.stage, Stage::Before | Stage::After) {
-        payload::tool_call(&mut event, input);
-    }
+    let name = payload::text(value, &["event", "hook_event_name"]);
+    payload::staged(&mut event, name.as_deref(), input, STAGES);
     event
 }
 
-fn answer(event: &Event, decision: &Decision) -> Answer {
-    if decision.word == Word::None || event.stage != Stage::Before {
-        return Answer::none();
-    }
+fn refusal(decision: &Decision) -> Answer {
     Answer::json(&json!({ "block": true, "reason": decision.reason }))
 }

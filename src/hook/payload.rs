@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Event;
 use super::edit::{self, Change, FileEdit, Replacement};
+use super::{Event, Stage};
 use crate::model::shell_line;
 
 /// Tools that run shell text, in lower case.
@@ -66,6 +66,19 @@ pub(super) fn envelope(value: &Value) -> Event {
         mode: text(value, &["permission_mode", "permissionMode"]),
         tool: text(value, &["tool_name", "toolName"]),
         ..Event::default()
+    }
+}
+
+/// Sets an event's stage by the word that the host has for it, and puts its tool call in.
+pub(super) fn staged(event: &mut Event, word: Option<&str>, input: Option<&Value>, words: &[(&str, Stage)]) {
+    event.stage = match word {
+        Some(word) => words.iter().find(|(w, _)| *w == word).map_or(Stage::Other, |(_, stage)| *stage),
+        // Nobody but a host that is about to run a tool says which, and says no more.
+        None if event.tool.is_some() || input.is_some() => Stage::Before,
+        None => Stage::Other,
+    };
+    if matches!(event.stage, Stage::Before | Stage::Permission | Stage::After) {
+        tool_call(event, input);
     }
 }
 

@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
-use super::{Answer, Decision, Event, Protocol, Stage, Word, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer, asks: false };
+pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: false };
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);
@@ -31,9 +31,6 @@ fn read(value: &Value) -> Event {
     event
 }
 
-fn answer(event: &Event, decision: &Decision) -> Answer {
-    if decision.word == Word::None || event.stage != Stage::Before {
-        return Answer::none();
-    }
+fn refusal(decision: &Decision) -> Answer {
     Answer { stdout: String::new(), stderr: format!("{}\n", decision.reason), status: 2 }
 }
