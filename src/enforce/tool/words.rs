@@ -27,11 +27,17 @@ impl Words {
         Self { words, added: Vec::new() }
     }
 
+    /// A word as the parser of commands saw it: what is no text in it is replaced.
+    pub fn shown(&self, index: usize) -> Option<String> {
+        Some(self.words.get(index)?.as_ref()?.to_string_lossy().into_owned())
+    }
+
     fn text(&self, index: usize) -> Option<&str> {
         self.words.get(index)?.as_ref()?.to_str()
     }
 
-    fn set(&mut self, index: usize, word: Option<OsString>) {
+    /// Puts another word there; `None` takes it out.
+    pub fn set(&mut self, index: usize, word: Option<OsString>) {
         if let Some(slot) = self.words.get_mut(index) {
             *slot = word;
         }

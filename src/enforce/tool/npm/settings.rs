@@ -8,9 +8,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::enforce::gateway::{Gateway, npm as route};
-use crate::enforce::tool;
+use crate::enforce::tool::{
+    self,
+    words::{Words, index},
+};
 use crate::enforce::{EnforceError, Job, Step};
-use crate::model::{Environment, Place, Source};
+use crate::model::{Environment, Source};
 use crate::registry::npm_config::{self, NpmConfig};
 
 /// The first npm whose own limits on sources other than registries are known to hold at every depth.
@@ -248,23 +251,19 @@ fn rewritten(job: &Job<'_>, overrides: &BTreeMap<String, String>) -> Result<Vec<
     if job.invocation.argv.len() != job.arguments.len() + 1 {
         return Err(EnforceError::unsupported("the command was not judged word by word"));
     }
-    let mut instead: BTreeMap<usize, String> = BTreeMap::new();
-    let mut gone: BTreeSet<usize> = BTreeSet::new();
-    for flag in job.invocation.flags.iter().filter(|f| f.location.place == Place::Argv) {
+    let mut words = Words::new(job.arguments);
+    for flag in &job.invocation.flags {
         let key = flag.name.trim_start_matches('-');
-        let Some(value) = overrides.get(key) else { continue };
-        let Some(at) = usize::try_from(flag.location.column).ok().and_then(|c| c.checked_sub(1)) else { continue };
-        let Some(word) = job.arguments.get(at).map(|w| w.to_string_lossy()) else { continue };
-        instead.insert(at, format!("--{key}={value}"));
-        let next = job.arguments.get(at + 1).map(|w| w.to_string_lossy());
+        let (Some(value), Some(at)) = (overrides.get(key), index(&flag.location)) else { continue };
+        let Some(word) = words.shown(at) else { continue };
+        words.set(at, Some(format!("--{key}={value}").into()));
         let switch = |next: &str| next == "true" || next == "false";
-        let takes_next = |next: &str| flag.value.as_deref() == Some(next) || (overrides_switch(key) && switch(next));
-        if !word.contains('=') && next.is_some_and(|next| takes_next(&next)) {
-            gone.insert(at + 1);
+        let takes = |next: &str| flag.value.as_deref() == Some(next) || (overrides_switch(key) && switch(next));
+        if !word.contains('=') && words.shown(at + 1).is_some_and(|next| takes(&next)) {
+            words.remove(at + 1);
         }
     }
-    let words = job.arguments.iter().enumerate().filter(|(at, _)| !gone.contains(at));
-    Ok(words.map(|(at, word)| instead.get(&at).map_or_else(|| word.clone(), OsString::from)).collect())
+    Ok(words.finish())
 }
 
 /// Whether a setting is a switch, whose value may be a word of its own.
