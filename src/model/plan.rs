@@ -348,8 +348,9 @@ impl Plan {
         self.normalise();
     }
 
-    /// Makes one package of those that stand together and are the same release from the same source.
-    fn join_neighbours(&mut self) {
+    /// Makes one package of those that stand together and are the same release from the same source, as one release
+    /// at many places of a tree is. The plan is in its order before and after.
+    pub fn join_neighbours(&mut self) {
         let mut joined: Vec<Package> = Vec::with_capacity(self.packages.len());
         for package in std::mem::take(&mut self.packages) {
             match joined.last_mut().filter(|last| last.id == package.id && last.source == package.source) {
@@ -358,6 +359,7 @@ impl Plan {
             }
         }
         self.packages = joined;
+        self.normalise();
     }
 
     /// The plan's identity: SHA-256 over what would be installed and from where. Depends on ids, sources,

@@ -250,7 +250,7 @@ pub fn npm(lock: &npm_lock::Lockfile, diagnostics: &[Diagnostic]) -> Plan {
     }
     plan.unresolved.extend(missing(lock, &lines));
     plan.normalise();
-    merge_same(&mut plan);
+    plan.join_neighbours();
     plan
 }
 
@@ -269,26 +269,6 @@ fn missing<'l>(lock: &'l npm_lock::Lockfile, lines: &'l LineIndex<'l>) -> impl I
         cause: UnresolvedCause::Malformed,
         reason: "the lockfile asks for it and has no entry for it".to_owned(),
     })
-}
-
-/// One release may stand at many places of a tree: it is one package of the plan.
-fn merge_same(plan: &mut Plan) {
-    let mut merged: Vec<Package> = Vec::with_capacity(plan.packages.len());
-    for p in std::mem::take(&mut plan.packages) {
-        match merged.last_mut() {
-            Some(last) if last.id == p.id && last.source == p.source => {
-                last.required_by.extend(p.required_by);
-                last.development &= p.development;
-                last.direct |= p.direct;
-                last.executes.extend(p.executes);
-                last.artifacts
-                    .extend(p.artifacts.into_iter().filter(|a| !last.artifacts.contains(a)).collect::<Vec<_>>());
-            }
-            _ => merged.push(p),
-        }
-    }
-    plan.packages = merged;
-    plan.normalise();
 }
 
 /// uv.lock, poetry.lock, pdm.lock, Pipfile.lock, pylock.toml.
@@ -330,7 +310,7 @@ pub fn python(lock: &python_lock::Lockfile, diagnostics: &[Diagnostic]) -> Plan 
         plan.packages.push(p);
     }
     plan.normalise();
-    merge_same(&mut plan);
+    plan.join_neighbours();
     plan
 }
 
@@ -355,7 +335,7 @@ pub fn pins(file: &RequirementsFile, diagnostics: &[Diagnostic]) -> Option<Plan>
         plan.packages.push(pin(entry)?);
     }
     plan.normalise();
-    merge_same(&mut plan);
+    plan.join_neighbours();
     Some(plan)
 }
 
