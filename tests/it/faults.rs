@@ -2,14 +2,14 @@
 //! cannot be written. Nothing half-written is kept, nothing is left running, and the next install works.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tidewaiter::model::Digest;
 
 use crate::bypass::{Town, python_tools};
 use crate::cli::Ran;
-use crate::shims::{program, real_python};
+use crate::shims::program;
 use crate::support::loopback::Fault;
 use crate::support::rig::{Rig, python, wheel};
 
@@ -17,33 +17,7 @@ const INSTALL: &[&str] = &["install", "--target", "out", "tw-good"];
 
 /// A command on a terminal of its own, at which Ctrl-C is typed once `ready` is printed.
 fn interrupted(town: &Town, arguments: &[&str]) -> Option<Ran> {
-    const TERMINAL: &str = "
-import os, pty, sys, select, time
-program = sys.argv[1:]
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(program[0], program)
-seen, typed, end = b'', False, time.time() + 60
-while time.time() < end:
-    if select.select([fd], [], [], 0.1)[0]:
-        try: data = os.read(fd, 65536)
-        except OSError: break
-        if not data: break
-        seen += data
-    if b'ready' in seen and not typed:
-        typed = True
-        os.write(fd, b'\\x03')
-_, status = os.waitpid(pid, 0)
-sys.stdout.write(seen.decode(errors='replace'))
-sys.exit(os.waitstatus_to_exitcode(status))
-";
-    let python = real_python()?;
-    let inner = town.shimmed.command("pip", arguments);
-    let mut command = Command::new(python);
-    command.args(["-c", TERMINAL]).arg(inner.get_program()).args(arguments);
-    command.current_dir(town.shimmed.sandbox.work()).env_clear();
-    command.envs(inner.get_envs().filter_map(|(k, v)| Some((k, v?))));
-    Some(Ran::of(command.output().unwrap(), town.shimmed.sandbox.dir.path()))
+    town.shimmed.on_a_terminal("pip", arguments, "ready", "\x03")
 }
 
 #[test]

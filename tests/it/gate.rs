@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::cli::Ran;
-use crate::shims::{Shimmed, program, real_python};
+use crate::shims::{Shimmed, program};
 use crate::support::loopback::Loopback;
 use crate::support::tools::{pip_conf, serve};
 
@@ -33,32 +33,7 @@ fn events(shimmed: &Shimmed) -> Vec<String> {
 
 /// What a person would see and type: the command on a terminal of its own, with `answer` typed at the question.
 fn on_a_terminal(shimmed: &Shimmed, word: &str, arguments: &[&str], answer: &str) -> Option<Ran> {
-    const TERMINAL: &str = "
-import os, pty, sys, select, time
-answer, program = sys.argv[1], sys.argv[2:]
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(program[0], program)
-seen, typed, end = b'', False, time.time() + 60
-while time.time() < end:
-    if select.select([fd], [], [], 0.1)[0]:
-        try: data = os.read(fd, 65536)
-        except OSError: break
-        if not data: break
-        seen += data
-    if b'[y/N]' in seen and not typed:
-        typed = True
-        os.write(fd, answer.encode() + b'\\n')
-_, status = os.waitpid(pid, 0)
-sys.stdout.write(seen.decode(errors='replace'))
-sys.exit(os.waitstatus_to_exitcode(status))
-";
-    let python = real_python()?;
-    let inner = shimmed.command(word, arguments);
-    let mut command = Command::new(python);
-    command.args(["-c", TERMINAL, answer]).arg(inner.get_program()).args(arguments);
-    command.current_dir(shimmed.sandbox.work()).env_clear().envs(inner.get_envs().filter_map(|(k, v)| Some((k, v?))));
-    let ran = Ran::of(command.output().unwrap(), shimmed.sandbox.dir.path());
+    let ran = shimmed.on_a_terminal(word, arguments, "[y/N]", &format!("{answer}\n"))?;
     if ran.stdout.contains("the process ") && ran.stdout.contains("above it") {
         eprintln!("skipped: this test runs below an agent");
         return None;

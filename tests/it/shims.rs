@@ -87,6 +87,37 @@ impl Shimmed {
     pub fn run(&self, word: &str, arguments: &[&str]) -> Ran {
         Ran::of(self.command(word, arguments).output().unwrap(), self.sandbox.dir.path())
     }
+
+    /// The same on a terminal of its own, at which `typed` is typed once `marker` is printed. `None` without a Python.
+    pub fn on_a_terminal(&self, word: &str, arguments: &[&str], marker: &str, typed: &str) -> Option<Ran> {
+        const TERMINAL: &str = "
+import os, pty, sys, select, time
+marker, typed, program = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(program[0], program)
+seen, waiting, end = b'', True, time.time() + 60
+while time.time() < end:
+    if select.select([fd], [], [], 0.1)[0]:
+        try: data = os.read(fd, 65536)
+        except OSError: break
+        if not data: break
+        seen += data
+    if waiting and marker in seen:
+        waiting = False
+        os.write(fd, typed)
+_, status = os.waitpid(pid, 0)
+sys.stdout.write(seen.decode(errors='replace'))
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+        let python = real_python()?;
+        let inner = self.command(word, arguments);
+        let mut command = Command::new(python);
+        command.args(["-c", TERMINAL, marker, typed]).arg(inner.get_program()).args(arguments);
+        command.current_dir(self.sandbox.work()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        Some(Ran::of(command.output().unwrap(), self.sandbox.dir.path()))
+    }
 }
 
 #[test]
