@@ -10,12 +10,11 @@ use super::session::Session;
 use crate::ecosystem::cargo::config::Config;
 use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
 use crate::enforce::Upstream;
-use crate::invocation::{FileRole, Flag, FlagEffect, Invocation};
+use crate::invocation::{FileRole, Flag, Invocation};
 use crate::judge::{Connected, World};
-use crate::model::{Ecosystem, Environment, Files, InterpreterFacts, Location, PackageName, Setting, SignalGap};
+use crate::model::{Ecosystem, Environment, Files, InterpreterFacts, PackageName, Setting, SignalGap};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
-use crate::registry::python_config::ConfiguredOption;
 use crate::registry::{CrateIndex, FetchError, NpmRegistry, PythonIndex, cargo_config, npm, npm_config, python_config};
 use crate::toolchain;
 
@@ -103,17 +102,6 @@ impl RealWorld {
     }
 }
 
-/// Configured options as the flags they stand for.
-fn flags(options: Vec<ConfiguredOption>) -> Vec<Flag> {
-    let flag = |o: ConfiguredOption| Flag {
-        name: o.name,
-        value: Some(o.value),
-        effect: FlagEffect::Selects,
-        location: o.location,
-    };
-    options.into_iter().map(flag).collect()
-}
-
 /// A registry whose configuration cannot be used: every question has the same answer.
 struct Refusing(FetchError);
 
@@ -168,7 +156,7 @@ impl World for RealWorld {
             let python = self.registries.python(config.indexes.clone(), config.profile);
             let client = python.client().clone();
             let index: Arc<dyn PythonIndex> = Arc::new(python);
-            let configured = flags(config.options);
+            let configured: Vec<Flag> = config.options.into_iter().map(Flag::from).collect();
             let upstream = Upstream::Python {
                 index: Arc::clone(&index),
                 indexes: config.indexes,
@@ -197,7 +185,8 @@ impl World for RealWorld {
             let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
             let upstream = Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, client };
             self.remember(invocation, environment, upstream);
-            Connected { index: registry, flags: flags(config.options), diagnostics: config.diagnostics }
+            let flags = config.options.into_iter().map(Flag::from).collect();
+            Connected { index: registry, flags, diagnostics: config.diagnostics }
         })
     }
 
@@ -207,7 +196,7 @@ impl World for RealWorld {
             let sources = cargo_config::Sources { invocation, environment, files: &*self.files, trusted: &trusted };
             let config = cargo_config::read(sources);
             self.note(config.settings);
-            let programs = Config::read(environment, &*self.files, &config_flags(invocation));
+            let programs = Config::read(environment, &*self.files, &invocation.located_values("--config"));
             self.note(programs.settings());
             let mut diagnostics = config.diagnostics;
             diagnostics.extend(programs.diagnostics);
@@ -231,11 +220,6 @@ impl World for RealWorld {
 }
 
 /// The values of cargo's `--config`, in order.
-fn config_flags(invocation: &Invocation) -> Vec<(String, Location)> {
-    let given = invocation.flags.iter().filter(|f| f.name == "--config");
-    given.filter_map(|f| Some((f.value.clone()?, f.location.clone()))).collect()
-}
-
 /// What cargo's aliases of the project and the user stand for. The files are read when the first word of a cargo
 /// command is no verb of its own.
 pub(super) fn cargo_aliases(session: &Session) -> impl Fn(&str) -> Option<Vec<String>> {

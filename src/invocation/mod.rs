@@ -320,4 +320,10 @@ impl Invocation {
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.flags.iter().filter(move |f| f.name == name).filter_map(|f| f.value.as_deref())
     }
+
+    /// The same with the place of each, as the readers of configuration take what flags say.
+    pub fn located_values(&self, name: &str) -> Vec<(String, Location)> {
+        let given = self.flags.iter().filter(|f| f.name == name);
+        given.filter_map(|f| Some((f.value.clone()?, f.location.clone()))).collect()
+    }
 }

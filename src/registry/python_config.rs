@@ -15,7 +15,7 @@ use super::http::{Authorization, Netrc, Profile, ProxySettings, Secret, split_us
 use super::index::{FindLinks, IndexSpec, Indexes};
 use super::{PYPI_DEFAULT, ini};
 use crate::ecosystem::python::requirements_txt::GlobalOption;
-use crate::invocation::{Invocation, Tool};
+use crate::invocation::{Flag, FlagEffect, Invocation, Tool};
 use crate::model::{Diagnostic, Environment, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url};
 
 /// What is read from.
@@ -68,6 +68,12 @@ pub struct ConfiguredOption {
     pub layer: SettingLayer,
     /// Where.
     pub location: Location,
+}
+
+impl From<ConfiguredOption> for Flag {
+    fn from(option: ConfiguredOption) -> Self {
+        Self { name: option.name, value: Some(option.value), effect: FlagEffect::Selects, location: option.location }
+    }
 }
 
 /// What was read.

@@ -10,7 +10,7 @@ use tidewaiter::advisories::database::Lazy;
 use tidewaiter::cli::process::Disk;
 use tidewaiter::enforce::sandbox::{self, Confined};
 use tidewaiter::enforce::{self, EnforceError, Job, Limits, Outcome, Sandbox, Step, Uncontained, Upstream};
-use tidewaiter::invocation::{self, Flag, FlagEffect, Invocation};
+use tidewaiter::invocation::{self, Flag, Invocation};
 use tidewaiter::judge::{Connected, Judge, Via, World};
 use tidewaiter::model::{Environment, InterpreterFacts, Setting};
 use tidewaiter::registry::connect::{Options, Registries};
@@ -199,13 +199,7 @@ impl World for NpmWorld {
         let npm = Registries::new(options).npm(config.scopes.clone(), config.profile);
         let client = npm.client().clone();
         let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
-        let flag = |o: tidewaiter::registry::python_config::ConfiguredOption| Flag {
-            name: o.name,
-            value: Some(o.value),
-            effect: FlagEffect::Selects,
-            location: o.location,
-        };
-        let flags = config.options.into_iter().map(flag).collect();
+        let flags = config.options.into_iter().map(Flag::from).collect();
         let connected = Connected { index: Arc::clone(&registry), flags, diagnostics: config.diagnostics };
         *made = Some((connected.clone(), Upstream::Npm { registry, scopes: config.scopes, client }));
         connected

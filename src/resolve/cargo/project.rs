@@ -204,14 +204,7 @@ pub(super) fn search(
 
 /// Cargo's configuration, with the command's `--config` words.
 fn configuration(request: Request<'_>) -> Config {
-    let flags: Vec<(String, Location)> = request
-        .invocation
-        .flags
-        .iter()
-        .filter(|f| f.name == "--config")
-        .filter_map(|f| Some((f.value.clone()?, f.location.clone())))
-        .collect();
-    Config::read(request.environment, request.files, &flags)
+    Config::read(request.environment, request.files, &request.invocation.located_values("--config"))
 }
 
 /// The Rust versions that weigh on the choice: the members', where resolver 3 or the configuration says so.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tidewaiter::advisories::database::Lazy;
 use tidewaiter::cli::process::Disk;
 use tidewaiter::enforce::{self, EnforceError, Job, Outcome, Uncontained, Upstream};
-use tidewaiter::invocation::{self, FileRole, Flag, FlagEffect, Invocation};
+use tidewaiter::invocation::{self, FileRole, Flag, Invocation};
 use tidewaiter::judge::{Connected, Judge, Judgement, Via, World};
 use tidewaiter::model::{Digest, Environment, InterpreterFacts, Setting};
 use tidewaiter::registry::connect::{Options, Registries};
@@ -280,13 +280,7 @@ impl World for PythonWorld {
         let config = python_config::read(sources);
         let python = Registries::new(options).python(config.indexes.clone(), config.profile);
         let client = python.client().clone();
-        let flag = |o: python_config::ConfiguredOption| Flag {
-            name: o.name,
-            value: Some(o.value),
-            effect: FlagEffect::Selects,
-            location: o.location,
-        };
-        let configured: Vec<Flag> = config.options.into_iter().map(flag).collect();
+        let configured: Vec<Flag> = config.options.into_iter().map(Flag::from).collect();
         let index: Arc<dyn PythonIndex> = Arc::new(python);
         let connected =
             Connected { index: Arc::clone(&index), flags: configured.clone(), diagnostics: config.diagnostics };

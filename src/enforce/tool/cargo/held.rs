@@ -15,7 +15,7 @@ use crate::enforce::gateway::replace;
 use crate::enforce::store::Hasher;
 use crate::enforce::{EnforceError, Job, Upstream};
 use crate::invocation::FileRole;
-use crate::model::{Digest, Environment, FileError, Location, LockIssueKind, Package, PackageId, Source, printable};
+use crate::model::{Digest, Environment, FileError, LockIssueKind, Package, PackageId, Source, printable};
 use crate::registry::crate_index::CrateSource;
 
 /// The environment of the job, in the directory that the command names.
@@ -29,14 +29,7 @@ pub(super) fn environment(job: &Job<'_>) -> Environment {
 
 /// Cargo's configuration as it was judged.
 pub(super) fn configuration(job: &Job<'_>) -> Config {
-    let flags: Vec<(String, Location)> = job
-        .invocation
-        .flags
-        .iter()
-        .filter(|f| f.name == "--config")
-        .filter_map(|f| Some((f.value.clone()?, f.location.clone())))
-        .collect();
-    Config::read(&environment(job), job.files, &flags)
+    Config::read(&environment(job), job.files, &job.invocation.located_values("--config"))
 }
 
 /// The project of the command as it was judged.
@@ -355,7 +348,9 @@ fn has(path: &Path, digests: &[Digest]) -> std::io::Result<bool> {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
-    use crate::model::{Artifact, ArtifactKind, DigestAlgorithm, Ecosystem, LockState, Origin, PackageName, Pinning};
+    use crate::model::{
+        Artifact, ArtifactKind, DigestAlgorithm, Ecosystem, Location, LockState, Origin, PackageName, Pinning,
+    };
 
     const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
