@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use super::graph::{From, executes};
 use super::locked::{Adopted, adopt, digests};
-use super::project::{argv_origin, features_asked, graph, held_back, look_ahead, search};
+use super::outcome::held_back;
+use super::project::{argv_origin, features_asked, graph, look_ahead, search};
 use super::solve::Failure;
 use super::universe::{Dependency, PackageIx, Universe, Young};
 use super::{given, malformed, unfetched};

@@ -4,10 +4,12 @@
 //! dev-dependencies. A lockfile that satisfies the manifests is the plan. Nothing of a package is run: what only a git
 //! checkout would tell is unresolved.
 
+mod change;
 mod features;
 mod graph;
 mod install;
 mod locked;
+mod outcome;
 mod project;
 mod solve;
 mod universe;
