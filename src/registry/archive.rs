@@ -5,6 +5,7 @@
 use std::io::{Read, Seek};
 
 use super::metadata;
+use super::python::BuildFiles;
 use crate::ecosystem::python::wheel::parse_wheel_filename;
 use crate::model::{Digest, DigestAlgorithm};
 
@@ -132,6 +133,103 @@ fn tar_metadata(unpacked: impl Read) -> Result<Vec<u8>, String> {
     Err(no_pkg_info())
 }
 
+/// The largest `pyproject.toml` or `setup.cfg` of an sdist that is read: 1 MiB.
+const BUILD_FILE_MAX: u64 = 1 << 20;
+
+/// The files of an sdist that say what it is built with, of its only top directory. An archive that can be read in two
+/// ways (two top directories, a link in a file's place) is refused: an unpacker would choose one of them.
+pub fn sdist_build_files(bytes: &[u8], filename: &str) -> Result<BuildFiles, String> {
+    let mut found = Found::default();
+    let name = filename.to_ascii_lowercase();
+    if name.ends_with(".zip") {
+        let describe = |e: zip::result::ZipError| format!("the archive cannot be read: {e}");
+        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(describe)?;
+        if zip.len() > MEMBERS_MAX {
+            return Err(too_many());
+        }
+        for at in 0..zip.len() {
+            let member = zip.by_index(at).map_err(describe)?;
+            let path = String::from_utf8_lossy(member.name_raw()).into_owned();
+            let plain = member.is_file() && !member.is_symlink();
+            found.member(&path, plain, member)?;
+        }
+    } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
+        found.tar(flate2::read::MultiGzDecoder::new(bytes))?;
+    } else if name.ends_with(".tar.bz2") || name.ends_with(".tbz") {
+        found.tar(bzip2::read::MultiBzDecoder::new(bytes))?;
+    } else if name.ends_with(".tar") {
+        found.tar(bytes)?;
+    } else {
+        return Err("archives of this kind are not read".to_owned());
+    }
+    Ok(found.files)
+}
+
+fn too_many() -> String {
+    format!("the archive has more than {MEMBERS_MAX} members")
+}
+
+/// What of an archive has been met.
+#[derive(Default)]
+struct Found {
+    files: BuildFiles,
+    /// The archive's top directory.
+    top: Option<String>,
+}
+
+impl Found {
+    fn tar(&mut self, unpacked: impl Read) -> Result<(), String> {
+        let describe = |e: std::io::Error| format!("the archive cannot be read: {e}");
+        // One byte more than is allowed, to tell an archive of that size from one that was cut off.
+        let mut archive = tar::Archive::new(unpacked.take(UNPACKED_MAX));
+        for (n, entry) in archive.entries().map_err(describe)?.enumerate() {
+            if n >= MEMBERS_MAX {
+                return Err(too_many());
+            }
+            let entry = entry.map_err(describe)?;
+            let kind = entry.header().entry_type();
+            // Headers for the whole archive have no place in it.
+            if kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
+                continue;
+            }
+            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            self.member(&path, kind.is_file(), entry)?;
+        }
+        Ok(())
+    }
+
+    /// One member. The last one of a name counts, as it does for whoever unpacks them in order.
+    fn member(&mut self, path: &str, plain: bool, content: impl Read) -> Result<(), String> {
+        let path = path.replace('\\', "/");
+        let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+        let (Some(top), second, third) = (parts.next(), parts.next(), parts.next()) else { return Ok(()) };
+        let known = self.top.get_or_insert_with(|| top.to_owned());
+        if known != top || top == ".." || path.starts_with('/') {
+            return Err("its members lie in more than one directory, so it is not clear which speaks for it".to_owned());
+        }
+        let (Some(file), None) = (second, third) else { return Ok(()) };
+        let slot = match file {
+            "pyproject.toml" => &mut self.files.pyproject,
+            "setup.cfg" => &mut self.files.setup_cfg,
+            ".." => return Err("a member leads out of the archive".to_owned()),
+            _ => return Ok(()),
+        };
+        if !plain {
+            return Err(format!("its {file} is no file"));
+        }
+        let mut text = Vec::new();
+        content
+            .take(BUILD_FILE_MAX + 1)
+            .read_to_end(&mut text)
+            .map_err(|e| format!("its {file} cannot be read: {e}"))?;
+        if text.len() as u64 > BUILD_FILE_MAX {
+            return Err(format!("its {file} is larger than {BUILD_FILE_MAX} bytes"));
+        }
+        *slot = Some(String::from_utf8(text).map_err(|_| format!("its {file} is not UTF-8"))?);
+        Ok(())
+    }
+}
+
 fn no_pkg_info() -> String {
     "it has no PKG-INFO".to_owned()
 }
@@ -232,6 +330,34 @@ mod tests {
     }
 
     #[test]
+    fn what_an_sdist_is_built_with_is_read_from_its_top_directory() {
+        let files = |members: &[(&str, &str)]| {
+            let (tar, zip) = (targz_of(members), zip_of(members));
+            let read = sdist_build_files(&tar, "a-1.tar.gz");
+            assert_eq!(read, sdist_build_files(&zip, "a-1.zip"), "{members:?}");
+            read
+        };
+        let found = files(&[("a-1/x/pyproject.toml", "no"), ("a-1/pyproject.toml", "yes"), ("a-1/setup.cfg", "cfg")]);
+        let (pyproject, setup_cfg) = (Some("yes".to_owned()), Some("cfg".to_owned()));
+        assert_eq!(found, Ok(BuildFiles { pyproject, setup_cfg }));
+        assert_eq!(files(&[("a-1/setup.py", "")]), Ok(BuildFiles::default()));
+        assert!(files(&[("a-1/pyproject.toml", ""), ("b-1/pyproject.toml", "")]).is_err(), "two tops");
+        assert!(files(&[("pyproject.toml", ""), ("a-1/pyproject.toml", "")]).is_err(), "no top");
+        let twice = targz_of(&[("a-1/pyproject.toml", "first"), ("./a-1/pyproject.toml", "last")]);
+        let read = sdist_build_files(&twice, "a-1.tar.gz").unwrap();
+        assert_eq!(read.pyproject.as_deref(), Some("last"), "the one that stays when it is unpacked");
+        let long = "x".repeat(usize::try_from(BUILD_FILE_MAX).unwrap() + 1);
+        assert!(files(&[("a-1/pyproject.toml", &long)]).is_err(), "too long");
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        tar.append_link(&mut header, "a-1/pyproject.toml", "/etc/passwd").unwrap();
+        assert!(sdist_build_files(&tar.into_inner().unwrap(), "a-1.tar").is_err(), "a link");
+        assert!(sdist_build_files(b"", "a-1.tar.xz").is_err());
+    }
+
+    #[test]
     fn digests_are_compared() {
         let digest = Digest::sha256_of(b"x");
         assert_eq!((matches(&digest, b"x"), matches(&digest, b"y")), (Some(true), Some(false)));
@@ -246,6 +372,7 @@ mod tests {
             let _ = starts_code(Cursor::new(&bytes));
             for name in ["a.zip", "a.tar.gz", "a.tar.bz2", "a.tar"] {
                 let _ = sdist_metadata(&bytes, name);
+                let _ = sdist_build_files(&bytes, name);
             }
             let mut wheel = zip_of(&[("a-1.dist-info/METADATA", "Name: a")]);
             wheel.truncate(wheel.len().min(cut + 20));

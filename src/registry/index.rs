@@ -15,7 +15,7 @@ use super::file_list::{FileList, PageFiles};
 use super::http::Request;
 use super::metadata;
 use super::pool::Pool;
-use super::python::{Advertised, CoreMetadata, File, Project};
+use super::python::{Advertised, BuildFiles, CoreMetadata, File, Project};
 use super::remote::{RemoteFile, WHOLE_MAX};
 use super::simple::{self, Page};
 use super::{FetchError, PrivateNames, PythonIndex};
@@ -111,6 +111,10 @@ struct Shared {
     timed: Memo<PackageName, Project>,
     metadata: Memo<String, CoreMetadata>,
     link_pages: Memo<String, Page>,
+    /// What sdists are built with, by URL.
+    builds: Memo<String, BuildFiles>,
+    /// The same, learnt while their metadata was read.
+    built: Mutex<HashMap<String, BuildFiles>>,
     /// Whether wheels plant code into every start of the interpreter, by URL.
     hooks: Memo<String, bool>,
     /// The same, learnt while their metadata was read out of them.
@@ -149,6 +153,8 @@ impl SimpleIndexes {
                 timed: Memo::default(),
                 metadata: Memo::default(),
                 link_pages: Memo::default(),
+                builds: Memo::default(),
+                built: Mutex::default(),
                 hooks: Memo::default(),
                 seen: Mutex::default(),
                 misses: Mutex::default(),
@@ -204,6 +210,17 @@ impl PythonIndex for SimpleIndexes {
         for file in files.iter().filter(|f| self.shared.known_hook(f).is_none()) {
             let (shared, own) = (Arc::clone(&self.shared), file.clone());
             self.shared.hooks.start(&self.shared.pool, &file.url, move || shared.hook(&own));
+        }
+    }
+
+    fn build_files(&self, file: &File) -> Result<Arc<BuildFiles>, FetchError> {
+        self.shared.builds.get(&file.url, || self.shared.build_files(file))
+    }
+
+    fn prefetch_build_files(&self, files: &[File]) {
+        for file in files {
+            let (shared, own) = (Arc::clone(&self.shared), file.clone());
+            self.shared.builds.start(&self.shared.pool, &file.url, move || shared.build_files(&own));
         }
     }
 
@@ -435,7 +452,49 @@ impl Shared {
         let path = Url::parse(&file.url).ok().and_then(|u| u.to_file_path().ok());
         let path = path.ok_or_else(|| gone("not a path".to_owned()))?;
         let bytes = self.files.read(&path).map_err(|e| gone(e.to_string()))?;
+        self.note_build(file, &bytes);
         read_whole(file, &bytes)
+    }
+
+    /// Keeps what an sdist is built with, now that its bytes are here.
+    fn note_build(&self, file: &File, bytes: &[u8]) {
+        if file.filename.to_ascii_lowercase().ends_with(".whl") || bent(file, bytes).is_some() {
+            return;
+        }
+        let Ok(found) = archive::sdist_build_files(bytes, &file.filename) else { return };
+        if let Some(digest) = file.digests.iter().find(|d| !d.algorithm().is_weak()) {
+            self.fetcher.keep("build-files", &digest.to_string(), &found);
+        }
+        lock(&self.built).insert(file.url.clone(), found);
+    }
+
+    fn build_files(&self, file: &File) -> Result<BuildFiles, FetchError> {
+        if let Some(known) = lock(&self.built).get(&file.url) {
+            return Ok(known.clone());
+        }
+        let address = file.digests.iter().find(|d| !d.algorithm().is_weak()).map(ToString::to_string);
+        if let Some(known) = address.as_ref().and_then(|a| self.fetcher.kept::<BuildFiles>("build-files", a)) {
+            return Ok(known);
+        }
+        let bytes: Arc<[u8]> = if file.url.starts_with("file:") {
+            let path = Url::parse(&file.url).ok().and_then(|u| u.to_file_path().ok());
+            let bytes = path.and_then(|path| self.files.read(&path).ok());
+            bytes.ok_or_else(|| malformed(file, "it cannot be read".to_owned()))?
+        } else if self.fetcher.offline {
+            return Err(FetchError::Offline { registry: redact_url(&file.url) });
+        } else {
+            let response = self.fetcher.client.fetch(Request::get(&file.url, "", WHOLE_MAX))?.success()?;
+            response.body.into()
+        };
+        if let Some(error) = bent(file, &bytes) {
+            return Err(error);
+        }
+        let read = archive::sdist_build_files(&bytes, &file.filename);
+        let found = read.map_err(|reason| FetchError::NeedsExecution { reason })?;
+        if let Some(address) = address {
+            self.fetcher.keep("build-files", &address, &found);
+        }
+        Ok(found)
     }
 
     fn remote_wheel_metadata(&self, file: &File) -> Result<CoreMetadata, FetchError> {
@@ -554,6 +613,7 @@ impl Shared {
             return Err(FetchError::NeedsExecution { reason: format!("{} is no archive that is read", file.filename) });
         }
         let response = self.fetcher.client.fetch(Request::get(&file.url, "", WHOLE_MAX))?.success()?;
+        self.note_build(file, &response.body);
         read_whole(file, &response.body)
     }
 }
@@ -563,12 +623,16 @@ fn malformed(file: &File, reason: String) -> FetchError {
     FetchError::Malformed { registry, reason: format!("{}: {reason}", crate::model::printable(&file.filename, 120)) }
 }
 
+/// What is wrong with bytes that do not have the digest that the index gives.
+fn bent(file: &File, bytes: &[u8]) -> Option<FetchError> {
+    let digest = file.digests.first().filter(|digest| archive::matches(digest, bytes) == Some(false))?;
+    Some(malformed(file, format!("its bytes do not have the digest that the index gives ({digest})")))
+}
+
 /// The metadata in a file's whole bytes, after its digest was compared.
 fn read_whole(file: &File, bytes: &[u8]) -> Result<CoreMetadata, FetchError> {
-    if let Some(digest) = file.digests.first()
-        && archive::matches(digest, bytes) == Some(false)
-    {
-        return Err(malformed(file, format!("its bytes do not have the digest that the index gives ({digest})")));
+    if let Some(error) = bent(file, bytes) {
+        return Err(error);
     }
     if file.filename.to_ascii_lowercase().ends_with(".whl") {
         let text = archive::wheel_metadata(Cursor::new(bytes), &file.filename).map_err(|r| malformed(file, r))?;
@@ -658,6 +722,17 @@ impl Stored for Hook {
             "no" => Some(Self(false)),
             _ => None,
         }
+    }
+}
+
+impl Stored for BuildFiles {
+    fn encode(&self, out: &mut Writer) {
+        out.option(self.pyproject.as_deref(), Writer::text);
+        out.option(self.setup_cfg.as_deref(), Writer::text);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { pyproject: from.option(Reader::string)?, setup_cfg: from.option(Reader::string)? })
     }
 }
 

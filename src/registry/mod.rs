@@ -144,6 +144,13 @@ pub trait PythonIndex: Send + Sync {
     }
     /// [`PythonIndex::starts_code`] will be asked for these.
     fn prefetch_starts_code(&self, _files: &[python::File]) {}
+    /// The files of a source distribution that say what it is built with. Nothing of it runs. `Ok` of neither file means
+    /// that it has none of them, and installers take setuptools.
+    fn build_files(&self, _file: &python::File) -> Result<Arc<python::BuildFiles>, FetchError> {
+        Err(FetchError::NeedsExecution { reason: "this index does not give its files".to_owned() })
+    }
+    /// [`PythonIndex::build_files`] will be asked for these.
+    fn prefetch_build_files(&self, _files: &[python::File]) {}
     /// What the indexes did not tell, seen so far.
     fn signal_gaps(&self) -> Vec<SignalGap>;
 }

@@ -68,3 +68,12 @@ pub struct CoreMetadata {
     /// `Provides-Extra`, in order.
     pub provides_extra: Vec<String>,
 }
+
+/// The files of a source distribution's top directory that say what it is built with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BuildFiles {
+    /// `pyproject.toml`.
+    pub pyproject: Option<String>,
+    /// `setup.cfg`.
+    pub setup_cfg: Option<String>,
+}

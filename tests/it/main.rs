@@ -7,6 +7,8 @@
 
 mod advisories;
 #[cfg(unix)]
+mod builds;
+#[cfg(unix)]
 mod bypass;
 mod cargo_formats;
 mod cli;

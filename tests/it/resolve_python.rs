@@ -11,7 +11,7 @@ use tidewaiter::model::{
     Digest, Ecosystem, Environment, Execution, InterpreterFacts, Location, MemoryFiles, PackageId, PackageName,
     Pinning, Plan, SignalGap, Timestamp, UnresolvedCause,
 };
-use tidewaiter::registry::python::{Advertised, CoreMetadata, File, Project};
+use tidewaiter::registry::python::{Advertised, BuildFiles, CoreMetadata, File, Project};
 use tidewaiter::registry::{FetchError, PythonIndex};
 use tidewaiter::resolve::{self, Freshness, Request};
 
@@ -22,6 +22,8 @@ const INDEX: &str = "https://index.example/simple";
 struct World {
     projects: BTreeMap<String, Vec<File>>,
     metadata: BTreeMap<String, CoreMetadata>,
+    /// The pyproject.toml of an sdist, by file name. Without: it needs nothing to be built.
+    builds: BTreeMap<String, String>,
     unreachable: Vec<String>,
     also: BTreeMap<String, Vec<String>>,
     asked: Mutex<Vec<String>>,
@@ -120,6 +122,15 @@ impl PythonIndex for World {
     fn metadata(&self, file: &File) -> Result<Arc<CoreMetadata>, FetchError> {
         let known = self.metadata.get(&file.filename).cloned().map(Arc::new);
         known.ok_or(FetchError::NeedsExecution { reason: "no static metadata".to_owned() })
+    }
+
+    fn build_files(&self, file: &File) -> Result<Arc<BuildFiles>, FetchError> {
+        let text = self
+            .builds
+            .get(&file.filename)
+            .map_or("[build-system]\nrequires = []\nbuild-backend = \"own\"\n", String::as_str);
+        let pyproject = (!text.is_empty()).then(|| text.to_owned());
+        Ok(Arc::new(BuildFiles { pyproject, setup_cfg: None }))
     }
 
     fn prefetch(&self, _names: &[PackageName]) {}
@@ -418,6 +429,75 @@ fn an_sdist_alone_is_named_and_not_built() {
     assert_eq!(world.versions(pip(&["b"]).flag("--prefer-binary", None)), "a 1.0, b 1.0");
 }
 
+/// A pyproject.toml that is built with these.
+fn built_with(requires: &[&str], backend: &str) -> String {
+    format!("[build-system]\nrequires = {requires:?}\nbuild-backend = {backend:?}\n")
+}
+
+#[test]
+fn what_an_sdist_is_built_with_is_in_the_plan_once_for_each_environment() {
+    let mut world = World::new()
+        .file("a-1.0.tar.gz", "a", "1.0", &["b<2"], |_| {})
+        .file("s-1.0.tar.gz", "s", "1.0", &[], |_| {})
+        .wheel("b", "1.0", &[])
+        .wheel("b", "2.0", &["c"])
+        .wheel("c", "1.0", &[]);
+    world.builds.insert("a-1.0.tar.gz".to_owned(), built_with(&["b>=2", "s; python_version > '3'"], "b"));
+    world.builds.insert("s-1.0.tar.gz".to_owned(), built_with(&["c"], "c"));
+    let plan = world.plan(pip(&["a"]));
+    assert!(plan.complete(), "{:#?}", plan.unresolved);
+    assert_eq!(versions(&plan), "a 1.0, b 1.0, b 2.0, c 1.0, s 1.0");
+    let by = |name: &str, version: &str| {
+        let p = plan.packages.iter().find(|p| p.id.name.canonical() == name && &*p.id.version == version).unwrap();
+        let by: Vec<String> = p.required_by.iter().map(|id| format!("{} {}", id.name, id.version)).collect();
+        (by.join(", "), p.direct, p.depth)
+    };
+    assert_eq!(by("b", "1.0"), ("a 1.0".to_owned(), false, 1));
+    assert_eq!(by("b", "2.0"), ("a 1.0".to_owned(), false, 1));
+    assert_eq!(by("s", "1.0"), ("a 1.0".to_owned(), false, 1));
+    assert_eq!(by("c", "1.0"), ("b 2.0, s 1.0".to_owned(), false, 2));
+    assert_eq!(versions(&world.plan(pip(&["a"]).flag("--no-build-isolation", None))), "a 1.0, b 1.0");
+    // Constraints of builds hold there and nowhere else.
+    let constrained = pip(&["a"]).with_file("build.txt", FileRole::BuildConstraints, "c==9\n");
+    assert!(only_unresolved(&world.plan(constrained)).1.starts_with("to build a 1.0: "));
+}
+
+#[test]
+fn builds_without_end_or_without_sense_are_unresolved() {
+    let mut world = World::new().file("a-1.0.tar.gz", "a", "1.0", &[], |_| {});
+    // It needs itself: nothing new is to be had by going on, and an installer says so.
+    world.builds.insert("a-1.0.tar.gz".to_owned(), built_with(&["a"], "a"));
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0");
+    for (text, cause) in [
+        ("[build-system]\nrequires = [\"x >>> 1\"]\n", UnresolvedCause::Malformed),
+        ("[build-system", UnresolvedCause::Malformed),
+        ("[build-system]\nrequires = [\"nowhere\"]\nbuild-backend = \"own\"\n", UnresolvedCause::UnknownPackage),
+    ] {
+        world.builds.insert("a-1.0.tar.gz".to_owned(), text.to_owned());
+        assert_eq!(only_unresolved(&world.plan(pip(&["a"]))).0, cause, "{text}");
+    }
+    let mut world = World::new();
+    for n in 0..12 {
+        let file = format!("p{n}-1.0.tar.gz");
+        world = world.file(&file, &format!("p{n}"), "1.0", &[], |_| {});
+        world.builds.insert(file, built_with(&[&format!("p{}", n + 1)], "own"));
+    }
+    world = world.wheel("p12", "1.0", &[]);
+    assert_eq!(only_unresolved(&world.plan(pip(&["p0"]))).0, UnresolvedCause::LimitExceeded);
+    assert_eq!(world.versions(pip(&["p6"])).matches(", ").count(), 6);
+}
+
+#[test]
+fn without_a_build_system_it_is_setuptools_and_wheel() {
+    let mut world = World::new().file("a-1.0.tar.gz", "a", "1.0", &[], |_| {}).wheel("setuptools", "80.0", &[]).wheel(
+        "wheel",
+        "0.45",
+        &[],
+    );
+    world.builds.insert("a-1.0.tar.gz".to_owned(), String::new());
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0, setuptools 80.0, wheel 0.45");
+}
+
 #[test]
 fn a_wheel_comes_before_the_sdist_of_the_same_version() {
     let world = World::new().opaque_sdist("a", "1.0").wheel("a", "1.0", &[]);
@@ -669,6 +749,7 @@ fn project_world() -> World {
         .wheel("t", "2.0", &[])
         .wheel("n", "1.0", &["a"])
         .wheel("setuptools", "70.0", &[])
+        .wheel("wheel", "0.43", &[])
 }
 
 #[test]
@@ -739,7 +820,8 @@ fn a_local_directory_is_read_and_not_built() {
     command.files.0.insert(PathBuf::from("/work/lib/pyproject.toml"), manifest.clone().into_bytes());
     let plan = world.plan(command.clone());
     assert!(plan.complete(), "{:#?}", plan.unresolved);
-    assert_eq!(versions(&plan), "a 2.0, me 1, setuptools 70.0, x 1.0");
+    // That setuptools needs wheel, and asks for it when it is built with.
+    assert_eq!(versions(&plan), "a 2.0, me 1, setuptools 70.0, wheel 0.43, x 1.0");
     assert_eq!(package(&plan, "me").source.kind(), "workspace");
     assert!(package(&plan, "setuptools").development);
     command.files.0.insert(

@@ -1,5 +1,6 @@
 //! Python's formats: requirements files, pyproject.toml, lockfiles, wheel names, core metadata, PEP 440 and PEP 508.
 
+pub mod build_system;
 pub mod direct;
 pub mod lock;
 pub mod pdm_lock;

@@ -37,12 +37,17 @@ pub struct Pyproject {
     pub is_package: bool,
     /// Whether there is a `[tool.poetry]`, `[tool.pdm]`, `[tool.uv]`: which tool the project is for.
     pub tools: BTreeSet<&'static str>,
+    /// There is a `[build-system]`.
+    pub has_build_system: bool,
     /// `build-system.requires`, or setuptools where there is none (PEP 518).
     pub build_requires: Vec<Entry>,
     /// `build-system.build-backend`.
     pub build_backend: Option<String>,
     /// `build-system.backend-path` is there: the backend is code of the project.
     pub has_backend_path: bool,
+    /// What hatchling asks for besides, when it builds a wheel: `dependencies` of `[tool.hatch.build]`, of its hooks
+    /// and of its wheel target.
+    pub hatch_build: Vec<Entry>,
     /// What it needs.
     pub dependencies: Vec<Entry>,
     /// What each extra needs besides, by canonical name.
@@ -146,6 +151,9 @@ pub fn read(path: &Path, text: &str) -> (Pyproject, Vec<Diagnostic>) {
     if let Some(table) = tables("setuptools", &mut r) {
         read_setuptools(&mut r, table, &base, &mut out);
     }
+    if let Some(table) = tables("hatch", &mut r) {
+        read_hatch(&mut r, table, &base, &mut out);
+    }
     if let Some(groups) = r.table_of(&root, "dependency-groups") {
         read_groups(&mut r, groups, &base, &mut out);
     }
@@ -157,6 +165,19 @@ pub fn read(path: &Path, text: &str) -> (Pyproject, Vec<Diagnostic>) {
     }
     if let Some(table) = tables("uv", &mut r) {
         read_uv(&mut r, table, &base, &mut out);
+    }
+    (out, r.diagnostics)
+}
+
+/// Reads what a `pyproject.toml` says of the build, and nothing else of it.
+pub fn read_build(path: &Path, text: &str) -> (Pyproject, Vec<Diagnostic>) {
+    let (root, mut r) = Reader::parse(path, text);
+    let mut out = Pyproject { path: path.to_owned(), ..Pyproject::default() };
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    read_build_system(&mut r, &root, &base, &mut out);
+    let tool = r.table_of(&root, "tool");
+    if let Some(hatch) = tool.and_then(|t| r.table_of(t, "hatch")) {
+        read_hatch(&mut r, hatch, &base, &mut out);
     }
     (out, r.diagnostics)
 }
@@ -204,6 +225,7 @@ fn read_build_system(r: &mut Reader<'_>, root: &DeTable<'_>, base: &Path, out: &
         out.build_requires.extend(Entry::parse("setuptools >= 40.8.0", base, location));
         return;
     };
+    out.has_build_system = true;
     out.build_requires = entries_of(r, table, "requires", base);
     out.build_backend = r.string_of(table, "build-backend");
     out.has_backend_path = table.contains_key("backend-path");
@@ -220,6 +242,23 @@ fn read_project(r: &mut Reader<'_>, project: &DeTable<'_>, base: &Path, out: &mu
         for (extra, _, node) in members(extras) {
             let entries = r.array(node, extra).into_iter().filter_map(|n| entry(r, n, extra, base)).collect();
             out.optional_dependencies.insert(canonical(extra), entries);
+        }
+    }
+}
+
+/// `[tool.hatch.build]`, its wheel target, and the hooks of both.
+fn read_hatch(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut Pyproject) {
+    let Some(build) = r.table_of(table, "build") else { return };
+    let wheel = r.table_of(build, "targets").and_then(|targets| r.table_of(targets, "wheel"));
+    for part in std::iter::once(build).chain(wheel) {
+        let found = entries_of(r, part, "dependencies", base);
+        out.hatch_build.extend(found);
+        let Some(hooks) = r.table_of(part, "hooks") else { continue };
+        for (name, _, _) in members(hooks) {
+            if let Some(hook) = r.table_of(hooks, name) {
+                let found = entries_of(r, hook, "dependencies", base);
+                out.hatch_build.extend(found);
+            }
         }
     }
 }

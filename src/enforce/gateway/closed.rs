@@ -107,7 +107,8 @@ impl Closed {
                 reason.push_str(&format!(", which has {}", all.join(", ")));
             } else if self.builds {
                 reason.push_str(
-                    ": what a build from source needs is not known before it runs; take a release with a wheel",
+                    ": something that is built from source asked for it, and none of its files says so; take a \
+                     release with a wheel (`--only-binary :all:`), or name it in the command, so that it is judged too",
                 );
             }
         }

@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::ecosystem::python::requirement::Requirement;
 use crate::ecosystem::python::requirements_txt::{self, Entry, IncludeKind, RequirementsFile, Target};
 use crate::invocation::{FileRole, RequestKind, Tool};
-use crate::model::{Diagnostic, Digest, Location, PackageName, Unresolved, UnresolvedCause};
+use crate::model::{Diagnostic, Digest, Location, PackageName, Place, Unresolved, UnresolvedCause};
 use crate::resolve::Request;
 
 /// One thing asked for.
@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub(super) location: Location,
     /// Only for development, tests or builds.
     pub(super) development: bool,
+    /// Installed in place.
+    pub(super) editable: bool,
 }
 
 impl Asked {
@@ -45,6 +47,8 @@ pub(super) struct Inputs {
     pub(super) asked: Vec<Asked>,
     /// From `-c`.
     pub(super) constraints: Vec<Asked>,
+    /// What holds in build environments alone: `--build-constraint`, and constraints that a variable names.
+    pub(super) build_constraints: Vec<Asked>,
     /// uv's `--override`.
     pub(super) overrides: Vec<Requirement>,
     /// The command's options, and those of requirements files.
@@ -85,6 +89,7 @@ impl Inputs {
             hashed: entry.hashed,
             location: entry.location,
             development,
+            editable: entry.editable,
         };
         if constraint || entry.constraint {
             self.constraints.push(asked);
@@ -107,6 +112,18 @@ impl Inputs {
         for entry in file.entries {
             self.take(entry, false, false);
         }
+    }
+
+    /// A file of constraints for build environments. What cannot be read of it constrains nothing here, and the tool
+    /// gets no release that is not in the plan then.
+    fn build_constraint(&mut self, request: Request<'_>, path: &str) {
+        let (file, diagnostics) = requirements_txt::read(Path::new(path), true, request.environment, request.files);
+        self.diagnose(diagnostics);
+        let mut taken = Self::default();
+        for entry in file.entries {
+            taken.take(entry, true, false);
+        }
+        self.build_constraints.extend(taken.constraints);
     }
 
     /// A file named by `-r` or `-c`, of whatever format.
@@ -151,7 +168,13 @@ pub(super) fn gather(request: Request<'_>) -> Inputs {
     for file in &request.invocation.files {
         match file.role {
             FileRole::Requirements => inputs.named_file(request, &file.path, false, &file.location, true),
-            FileRole::Constraints => inputs.named_file(request, &file.path, true, &file.location, true),
+            FileRole::Constraints => {
+                inputs.named_file(request, &file.path, true, &file.location, true);
+                // pip hands a variable on to the process that fills a build environment, and no option.
+                if matches!(file.location.place, Place::Environment(_)) {
+                    inputs.build_constraint(request, &file.path);
+                }
+            }
             FileRole::Overrides => {
                 let (read, diagnostics) =
                     requirements_txt::read(Path::new(&file.path), false, request.environment, request.files);
@@ -161,7 +184,8 @@ pub(super) fn gather(request: Request<'_>) -> Inputs {
                     Target::Direct(_) => None,
                 }));
             }
-            FileRole::BuildConstraints | FileRole::ToolConfig | FileRole::Manifest | FileRole::DependencyGroup => {}
+            FileRole::BuildConstraints => inputs.build_constraint(request, &file.path),
+            FileRole::ToolConfig | FileRole::Manifest | FileRole::DependencyGroup => {}
         }
     }
     for asked in &request.invocation.requests {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::ecosystem::python::build_system::BuildSystem;
 use crate::ecosystem::python::requirements_txt::{Entry, Target};
 use crate::ecosystem::python::{pyproject, setup_cfg};
 use crate::model::{Diagnostic, Ecosystem, Location, PackageName, Unresolved, UnresolvedCause};
@@ -18,8 +19,8 @@ pub(super) struct Local {
     pub(super) version: Option<String>,
     /// What it requires (extras as markers), or why that is not known.
     pub(super) requires: Result<Vec<String>, (UnresolvedCause, String)>,
-    /// What it is built with.
-    pub(super) build: Vec<Entry>,
+    /// What it is built with; `None` for what is no project.
+    pub(super) build: Option<BuildSystem>,
     /// What could not be read.
     pub(super) unresolved: Vec<Unresolved>,
 }
@@ -30,23 +31,25 @@ pub(super) fn read(request: Request<'_>, dir: &Path) -> Local {
         name: None,
         version: None,
         requires: Err((UnresolvedCause::NeedsExecution, reason.to_owned())),
-        build: Vec::new(),
+        build: None,
         unresolved: Vec::new(),
     };
+    let setup_cfg = dir.join("setup.cfg");
+    let config = request.files.read_text(&setup_cfg).ok().map(|text| setup_cfg::read(&setup_cfg, &text).0);
     let manifest_path = dir.join("pyproject.toml");
     let Ok(text) = request.files.read_text(&manifest_path) else {
-        return read_setup_cfg(request, dir).unwrap_or_else(|| {
-            let reason = if request.files.is_file(&dir.join("setup.py")) {
-                setup_cfg::SETUP_PY
-            } else {
-                "the directory holds neither pyproject.toml nor setup.py"
-            };
-            unknown(reason)
-        });
+        let script = request.files.is_file(&dir.join("setup.py"));
+        let place = if script { dir.join("setup.py") } else { setup_cfg };
+        let build = Some(BuildSystem::of(None, config.as_ref(), &Location::file(place)));
+        return match read_setup_cfg(request, dir) {
+            Some(read) => Local { build, ..read },
+            None if script => Local { build, ..unknown(setup_cfg::SETUP_PY) },
+            None => unknown("the directory holds neither pyproject.toml nor setup.py"),
+        };
     };
     let (manifest, diagnostics) = pyproject::read(&manifest_path, &text);
+    let build = Some(BuildSystem::of(Some(&manifest), config.as_ref(), &Location::file(manifest_path)));
     if !manifest.is_package {
-        let build = manifest.build_requires;
         let read = read_setup_cfg(request, dir).unwrap_or_else(|| unknown("its pyproject.toml has no static metadata"));
         return Local { build, unresolved: unread(&diagnostics), ..read };
     }
@@ -83,7 +86,7 @@ pub(super) fn read(request: Request<'_>, dir: &Path) -> Local {
         } else {
             Ok(requires)
         },
-        build: manifest.build_requires.clone(),
+        build,
         unresolved,
     }
 }
@@ -104,7 +107,7 @@ fn read_setup_cfg(request: Request<'_>, dir: &Path) -> Option<Local> {
         name: Some(name),
         version: config.version,
         requires: if runs { Err(reason) } else { Ok(requires) },
-        build: config.build_requires,
+        build: None,
         unresolved: unread(&diagnostics),
     })
 }

@@ -7,8 +7,10 @@
 //! catalog    projects and metadata, each read once; pool: what may be chosen for one project
 //! search     pip's own search, so that the versions are pip's; prove: a second opinion, and why there is none
 //! outcome    the solution as packages
+//! builds     what of it is built from source, with what
 //! ```
 
+mod builds;
 mod catalog;
 mod inputs;
 mod local;
@@ -26,6 +28,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
+use builds::{Builder, Environment};
 use catalog::{Catalog, DirectSource, Name, Need};
 use inputs::{Asked, Inputs};
 use options::Options;
@@ -37,7 +40,7 @@ use super::Request;
 use crate::ecosystem::python::direct::Direct;
 use crate::ecosystem::python::lock::{Lockfile, Selection};
 use crate::ecosystem::python::requirement::{Marker, Requirement};
-use crate::ecosystem::python::requirements_txt::{Entry, Target};
+use crate::ecosystem::python::requirements_txt::Target;
 use crate::ecosystem::python::version::{Specifiers, Version, parse_version};
 use crate::invocation::{Effect, Tool};
 use crate::model::{InterpreterFacts, Location, PackageName, Plan, SignalGap, Source, Unresolved, UnresolvedCause};
@@ -54,15 +57,24 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
         return plan;
     }
     let mut inputs = inputs::gather(request);
+    let mut directories: Vec<Environment> = Vec::new();
     let of_project = matches!(effect, Effect::Locked | Effect::Project | Effect::ProjectAdd | Effect::Update)
         && !request.invocation.global
         && request.invocation.tool != Tool::Pip;
+    let mut builder = Builder {
+        request,
+        index,
+        interpreter,
+        options: inputs.options.clone(),
+        constraints: std::mem::take(&mut inputs.build_constraints),
+    };
     if of_project {
-        resolve_project(&mut plan, request, index, interpreter, inputs);
+        builder.options = resolve_project(&mut plan, request, index, interpreter, inputs, &mut directories);
     } else {
         for (entry, development) in project::read_named(request, &mut inputs) {
             inputs.take(entry, false, development);
         }
+        builder.options.clone_from(&inputs.options);
         let locks: Vec<_> = std::mem::take(&mut inputs.pylocks)
             .iter()
             .filter_map(|path| project::read_lock(request, &mut inputs, path))
@@ -71,8 +83,9 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
             let catalog = Catalog::new(index, request.files, request.freshness, interpreter, inputs.options.clone());
             locked::fill(&mut plan, &catalog, &lock, &Selection::default(), &Project::default());
         }
-        solve(&mut plan, request, index, interpreter, inputs, &Locks::default());
+        solve(&mut plan, request, index, interpreter, inputs, &Locks::default(), &mut directories);
     }
+    builder.complete(&mut plan, directories);
     startup::mark(&mut plan, index, request.freshness);
     plan.signal_gaps.extend(index.signal_gaps());
     let unsaid = unsaid(&plan);
@@ -107,10 +120,14 @@ fn resolve_project(
     index: &dyn PythonIndex,
     interpreter: &InterpreterFacts,
     mut inputs: Inputs,
-) {
+    directories: &mut Vec<Environment>,
+) -> Options {
     let effect = request.invocation.effect;
     let mut project = project::read(request, &mut inputs);
-    let build = std::mem::take(&mut project.build);
+    if let Some(system) = project.build.take() {
+        // uv installs a project in place.
+        directories.push(Environment::of_directory(system, true, Location::argv(0)));
+    }
     let lock = project.lock.take();
     let catalog = Catalog::new(index, request.files, request.freshness, interpreter, inputs.options.clone());
     let named: Vec<Asked> = std::mem::take(&mut inputs.asked);
@@ -163,31 +180,9 @@ fn resolve_project(
     }
     let mut rest = Plan::default();
     let options = inputs.options.clone();
-    solve(&mut rest, request, index, interpreter, inputs, &locks);
+    solve(&mut rest, request, index, interpreter, inputs, &locks, directories);
     plan.merge(rest);
-    solve_build(plan, request, index, interpreter, options, build);
-}
-
-/// What a build in isolation installs first (PEP 517), an environment of its own.
-fn solve_build(
-    plan: &mut Plan,
-    request: Request<'_>,
-    index: &dyn PythonIndex,
-    interpreter: &InterpreterFacts,
-    options: Options,
-    build: Vec<Entry>,
-) {
-    if build.is_empty() || request.invocation.flag("--no-build-isolation").is_some() {
-        return;
-    }
-    let options = Options { ignore_installed: true, require_hashes: false, no_deps: false, ..options };
-    let mut inputs = Inputs { options, ..Inputs::default() };
-    for entry in build {
-        inputs.take(entry, false, true);
-    }
-    let mut rest = Plan::default();
-    solve(&mut rest, request, index, interpreter, inputs, &Locks::default());
-    plan.merge(rest);
+    options
 }
 
 /// What a lockfile fixes, for a resolution that keeps it where it can.
@@ -217,7 +212,7 @@ impl Locks {
     }
 }
 
-/// Resolves what was asked for in one environment.
+/// Resolves what was asked for in one environment. What its directories are built in is added to `builds`.
 fn solve(
     plan: &mut Plan,
     request: Request<'_>,
@@ -225,9 +220,9 @@ fn solve(
     interpreter: &InterpreterFacts,
     inputs: Inputs,
     locks: &Locks,
+    builds: &mut Vec<Environment>,
 ) {
     let Inputs { asked, constraints, overrides, options, unresolved, .. } = inputs;
-    let build_options = options.clone();
     plan.unresolved.extend(unresolved);
     let require_hashes = options.require_hashes;
     let mut catalog = Catalog::new(index, request.files, request.freshness, interpreter, options);
@@ -235,7 +230,6 @@ fn solve(
         let name = catalog.name(name);
         catalog.preferred.entry(name).or_default().push((version.clone(), *hashed));
     }
-    let mut build: Vec<Entry> = Vec::new();
     let mut roots: Vec<Root> = Vec::new();
     let mut named: Vec<(Asked, Requirement)> = Vec::new();
     for asked in asked {
@@ -250,7 +244,7 @@ fn solve(
             }
             Target::Direct(direct) => {
                 if direct.marker.as_ref().is_none_or(|m| m.evaluate(&catalog.markers, &[])) {
-                    match add_direct(plan, request, index, &mut catalog, &asked, direct, &mut build) {
+                    match add_direct(plan, request, index, &mut catalog, &asked, direct, builds) {
                         Some(requirement) => named.push((asked, requirement)),
                         None => continue,
                     }
@@ -272,7 +266,7 @@ fn solve(
             Target::Direct(direct) if direct.name.is_some() => {
                 // A constraint on a URL says where a project comes from, if something asks for it.
                 let asked = Asked { target: Target::Direct(direct.clone()), ..constraint };
-                let _ = add_direct(plan, request, index, &mut catalog, &asked, direct, &mut build);
+                let _ = add_direct(plan, request, index, &mut catalog, &asked, direct, builds);
             }
             _ => {}
         }
@@ -293,7 +287,6 @@ fn solve(
         Err((failure, lines)) => plan.unresolved.push(conflict(&roots, &failure, &lines)),
     }
     report_missing(plan, &catalog);
-    solve_build(plan, request, index, interpreter, build_options, build);
 }
 
 fn refuse_unhashed(plan: &mut Plan, asked: &Asked) {
@@ -308,7 +301,7 @@ fn refuse_unhashed(plan: &mut Plan, asked: &Asked) {
 }
 
 /// Registers a URL, repository, directory or archive. `None` when its project is not known: then it is listed at once.
-/// What a directory is built with goes to `build`.
+/// What a directory is built with goes to `builds`.
 fn add_direct(
     plan: &mut Plan,
     request: Request<'_>,
@@ -316,7 +309,7 @@ fn add_direct(
     catalog: &mut Catalog<'_>,
     asked: &Asked,
     mut direct: Direct,
-    build: &mut Vec<Entry>,
+    builds: &mut Vec<Environment>,
 ) -> Option<Requirement> {
     let filename = direct.filename();
     let wheel = filename.as_ref().is_some_and(|f| f.ends_with(".whl"));
@@ -339,7 +332,9 @@ fn add_direct(
         direct.name = direct.name.or(local.name);
         direct.version = direct.version.or(local.version);
         requires = local.requires;
-        build.extend(local.build);
+        builds.extend(
+            local.build.map(|system| Environment::of_directory(system, asked.editable, asked.location.clone())),
+        );
         plan.unresolved.extend(local.unresolved);
         if dir.starts_with(&request.environment.cwd) {
             direct.source = Source::Workspace { path: dir };

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::inputs::Inputs;
+use crate::ecosystem::python::build_system::BuildSystem;
 use crate::ecosystem::python::lock::{self, Lockfile, Selection};
 use crate::ecosystem::python::pyproject::{self, Pyproject};
 use crate::ecosystem::python::requirements_txt::Entry;
@@ -18,7 +19,7 @@ pub(super) struct Project {
     /// Requirements of the selected parts, with whether each is for development only.
     pub(super) entries: Vec<(Entry, bool)>,
     /// What the project is built with, when the command builds it in isolation.
-    pub(super) build: Vec<Entry>,
+    pub(super) build: Option<BuildSystem>,
     /// Constraints and overrides of `[tool.uv]`.
     pub(super) constraints: Vec<Entry>,
     pub(super) overrides: Vec<Entry>,
@@ -68,7 +69,7 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
     }
     let builds = tool == Tool::Uv && manifest.is_package && manifest.build_backend.is_some();
     if builds {
-        project.build.clone_from(&manifest.build_requires);
+        project.build = Some(BuildSystem::of(Some(&manifest), None, &Location::file(&path)));
     }
     project.selection = selection;
     let name = match tool {

@@ -62,7 +62,8 @@ fn wheel(package: &Package) -> Option<File> {
     Some(file(&artifact.filename, &artifact.url, &artifact.digests, artifact.size, url))
 }
 
-fn file(filename: &str, url: &str, digests: &[Digest], size: Option<u64>, index: &str) -> File {
+/// A file as an index would list it.
+pub(super) fn file(filename: &str, url: &str, digests: &[Digest], size: Option<u64>, index: &str) -> File {
     File {
         filename: filename.to_owned(),
         url: url.to_owned(),
