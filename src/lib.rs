@@ -54,6 +54,9 @@ pub mod rules;
 /// The pipeline in one place: Invocation → Judgement.
 pub mod judge;
 
+/// What a judge beside the rules may see: typed facts, and the user's own messages.
+pub mod context;
+
 /// A cleared command, run so that nothing but its plan can come in: gateway, store, tool adapters, sandbox.
 pub mod enforce;
 

@@ -1,12 +1,15 @@
 //! `check -- CMD…`: judge a command; nothing is installed, built or executed.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::intent::Intent;
 use super::session::Session;
-use super::{Failure, Judging};
+use super::{Failure, Judging, print, status};
+use crate::context::{Caps, Context};
 use crate::invocation::{self, Effect, Invocation, Opaque};
 use crate::judge::Via;
 use crate::model::Location;
@@ -18,6 +21,12 @@ pub(super) struct Arguments {
     /// A command line as a shell would read it, instead of CMD
     #[arg(long, value_name = "TEXT", conflicts_with = "command")]
     shell: Option<OsString>,
+    /// Print what a classifier is shown, schema tidewaiter.context/1, instead of the verdict
+    #[arg(long, conflicts_with = "format")]
+    context: bool,
+    /// The user's own messages: a JSON list of texts, or a transcript of Claude Code
+    #[arg(long, value_name = "FILE")]
+    messages: Option<PathBuf>,
     /// The command and its arguments, after `--`
     #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true, required_unless_present = "shell")]
     command: Vec<OsString>,
@@ -50,7 +59,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty()) {
         session.placed()?;
     }
-    session.judge(&arguments.judging, |judge| judge.command(&argv, &invocations, via))
+    if let Some(path) = &arguments.messages {
+        session.intent = Intent::of_file(path)?;
+    }
+    if !arguments.context {
+        return session.judge(&arguments.judging, |judge| judge.command(&argv, &invocations, via));
+    }
+    let done = session.deliberate(&arguments.judging, |judge| judge.command(&argv, &invocations, via))?;
+    let text = session.with_sources(&done, |sources| Context::of(sources, Caps::FULL).pretty());
+    print(&format!("{text}\n"))?;
+    Ok(status(done.judgement.verdict))
 }
 
 /// A word that is not Unicode stands as something else in what was read: a command that brings something in may bring

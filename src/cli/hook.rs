@@ -14,14 +14,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::intent::Intent;
 use super::session::{Deliberation, Session};
 use super::{Failure, Format, Judging, complain, guard};
+use crate::context;
 use crate::gate::Host;
 use crate::gate::operation::{self, How, Operation, Target};
 use crate::hook::decision::{added, shown};
 use crate::hook::overlay::Overlay;
 use crate::hook::session::{Limits, asks_person};
-use crate::hook::{self, Answer, Decision, Event, Stage, Word, edit, facts};
+use crate::hook::{self, Answer, Decision, Event, Stage, Word, edit};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judgement, Via, discover};
 use crate::model::{Files, Level, Timestamp, Verdict};
@@ -186,6 +188,8 @@ fn before(host: Host, options: &Options, event: &Event) -> Decision {
     let name = (event.stage == Stage::Before).then(|| name_of(event, &session));
     let what = what(event);
     let judging = judging(options);
+    let mut session = session;
+    session.intent = Intent::of_host(host, event.transcript.as_deref(), &session.environment);
     judged(options, Case { host, session, judging, command, edits, name, what }).and(unknown)
 }
 
@@ -456,12 +460,14 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
         return Decision::none();
     }
     let Some(checked) = checked(text, &session) else { return Decision::none() };
+    let mut session = session;
+    session.intent = Intent::of_host(host, event.transcript.as_deref(), &session.environment);
     let judging = judging(options);
     let work = move || {
         let mut session = session;
         let (argv, invocations) = read(&checked, &session);
         let done = session.deliberate(&judging, |judge| judge.command(&argv, &invocations, Via::Hook));
-        done.ok().map(|d| facts::line(&d.judgement))
+        done.ok().map(|done| session.with_sources(&done, |sources| context::line(sources, hook::LONGEST_CONTEXT)))
     };
     match within(options, work) {
         Done::Ready(Some(line)) => Decision::context(line),

@@ -10,6 +10,7 @@ mod check;
 mod doctor;
 mod guard;
 mod hook;
+mod intent;
 mod log;
 mod policy;
 pub mod process;

@@ -4,11 +4,14 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::intent::Intent;
 use super::process::{self, Directories, Disk};
 use super::world::RealWorld;
 use super::{Failure, Format, Judging, complain, print, status};
 use crate::advisories::database::Lazy;
-use crate::judge::{Judge, Judgement};
+use crate::context::Sources;
+use crate::invocation::Invocation;
+use crate::judge::{Judge, Judgement, World as _};
 use crate::model::{Diagnostic, Environment, Files, printable};
 use crate::policy::{self, Loaded};
 use crate::report;
@@ -26,6 +29,8 @@ pub(super) struct Session {
     pub environment: Environment,
     pub directories: Directories,
     pub disk: Arc<dyn Files>,
+    /// What the user said, where that is known.
+    pub intent: Intent,
     /// Why the working directory cannot be told.
     lost: Option<std::io::Error>,
 }
@@ -41,7 +46,13 @@ impl Session {
     /// The same without a working directory, if need be: see [`Session::placed`].
     pub fn anywhere() -> Self {
         let (environment, lost) = process::environment();
-        Self { environment, directories: Directories::of_user(), disk: Arc::new(Disk::default()), lost }
+        Self {
+            environment,
+            directories: Directories::of_user(),
+            disk: Arc::new(Disk::default()),
+            intent: Intent::default(),
+            lost,
+        }
     }
 
     /// Goes to another directory, as the one in which a command would run. Where that cannot be done, see
@@ -123,6 +134,26 @@ impl Session {
         std::mem::forget(advisories);
         judgement.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Deliberation { judgement, loaded, world })
+    }
+
+    /// Calls `with` with everything that a context of a judgement is made from.
+    pub fn with_sources<T>(&self, done: &Deliberation, with: impl FnOnce(&Sources<'_>) -> T) -> T {
+        let installed = |invocation: &Invocation| {
+            let mut there = self.environment.clone();
+            if let Some(directory) = &invocation.directory {
+                there.cwd = there.absolute(std::path::Path::new(directory));
+            }
+            done.world.interpreter(invocation, &there).installed
+        };
+        with(&Sources {
+            judgement: &done.judgement,
+            environment: &self.environment,
+            files: &*self.disk,
+            policy: &done.loaded.policy,
+            installed: &installed,
+            transcript: self.intent.transcript.as_ref(),
+            changed: &|path| self.intent.changed(path),
+        })
     }
 
     /// A judgement in the form that was asked for; `terminal`: it goes to one.

@@ -12,7 +12,6 @@ mod copilot;
 mod cursor;
 pub mod decision;
 pub mod edit;
-pub mod facts;
 mod gemini;
 mod opencode;
 pub mod overlay;
@@ -29,6 +28,9 @@ pub use edit::{Change, FileEdit};
 
 /// The longest payload that is read, in bytes: a tool call may carry a whole file.
 pub const LONGEST_PAYLOAD: usize = 32 << 20;
+
+/// The longest context that a host takes for its own classifier, in characters.
+pub const LONGEST_CONTEXT: usize = 2000;
 
 /// When in a tool call's life a host asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

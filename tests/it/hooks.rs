@@ -343,7 +343,7 @@ fn the_classifier_gets_facts_and_nobody_s_words() {
     assert!(context.len() <= 2000 && context.is_ascii(), "{context}");
     let facts: Value = serde_json::from_str(context).unwrap();
     assert_eq!(
-        (&facts["verdict"], &facts["findings"][0]["rule"]),
+        (&facts["verdict"], &facts["findings"]["items"][0]["rule"]),
         (&json!("deny"), &json!("unknown-package")),
         "{facts}"
     );

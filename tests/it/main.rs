@@ -14,6 +14,7 @@ mod cargo_formats;
 mod cli;
 #[cfg(target_os = "linux")]
 mod containment;
+mod context;
 mod credentials;
 mod determinism;
 mod end_to_end;

@@ -1,0 +1,78 @@
+//! What the user said in this agent session: a host's transcript, or `--messages FILE`, read from the disk.
+//!
+//! A transcript that lies in the project is the project's word, not the user's: it is not read.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::context::Transcript;
+use crate::context::messages::{self, LONGEST};
+use crate::gate::Host;
+use crate::model::Environment;
+
+/// The user's messages, where they are known.
+#[derive(Debug, Default)]
+pub(super) struct Intent {
+    pub transcript: Option<Transcript>,
+}
+
+impl Intent {
+    /// Of the host's own file.
+    pub fn of_host(host: Host, path: Option<&str>, environment: &Environment) -> Self {
+        let path = path.map(PathBuf::from).filter(|p| p.is_absolute() && !inside(p, environment));
+        let text = path.filter(|_| messages::understood(host)).and_then(|p| end_of(&p).ok());
+        Self { transcript: text.and_then(|t| messages::read(host, &t)) }
+    }
+
+    /// Of `--messages FILE`.
+    pub fn of_file(path: &Path) -> Result<Self, Failure> {
+        let text = end_of(path).map_err(|e| Failure::Usage(format!("--messages {}: {e}", path.display())))?;
+        let transcript = messages::given(&text);
+        if transcript.is_none() {
+            let why = "neither a JSON list of texts nor a transcript of Claude Code";
+            return Err(Failure::Usage(format!("--messages {}: {why}", path.display())));
+        }
+        Ok(Self { transcript })
+    }
+
+    /// Whether a file was changed since the session began.
+    pub fn changed(&self, path: &Path) -> Option<bool> {
+        let transcript = self.transcript.as_ref()?;
+        if transcript.edited.iter().any(|p| p == path) {
+            return Some(true);
+        }
+        let started = transcript.started?;
+        let modified = std::fs::metadata(path).and_then(|m| m.modified()).ok()?;
+        let seconds = modified.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+        Some(i64::try_from(seconds).is_ok_and(|s| s >= started.as_second()))
+    }
+}
+
+/// Whether a path lies in the directory in which the command would run, and not in the home directory's own `.claude`
+/// and its kind when that is where the command runs.
+fn inside(path: &Path, environment: &Environment) -> bool {
+    let home_is_cwd = environment.home.as_deref().is_some_and(|h| h.starts_with(&environment.cwd));
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let cwd = environment.cwd.canonicalize().unwrap_or_else(|_| environment.cwd.clone());
+    !home_is_cwd && (real.starts_with(&cwd) || path.starts_with(&environment.cwd))
+}
+
+/// The end of a regular file, from a line's beginning on.
+fn end_of(path: &Path) -> std::io::Result<String> {
+    // Opening a pipe or a device could wait for ever, or never end.
+    let length = std::fs::metadata(path)
+        .and_then(|m| if m.is_file() { Ok(m.len()) } else { Err(std::io::Error::other("it is not a regular file")) })?;
+    let mut file = std::fs::File::open(path)?;
+    let cut = length > LONGEST;
+    if cut {
+        file.seek(SeekFrom::Start(length - LONGEST))?;
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(match text.split_once('\n') {
+        Some((_, rest)) if cut => rest.to_owned(),
+        _ => text,
+    })
+}
