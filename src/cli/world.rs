@@ -12,7 +12,10 @@ use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
 use crate::enforce::Upstream;
 use crate::invocation::{FileRole, Flag, Invocation};
 use crate::judge::{Connected, World};
-use crate::model::{Ecosystem, Environment, Files, InterpreterFacts, PackageName, Setting, SignalGap};
+use crate::model::{
+    Ecosystem, Environment, Files, InterpreterFacts, Location, PackageName, Setting, SettingKind, SettingLayer,
+    SignalGap,
+};
 use crate::policy::Policy;
 use crate::registry::connect::{Options, Registries, cache_directory};
 use crate::registry::{CrateIndex, FetchError, NpmRegistry, PythonIndex, cargo_config, npm, npm_config, python_config};
@@ -211,7 +214,17 @@ impl World for RealWorld {
 
     fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts {
         let ask = || toolchain::python::facts(invocation, environment, self.cache.as_deref());
-        made(&self.interpreters, invocation, environment, ask)
+        let facts = made(&self.interpreters, invocation, environment, ask);
+        if let Some(program) = toolchain::python::of_the_project(&facts, environment) {
+            self.note(vec![Setting {
+                kind: SettingKind::Program,
+                key: "the interpreter".to_owned(),
+                value: program.display().to_string(),
+                layer: SettingLayer::Project,
+                location: Location::file(program),
+            }]);
+        }
+        facts
     }
 
     fn settings(&self) -> Vec<Setting> {
@@ -219,7 +232,6 @@ impl World for RealWorld {
     }
 }
 
-/// The values of cargo's `--config`, in order.
 /// What cargo's aliases of the project and the user stand for. The files are read when the first word of a cargo
 /// command is no verb of its own.
 pub(super) fn cargo_aliases(session: &Session) -> impl Fn(&str) -> Option<Vec<String>> {

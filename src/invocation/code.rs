@@ -162,7 +162,7 @@ pub(super) fn in_written_file(context: &Context<'_>, tool: Tool, program: &str, 
             let reason = format!("runs `{}`, which an earlier command writes", shown(&file.text));
             Some(doubt(context, tool, program, file.index, reason))
         }
-        Content::Changed | Content::Directory => None,
+        Content::Changed | Content::Directory | Content::Replaced => None,
     }
 }
 

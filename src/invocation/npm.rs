@@ -337,11 +337,13 @@ fn initializer(word: &str) -> String {
 /// `npm exec [--package=X…] [--] WORD…`, `npm exec -c 'script'`.
 fn exec(invocation: &mut Invocation, operands: &[Word], found: &Scan) -> Vec<Word> {
     let call = found.given.iter().rev().find(|g| g.name == "--call");
+    let index = call.map_or(0, |g| g.value_index);
+    // `npm_config_call` says it as well.
+    let text = invocation.flag("--call").and_then(|f| f.value.clone());
     let packages = invocation.requests.iter().any(|r| r.kind == RequestKind::With);
     let mut starts = Vec::new();
-    if let Some(text) = call.and_then(|g| g.value.as_deref()) {
-        let index = call.map_or(0, |g| g.value_index);
-        starts = vec![Word::new("sh", index), Word::new("-c", index), Word::new(text, index)];
+    if let Some(text) = text {
+        starts = vec![Word::new("sh", index), Word::new("-c", index), Word::new(&text, index)];
         invocation.effect = if packages { Effect::RunsRemote } else { Effect::Nothing };
     } else if let Some(first) = operands.first() {
         invocation.effect = Effect::RunsRemote;

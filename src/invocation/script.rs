@@ -182,6 +182,10 @@ const MANIFESTS: &[&str] = &[
     ".cargo/config.toml",
 ];
 
+/// Files by which a user or a project says where every command gets its packages from.
+const SETTINGS: &[&str] =
+    &[".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pip.conf", "pip.ini", "uv.toml", ".pypirc", ".netrc"];
+
 /// A command that reads a file which an earlier command of the same text writes: what the file will hold then is not
 /// what it holds now.
 fn rewritten(invocation: &mut Invocation, command: &SimpleCommand, index: usize) {
@@ -194,7 +198,22 @@ fn rewritten(invocation: &mut Invocation, command: &SimpleCommand, index: usize)
     let reads_project = !matches!(invocation.effect, Effect::Requests | Effect::RunsRemote)
         || invocation.requests.iter().any(|r| local(&r.text));
     let manifest = |path: &&String| MANIFESTS.iter().any(|m| **path == **m || path.ends_with(&format!("/{m}")));
-    let found = named.or_else(|| reads_project.then(|| command.written.keys().find(manifest).cloned()).flatten());
+    let settings = |path: &&String| SETTINGS.iter().any(|m| **path == **m || path.ends_with(&format!("/{m}")));
+    let written = || command.written.iter().filter(|(_, content)| **content != Content::Replaced).map(|(path, _)| path);
+    let own = place(&directory, ".");
+    let replaced = |(path, content): &(&String, &Content)| {
+        let path = path.trim_end_matches('/');
+        let below = path.is_empty() || own == path || own.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        **content == Content::Replaced && below
+    };
+    if (reads_project || named.is_some()) && command.written.iter().any(|entry| replaced(&entry)) {
+        let reason = "an earlier command may put other files in place of those that can be read now; \
+                      run this as a command of its own";
+        return invocation.opaque.push(opaque(index, reason.to_owned()));
+    }
+    let found = named
+        .or_else(|| reads_project.then(|| written().find(manifest).cloned()).flatten())
+        .or_else(|| written().find(settings).cloned());
     if let Some(path) = found {
         let reason = format!("an earlier command writes `{}`, so what it will hold is not known", shown(&path));
         invocation.opaque.push(opaque(index, reason));

@@ -231,6 +231,13 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
     if name == "cmd" {
         return windows_shell(context, first, rest, out);
     }
+    if CONDAS.contains(&name) && fetches_with_conda(rest) {
+        let why = opaque(first.index, format!("what {name} brings in is not read"));
+        return out.push(unknown(context, Tool::Other, &first.text, why));
+    }
+    if APART.contains(&name) {
+        return apart(context, first, rest, out);
+    }
     if let Some(found) = WRAPPERS.iter().find(|w| w.names.split_ascii_whitespace().any(|n| n == name)) {
         return see_through(context, name, found, rest, out);
     }
@@ -273,6 +280,56 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
     }
 }
 
+/// Managers of environments that take packages from conda's channels, and from PyPI beside them.
+const CONDAS: &[&str] = &["conda", "mamba", "micromamba", "pixi"];
+
+fn fetches_with_conda(rest: &[Word]) -> bool {
+    let mut verbs = rest.iter().map(|w| w.text.as_str()).filter(|w| !w.starts_with('-'));
+    match verbs.next() {
+        Some("install" | "create" | "update" | "upgrade" | "add" | "sync" | "lock") => true,
+        Some("env" | "global") => matches!(verbs.next(), Some("create" | "update" | "install" | "sync")),
+        _ => false,
+    }
+}
+
+/// Programs that run a command in a container or on another machine: its files, its settings and its tools are not
+/// those that could be read here, though its directories may be.
+const APART: &[&str] = &[
+    "docker",
+    "docker-compose",
+    "podman",
+    "podman-compose",
+    "nerdctl",
+    "kubectl",
+    "oc",
+    "lxc",
+    "incus",
+    "vagrant",
+    "ssh",
+    "mosh",
+    "machinectl",
+    "systemd-nspawn",
+    "distrobox",
+    "toolbox",
+    "wsl",
+    "devcontainer",
+];
+
+/// A command that would install where nothing can be read. Any other is none of the gate's business.
+fn apart(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let elsewhere = |word: &Word| {
+        let why = opaque(word.index, format!("`{}` runs it where its files cannot be read", shown(&first.text)));
+        unknown(context, Tool::Other, &first.text, why)
+    };
+    let script = |word: &&Word| {
+        word.text.contains([' ', '\n', ';']) && names_a_tool(&word.text) && script::may_install(context, &word.text)
+    };
+    match rest.iter().find(script) {
+        Some(word) => out.push(elsewhere(word)),
+        None => out.extend(installing(context, first, rest).map(elsewhere)),
+    }
+}
+
 /// Deno takes packages from npm; how, is not read.
 fn deno(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
     let verb = rest.iter().find(|w| !w.text.starts_with('-'));
@@ -307,13 +364,6 @@ const MENTIONS: &[&str] = &[
     "gh",
     "hg",
     "svn",
-    "ssh",
-    "mosh",
-    "docker",
-    "podman",
-    "nerdctl",
-    "kubectl",
-    "vagrant",
     "apt",
     "apt-get",
     "aptitude",
@@ -387,20 +437,23 @@ const MENTIONS: &[&str] = &[
 
 /// A program that nobody knows, with a package command among its words: it may well run it.
 fn strange(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
-    for (at, word) in rest.iter().enumerate().take(64) {
-        let words = rest.get(at..).unwrap_or_default();
-        if words.len() < 2 || word.text.contains(char::is_whitespace) || !names_a_tool(&word.text) {
-            continue;
+    if let Some(word) = installing(context, first, rest) {
+        let why = opaque(word.index, format!("what `{}` does with a package command is not known", shown(&first.text)));
+        out.push(unknown(context, Tool::Other, &first.text, why));
+    }
+}
+
+/// The word at which a package command starts that would install.
+fn installing<'w>(context: &Context<'_>, first: &Word, rest: &'w [Word]) -> Option<&'w Word> {
+    rest.iter().enumerate().take(64).find_map(|(at, word)| {
+        let after = rest.get(at + 1..).filter(|after| !after.is_empty())?;
+        if word.text.contains(char::is_whitespace) || !names_a_tool(&word.text) {
+            return None;
         }
         let (inner, name) = (context.inside(&first.text), program_name(&word.text));
-        let understood = reading::tool(&inner, &name, word, words.get(1..).unwrap_or_default());
-        if understood.is_some_and(|u| !matches!(u.invocation.effect, Effect::Nothing | Effect::Unknown)) {
-            let why =
-                opaque(word.index, format!("what `{}` does with a package command is not known", shown(&first.text)));
-            out.push(unknown(context, Tool::Other, &first.text, why));
-            return;
-        }
-    }
+        let understood = reading::tool(&inner, &name, word, after)?;
+        (!matches!(understood.invocation.effect, Effect::Nothing | Effect::Unknown)).then_some(word)
+    })
 }
 
 /// A wrapper that is not seen through: opaque if a package tool is named anywhere in its words, or its words are text
@@ -567,7 +620,7 @@ fn run_file(context: &Context<'_>, file: &Word, out: &mut Vec<Invocation>) {
             let why = opaque(file.index, format!("runs `{}`, which an earlier command writes", shown(&file.text)));
             out.push(unknown(context, Tool::Other, &file.text, why));
         }
-        Some(Content::Changed | Content::Directory) | None => {}
+        Some(Content::Changed | Content::Directory | Content::Replaced) | None => {}
     }
 }
 

@@ -294,7 +294,7 @@ impl Walker<'_> {
                 self.opaque(format!("`source {}`, which an earlier command writes", shown(file)), command.span);
                 return;
             }
-            Some(Content::Changed | Content::Directory) | None => {}
+            Some(Content::Changed | Content::Directory | Content::Replaced) | None => {}
         }
         let ending = file.text.as_deref().unwrap_or(&file.tail);
         if file.raw.starts_with("<(") || ending.starts_with("/dev/") {
@@ -365,7 +365,7 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
                 state.write(&target, content);
             }
         }
-        "cp" | "mv" | "install" | "ln" | "rsync" => {
+        "cp" | "mv" | "install" | "ln" | "rsync" | "scp" => {
             let all: Vec<String> = operands().map(str::to_owned).collect();
             if let Some((target, sources)) = all.split_last() {
                 for source in sources {
@@ -375,6 +375,10 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
                     let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                     state.write(target, content.clone());
                     state.write(&format!("{}/{name}", target.trim_end_matches('/')), content);
+                }
+                // The contents of a directory, not the directory: `rsync -a new/ .`, `cp -r new/. .`.
+                if sources.iter().any(|s| s.ends_with(['/', '*']) || s.ends_with("/.")) {
+                    state.write(target, Content::Replaced);
                 }
             }
         }
@@ -402,6 +406,34 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
             if let Some(made) = made {
                 state.write(&made, Content::Made);
             }
+            if moves_the_tree(name, &words, rest) {
+                // A repository is more than the directory that its program runs in.
+                state.write(".", Content::Replaced);
+                state.write("/", Content::Replaced);
+            }
+        }
+        "patch" => state.write(".", Content::Replaced),
+        "tar" | "bsdtar" | "gtar" | "unzip" | "7z" | "7za" | "cpio" | "pax" | "ditto" => {
+            if unpacks(name, rest) {
+                let into = options_with(&["-C", "--directory", "--cd", "-d"]);
+                state.write(into.as_deref().unwrap_or("."), Content::Replaced);
+            }
+        }
+        "dd" => {
+            let target = rest.iter().find_map(|w| w.text.as_deref()?.strip_prefix("of="));
+            if let Some(target) = target {
+                state.write(target, Content::Made);
+            }
+        }
+        "ed" | "ex" | "red" | "truncate" | "sponge" => {
+            let all: Vec<String> = operands().map(str::to_owned).collect();
+            all.iter().for_each(|t| state.write(t, Content::Changed));
+        }
+        "npm" | "pnpm" | "yarn" | "bun" | "pip" | "pip3" | "poetry" | "pdm" | "pipenv" | "uv" => {
+            let words: Vec<&str> = operands().collect();
+            for file in settings_written(name, &words) {
+                state.write(file, Content::Changed);
+            }
         }
         "sed" | "perl" if rest.iter().any(|w| w.text.as_deref().is_some_and(|t| t.starts_with("-i") || t == "-pi")) => {
             let all: Vec<String> = operands().map(str::to_owned).collect();
@@ -409,4 +441,130 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
         }
         _ => {}
     }
+}
+
+/// Whether a version control command puts other files into the working tree than those that were judged. What only
+/// takes the user's own changes away or brings them back (`stash`, `restore`, `checkout -- FILE`, `reset --hard`)
+/// does not.
+fn moves_the_tree(name: &str, words: &[&str], rest: &[Word]) -> bool {
+    let has = |wanted: &[&str]| rest.iter().any(|w| w.text.as_deref().is_some_and(|t| wanted.contains(&t)));
+    let Some(at) = words.iter().position(|w| MOVES.contains(&(name, w))) else { return false };
+    let after = words.get(at + 1..).unwrap_or_default();
+    match words.get(at).copied().unwrap_or_default() {
+        // A new branch here is what is here.
+        "checkout" | "switch" if has(&["-b", "-B", "-c", "-C", "--create", "--orphan"]) => after.len() > 1,
+        "checkout" => !has(&["--"]) && after.iter().any(|w| *w != "."),
+        "reset" => has(&["--hard", "--merge", "--keep"]) && after.iter().any(|w| *w != "HEAD"),
+        "pr" => after.first() == Some(&"checkout"),
+        "repo" => after.first() == Some(&"sync"),
+        "apply" => !has(&["--check", "--stat", "--numstat", "--summary"]),
+        "merge" | "rebase" | "cherry-pick" | "revert" | "am" => !has(&["--abort", "--quit"]),
+        _ => true,
+    }
+}
+
+/// Verbs of version control that change the working tree.
+const MOVES: &[(&str, &str)] = &[
+    ("git", "pull"),
+    ("git", "checkout"),
+    ("git", "switch"),
+    ("git", "merge"),
+    ("git", "rebase"),
+    ("git", "cherry-pick"),
+    ("git", "revert"),
+    ("git", "reset"),
+    ("git", "apply"),
+    ("git", "am"),
+    ("git", "submodule"),
+    ("git", "subtree"),
+    ("git", "sparse-checkout"),
+    ("git", "read-tree"),
+    ("gh", "pr"),
+    ("gh", "repo"),
+    ("hg", "pull"),
+    ("hg", "update"),
+    ("hg", "up"),
+    ("hg", "import"),
+    ("hg", "merge"),
+    ("svn", "update"),
+    ("svn", "up"),
+    ("svn", "switch"),
+    ("svn", "patch"),
+];
+
+/// Whether an archiver takes files out of its archive.
+fn unpacks(name: &str, rest: &[Word]) -> bool {
+    let texts = || rest.iter().filter_map(|w| w.text.as_deref());
+    match name {
+        "tar" | "bsdtar" | "gtar" => {
+            let old_style = texts().next().is_some_and(|t| !t.starts_with('-') && t.contains('x'));
+            let cluster = |t: &str| t.starts_with('-') && !t.starts_with("--") && t.contains('x');
+            old_style || texts().any(|t| cluster(t) || matches!(t, "--extract" | "--get"))
+        }
+        "unzip" => !texts().any(|t| matches!(t, "-l" | "-t" | "-v" | "-Z" | "-p")),
+        "7z" | "7za" => texts().next().is_some_and(|t| matches!(t, "x" | "e")),
+        "cpio" | "pax" => texts().any(|t| t.starts_with('-') && !t.starts_with("--") && t.contains(['i', 'r'])),
+        _ => true,
+    }
+}
+
+/// The files that a package tool's own settings command writes: the manifest, or the configuration that says where
+/// packages come from. Settings that concern neither are passed over.
+fn settings_written(name: &str, words: &[&str]) -> &'static [&'static str] {
+    const NPMRC: &[&str] = &["~/.npmrc", ".npmrc"];
+    let key = |at: usize| words.get(at).copied().unwrap_or_default().split('=').next().unwrap_or_default();
+    let set = |at: usize| if is_display_setting(key(at)) { &[][..] } else { NPMRC };
+    match (name, words.first().copied().unwrap_or_default(), words.get(1).copied().unwrap_or_default()) {
+        ("npm" | "pnpm" | "bun", "pkg", "set" | "delete" | "fix") => &["package.json"],
+        ("npm" | "pnpm", "config" | "c", "set" | "delete" | "rm" | "edit") => set(2),
+        ("npm", "set", _) => set(1),
+        ("yarn", "config", "set" | "delete" | "unset") if !is_display_setting(key(2)) => {
+            &["~/.yarnrc", "~/.yarnrc.yml", ".yarnrc.yml"]
+        }
+        ("pip" | "pip3", "config", "set" | "unset" | "edit") if !is_display_setting(key(2)) => {
+            &["~/.config/pip/pip.conf", "pip.conf"]
+        }
+        ("poetry" | "pdm", "config", _) if words.len() > 2 && !is_display_setting(key(1)) => {
+            &["pyproject.toml", "~/.config/pypoetry/config.toml"]
+        }
+        ("poetry", "source", "add" | "remove") => &["pyproject.toml"],
+        _ => &[],
+    }
+}
+
+/// Settings that change what a tool prints, or where it keeps its own files, and not what it installs.
+fn is_display_setting(key: &str) -> bool {
+    const KEYS: &[&str] = &[
+        "fund",
+        "audit",
+        "audit-level",
+        "color",
+        "loglevel",
+        "progress",
+        "update-notifier",
+        "save-exact",
+        "save-prefix",
+        "init-author-name",
+        "init-author-email",
+        "init-license",
+        "fetch-timeout",
+        "fetch-retries",
+        "maxsockets",
+        "engine-strict",
+        "timeout",
+        "retries",
+        "no-cache-dir",
+        "disable-pip-version-check",
+        "progress-bar",
+        "no-input",
+        "require-virtualenv",
+        "break-system-packages",
+        "in-project",
+        "create",
+        "enableTelemetry",
+        "enableProgressBars",
+        "nodeLinker",
+    ];
+    let last = key.rsplit('.').next().unwrap_or(key);
+    KEYS.contains(&last)
 }

@@ -39,6 +39,8 @@ pub enum Content {
     Changed,
     /// No file: a directory that was made empty.
     Directory,
+    /// No file: a directory in which a program may have replaced any.
+    Replaced,
 }
 
 /// Files that a text writes, by their place (see [`place`]).
@@ -162,7 +164,9 @@ impl State {
             let mine = Rc::make_mut(&mut out.written);
             for (path, content) in &*other.written {
                 if mine.get(path) != Some(content) {
-                    mine.insert(path.clone(), Content::Made);
+                    let replaced = *content == Content::Replaced || mine.get(path) == Some(&Content::Replaced);
+                    let either = if replaced { Content::Replaced } else { Content::Made };
+                    mine.insert(path.clone(), either);
                 }
             }
         }

@@ -787,7 +787,7 @@ fn printed(name: &str, rest: &[Word], input: &Stream, state: &State) -> Stream {
                     _ if path.starts_with('-') => unknown(),
                     Some(Content::Text(text)) => Stream::Text(Rc::clone(text)),
                     Some(Content::Made) => unknown(),
-                    Some(Content::Changed | Content::Directory) | None => Stream::File,
+                    Some(Content::Changed | Content::Directory | Content::Replaced) | None => Stream::File,
                 };
                 out = match (out, file) {
                     (Stream::File, Stream::File) => Stream::File,

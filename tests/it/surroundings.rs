@@ -270,6 +270,71 @@ fn a_directory_that_is_not_there_yet_is_a_doubt() {
 }
 
 #[test]
+fn files_that_an_earlier_command_replaces_are_a_doubt() {
+    let server = Loopback::start();
+    let sandbox = configured(&server);
+    sandbox.write("package.json", "{\"name\": \"app\", \"dependencies\": {\"tw-good\": \"^1.0.0\"}}");
+    let check = |line: &str| sandbox.run(&["check", "--format", "json", "--shell", line]);
+    for line in [
+        "git pull && npm install",
+        "cd sub; git pull; cd .. && npm install",
+        "gh pr checkout 7 && npm install",
+        "tar xf new.tgz; npm install",
+        "true && (git merge theirs) && npm install",
+    ] {
+        let ran = check(line);
+        assert_eq!(ran.status, 10, "{line}: {ran:#?}");
+        assert!(found(&ran.json(), "opaque", "run this as a command of its own"), "{line}: {ran:#?}");
+    }
+    for line in [
+        "npm pkg set dependencies.tw-evil=1.0.0 && npm install",
+        "npm config set registry http://h.example && npm install tw-good",
+        "npm set //h.example/:_authToken=x; npx tw-good",
+    ] {
+        let ran = check(line);
+        assert_eq!(ran.status, 10, "{line}: {ran:#?}");
+        assert!(found(&ran.json(), "opaque", "what it will hold is not known"), "{line}: {ran:#?}");
+    }
+    // Its own changes put away, a branch made of what is here, files elsewhere, settings of no weight; and a command
+    // that reads none of the files.
+    for line in [
+        "git stash && npm install; git stash pop",
+        "git checkout -b mine && npm install",
+        "git checkout -- src/a.js && npm install",
+        "tar xf new.tgz -C /tmp/elsewhere && npm install",
+        "tar czf old.tgz . && npm install",
+        "npm config set fund false && npm install",
+        "git pull && npx tw-good",
+    ] {
+        let ran = check(line);
+        assert!(!found(&ran.json(), "opaque", ""), "{line}: {ran:#?}");
+        assert!(ran.stdout.contains("tw-good@1.0.0"), "{line}: {ran:#?}");
+    }
+}
+
+#[test]
+fn an_interpreter_of_the_project_is_asked_about() {
+    let server = Loopback::start();
+    let sandbox = configured(&server);
+    sandbox.write("tool/python3", "#!/bin/sh\ntouch executed\n");
+    for line in ["pip --python tool/python3 install tw-good", "./tool/python3 -m pip install tw-good"] {
+        let ran = sandbox.run(&["check", "--format", "json", "--shell", line]);
+        assert_eq!(ran.status, 10, "{line}: {ran:#?}");
+        assert!(found(&ran.json(), "config-override", "names a program to run"), "{line}: {ran:#?}");
+        assert!(!sandbox.work().join("executed").exists(), "{line}");
+    }
+}
+
+#[test]
+fn pip_reads_the_requirements_of_a_script() {
+    let server = Loopback::start();
+    let sandbox = configured(&server);
+    sandbox.write("task", "# /// script\n# dependencies = [\"tw-good\"]\n# ///\nprint(1)\n");
+    let ran = sandbox.run(&["check", "--format", "json", "--", "pip", "install", "--requirements-from-script", "task"]);
+    assert!(ran.status == 0 && ran.stdout.contains("tw-good@1.0.0"), "{ran:#?}");
+}
+
+#[test]
 fn names_pinned_to_an_index_are_asked_for_there_alone() {
     let (own, public) = (Loopback::start(), Loopback::start());
     own.python(Dist::wheel("acme-core", "1.0.0"));

@@ -9,7 +9,7 @@ use crate::ecosystem::python::lock::{self, Lockfile, Selection};
 use crate::ecosystem::python::pyproject::{self, Pyproject};
 use crate::ecosystem::python::requirements_txt::Entry;
 use crate::ecosystem::python::{pipfile, script};
-use crate::invocation::{FileRole, RequestKind, Tool};
+use crate::invocation::{FileRole, Flag, RequestKind, Tool};
 use crate::model::{Ecosystem, FileError, Location, UnresolvedCause, normalise_name};
 use crate::resolve::Request;
 
@@ -269,7 +269,18 @@ fn read_pipfile(request: Request<'_>, inputs: &mut Inputs) -> Project {
 pub(super) fn read_named(request: Request<'_>, inputs: &mut Inputs) -> Vec<(Entry, bool)> {
     let mut out = Vec::new();
     for file in &request.invocation.files {
+        // `pip install --requirements-from-script FILE`, whatever the file is called.
+        let script = |f: &Flag| f.name == "--requirements-from-script" && f.value.as_ref() == Some(&file.path);
+        if request.invocation.flags.iter().any(script) {
+            let path = request.environment.absolute(Path::new(&file.path));
+            out.extend(read_script(request, inputs, &path).entries);
+            continue;
+        }
         let group = file.role == FileRole::DependencyGroup;
+        if file.role == FileRole::Manifest && file.path.ends_with("setup.py") {
+            let why = "what setup.py requires is known only by running it";
+            inputs.refuse(&file.path, file.location.clone(), UnresolvedCause::NeedsExecution, why);
+        }
         if !(group || (file.role == FileRole::Manifest && file.path.ends_with(".toml"))) {
             continue;
         }

@@ -44,9 +44,13 @@ pub(super) fn is_python_name(name: &str) -> bool {
 
 /// `--python`: a path, a version, or a name on PATH.
 fn named_python(named: &str, environment: &Environment, assumed: &mut Vec<String>) -> Option<PathBuf> {
-    if named.contains(['/', '\\']) || named == ".venv" {
-        let path = environment.absolute(Path::new(named));
-        return if path.is_dir() { python_in(&path) } else { Some(path) };
+    let path = environment.absolute(Path::new(named));
+    // A directory is an environment, even one that has no interpreter yet.
+    if path.is_dir() {
+        return Some(python_in(&path).unwrap_or_else(|| path.join("bin/python")));
+    }
+    if named.contains(['/', '\\']) || path.is_file() {
+        return Some(path);
     }
     let version = named.trim_start_matches(|c: char| c.is_ascii_alphabetic() || matches!(c, '@' | '=' | '>'));
     let short: Vec<&str> = version.split('.').take(2).collect();

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::assume::{assumed_answer, retarget};
 use self::locate::{file_name, is_python_name, locate, small_file};
-use super::{may_execute, process};
+use super::{may_execute, process, tree};
 use crate::invocation::{Invocation, Tool};
 use crate::model::{Digest, Ecosystem, Environment, InterpreterFacts, normalise_name};
 
@@ -24,6 +24,8 @@ use crate::model::{Digest, Ecosystem, Environment, InterpreterFacts, normalise_n
 const DEFAULT_VERSION: &str = "3.12.0";
 /// Largest configuration or script head that is read, in bytes.
 const MAX_SMALL_FILE: u64 = 64 * 1024;
+/// Largest interpreter that is compared with the one it was copied from, in bytes.
+const MAX_INTERPRETER: u64 = 256 * 1024 * 1024;
 /// Most installed distributions that are listed.
 const MAX_INSTALLED: usize = 20_000;
 
@@ -72,17 +74,15 @@ pub fn facts(invocation: &Invocation, environment: &Environment, cache: Option<&
     let located = locate(invocation, environment, &mut assumed);
     let empty = makes_own_environment(invocation);
     let venv = located.as_deref().and_then(venv_of);
-    let answer = located
-        .as_deref()
-        .and_then(|path| ask_safely(path, venv.as_deref(), environment, cache))
-        .unwrap_or_else(|| assumed_answer(venv.as_deref(), invocation, environment, cache, &mut assumed));
+    let asked = located.as_deref().and_then(|path| ask_safely(path, venv.as_deref(), environment, cache));
+    let own_site = asked.is_some();
+    let answer = asked.unwrap_or_else(|| assumed_answer(venv.as_deref(), invocation, environment, cache, &mut assumed));
     let mut site = match &venv {
         Some(root) => site_of_venv(root, &answer, environment),
-        None => answer.site.clone(),
+        None if own_site => answer.site.iter().cloned().chain(user_site(&answer, environment)).collect(),
+        // What another interpreter has installed, this one may lack.
+        None => Vec::new(),
     };
-    if venv.is_none() {
-        site.extend(user_site(&answer, environment));
-    }
     site.retain(|dir| dir.is_dir());
     site.dedup();
     let mut markers: Vec<(String, String)> = answer.markers.clone().into_iter().collect();
@@ -94,6 +94,31 @@ pub fn facts(invocation: &Invocation, environment: &Environment, cache: Option<&
         installed: if empty { Vec::new() } else { installed(&site) },
         site_packages: if empty { Vec::new() } else { site },
         assumed,
+    }
+}
+
+/// The interpreter, when it is a program of the project: a file of the tree that is neither a link to an interpreter
+/// outside nor a copy of the one that its virtual environment was made from.
+pub fn of_the_project<'f>(facts: &'f InterpreterFacts, environment: &Environment) -> Option<&'f Path> {
+    let path = facts.executable.as_deref()?;
+    let real = path.canonicalize().ok()?;
+    let inside = tree(environment).and_then(|tree| tree.canonicalize().ok()).is_some_and(|tree| real.starts_with(tree));
+    let home = venv_of(path).and_then(|root| venv_setting(&root, "home")).map(PathBuf::from);
+    let copied = |home: &PathBuf| {
+        let names = ["python3", "python", "python.exe"];
+        may_execute(home, environment) && names.iter().any(|name| same_file_content(&home.join(name), &real))
+    };
+    // On Windows the file is a launcher that only looks like its original.
+    (inside && !cfg!(windows) && !home.as_ref().is_some_and(copied)).then_some(path)
+}
+
+fn same_file_content(a: &Path, b: &Path) -> bool {
+    let length = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    match (length(a), length(b)) {
+        (Some(one), Some(other)) if one == other && one <= MAX_INTERPRETER => {
+            matches!((std::fs::read(a), std::fs::read(b)), (Ok(one), Ok(other)) if one == other)
+        }
+        _ => false,
     }
 }
 
@@ -273,7 +298,26 @@ mod tests {
             assert_eq!(facts.installed, [("foo-bar".to_owned(), "1.2".to_owned())]);
             assert!(facts.tags.iter().any(|t| t.starts_with("cp39-cp39-")));
             assert!(!facts.assumed.is_empty());
+            let named = root.join(".venv/bin/python");
+            assert_eq!(of_the_project(&facts, &environment), Some(named.as_path()), "{word}");
         }
+    }
+
+    /// `pip --python DIRECTORY`, as the directory of an environment and with any name.
+    #[cfg(unix)]
+    #[test]
+    fn an_environment_is_named_by_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("v/bin")).unwrap();
+        std::fs::create_dir_all(root.join("v/lib/python3.9/site-packages/six-1.0.dist-info")).unwrap();
+        std::fs::write(root.join("v/pyvenv.cfg"), "home = /nowhere/bin\nversion = 3.9.4\n").unwrap();
+        std::os::unix::fs::symlink("/nowhere/bin/python3", root.join("v/bin/python")).unwrap();
+        let words = ["pip", "--python", "v", "install", "six"].map(str::to_owned);
+        let env = environment(&root, "/usr/bin:/bin");
+        let command = crate::invocation::parse(&words, &env);
+        let facts = facts(command.first().unwrap(), &env, None);
+        assert_eq!(facts.installed, [("six".to_owned(), "1.0".to_owned())]);
     }
 
     /// `pip --python /tmp/x/python3 install y` is judged without running that file.
@@ -291,6 +335,9 @@ mod tests {
         let facts = facts(&invocation(Tool::Pip, &word), &env, None);
         assert!(!bell.exists());
         assert!(!facts.assumed.is_empty());
+        // What the interpreter on PATH has is not what that one has.
+        assert!(facts.installed.is_empty() && facts.site_packages.is_empty());
+        assert_eq!(of_the_project(&facts, &env), None);
     }
 
     #[cfg(unix)]
