@@ -413,11 +413,9 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
             }
         }
         "patch" => state.write(".", Content::Replaced),
-        "tar" | "bsdtar" | "gtar" | "unzip" | "7z" | "7za" | "cpio" | "pax" | "ditto" => {
-            if unpacks(name, rest) {
-                let into = options_with(&["-C", "--directory", "--cd", "-d"]);
-                state.write(into.as_deref().unwrap_or("."), Content::Replaced);
-            }
+        "tar" | "bsdtar" | "gtar" | "unzip" | "7z" | "7za" | "cpio" | "pax" | "ditto" if unpacks(name, rest) => {
+            let into = options_with(&["-C", "--directory", "--cd", "-d"]);
+            state.write(into.as_deref().unwrap_or("."), Content::Replaced);
         }
         "dd" => {
             let target = rest.iter().find_map(|w| w.text.as_deref()?.strip_prefix("of="));
