@@ -351,8 +351,8 @@ fn exec(invocation: &mut Invocation, operands: &[Word], found: &Scan) -> Vec<Wor
             request(invocation, std::slice::from_ref(first), RequestKind::Requirement);
         }
         starts = started(operands);
-    } else if packages {
-        // Fetches the packages and opens a shell with them.
+    } else {
+        // Opens a shell, with the packages that options or a project's `.npmrc` name.
         invocation.effect = Effect::RunsRemote;
     }
     starts

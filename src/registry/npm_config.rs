@@ -141,6 +141,10 @@ impl NpmConfig {
                 "script-shell" | "node-options" | "git" | "shell" | "node-gyp" => {
                     self.setting(SettingKind::Program, one)
                 }
+                // What `npm exec` and npx fetch and run, whatever the command says.
+                "package" | "package[]" | "call" if one.layer == SettingLayer::Project => {
+                    self.setting(SettingKind::Program, one)
+                }
                 key if runs_a_file(sources.invocation.tool, key) => self.setting(SettingKind::Program, one),
                 "ignore-scripts" => {
                     let on = one.value != "false";

@@ -326,6 +326,24 @@ fn an_interpreter_of_the_project_is_asked_about() {
 }
 
 #[test]
+fn what_a_project_makes_npx_run_is_asked_about() {
+    let server = Loopback::start();
+    for (setting, words) in [
+        ("package=tw-evil@1.0.0", &["npx", "tw-good@1.0.0"][..]),
+        ("package[]=tw-evil@1.0.0", &["npm", "exec", "tw-good@1.0.0"]),
+        ("package=tw-evil@1.0.0", &["npm", "exec"]),
+        ("call=npx tw-evil@1.0.0", &["npm", "exec"]),
+    ] {
+        let sandbox = configured(&server);
+        sandbox.write("package.json", "{}");
+        sandbox.write(".npmrc", setting);
+        let ran = sandbox.run(&[&["check", "--format", "json", "--"], words].concat());
+        assert_eq!(ran.status, 10, "{setting} {words:?}: {ran:#?}");
+        assert!(found(&ran.json(), "config-override", "names a program to run"), "{ran:#?}");
+    }
+}
+
+#[test]
 fn pip_reads_the_requirements_of_a_script() {
     let server = Loopback::start();
     let sandbox = configured(&server);
