@@ -57,6 +57,9 @@ pub mod judge;
 /// What a judge beside the rules may see: typed facts, and the user's own messages.
 pub mod context;
 
+/// Who answers beside the rules: models, programs, and what their answers make of a verdict.
+pub mod classifier;
+
 /// A cleared command, run so that nothing but its plan can come in: gateway, store, tool adapters, sandbox.
 pub mod enforce;
 

@@ -33,5 +33,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     let mut session = Session::new()?;
-    session.judge(&arguments.judging, |judge| judge.audit(&arguments.paths))
+    session.judge(&arguments.judging, false, |judge| judge.audit(&arguments.paths))
 }

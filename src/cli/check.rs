@@ -63,9 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         session.intent = Intent::of_file(path)?;
     }
     if !arguments.context {
-        return session.judge(&arguments.judging, |judge| judge.command(&argv, &invocations, via));
+        return session.judge(&arguments.judging, true, |judge| judge.command(&argv, &invocations, via));
     }
-    let done = session.deliberate(&arguments.judging, |judge| judge.command(&argv, &invocations, via))?;
+    let done = session.by_rules(&arguments.judging, |judge| judge.command(&argv, &invocations, via))?;
     let text = session.with_sources(&done, |sources| Context::of(sources, Caps::FULL).pretty());
     print(&format!("{text}\n"))?;
     Ok(status(done.judgement.verdict))

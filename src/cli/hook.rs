@@ -10,12 +10,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::intent::Intent;
-use super::session::{Deliberation, Session};
+use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
 use crate::context;
 use crate::gate::Host;
@@ -27,7 +27,7 @@ use crate::hook::{self, Answer, Decision, Event, Stage, Word, edit};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judgement, Via, discover};
 use crate::model::{Files, Level, Timestamp, Verdict};
-use crate::policy::{self, Loaded};
+use crate::policy::Loaded;
 use crate::record::approval::Approvals;
 use crate::record::line::Judged;
 use crate::record::{self, Log};
@@ -173,7 +173,11 @@ struct Edits {
     files: Arc<Overlay>,
 }
 
+/// What is left of the deadline for an answer that has to be put into words, in milliseconds.
+const MARGIN_MS: u64 = 250;
+
 fn before(host: Host, options: &Options, event: &Event) -> Decision {
+    let started = Instant::now();
     if let Some(trouble) = &event.trouble {
         let reason = format!("tidewaiter: {}, so it cannot be judged and must not run", shown(trouble));
         return Decision::new(Word::Deny, reason);
@@ -190,6 +194,8 @@ fn before(host: Host, options: &Options, event: &Event) -> Decision {
     let judging = judging(options);
     let mut session = session;
     session.intent = Intent::of_host(host, event.transcript.as_deref(), &session.environment);
+    // Before this program's own deadline, which lies before the host's.
+    session.deadline = Some(started + Duration::from_millis(options.deadline_ms.saturating_sub(MARGIN_MS)));
     judged(options, Case { host, session, judging, command, edits, name, what }).and(unknown)
 }
 
@@ -372,15 +378,15 @@ impl Case {
         if let Some(Edits { paths, operations, files }) = self.edits.take() {
             let disk = Arc::clone(&self.session.disk);
             self.session.disk = files;
-            let after = self.session.deliberate(&self.judging, |judge| judge.edited(&paths, &operations))?;
+            let mut after = self.session.by_rules(&self.judging, |judge| judge.edited(&paths, &operations))?;
             self.session.disk = disk;
             limits = limits.or_else(|| Some(limits_of(&after.loaded)));
-            let mut judgement = after.judgement;
-            if judgement.verdict != Verdict::Allow {
-                let before = self.session.deliberate(&self.judging, |judge| judge.edited(&paths, &[]))?;
-                judgement = added(judgement, &before.judgement);
+            if after.judgement.verdict != Verdict::Allow {
+                let before = self.session.by_rules(&self.judging, |judge| judge.edited(&paths, &[]))?;
+                after.judgement = added(after.judgement, &before.judgement);
             }
-            decision = decision.and(Decision::of(&judgement));
+            self.session.consult(&mut after, self.judging.offline);
+            decision = decision.and(Decision::of(&after.judgement));
         }
         Ok(self.counted(decision, limits, by_person))
     }
@@ -440,8 +446,7 @@ fn limits_of(loaded: &Loaded) -> Limits {
 }
 
 fn record_of(judgement: &Judgement, loaded: &Loaded) -> Judged {
-    let shown: Vec<String> = policy::show(&loaded.policy, &rules::infos()).iter().map(ToString::to_string).collect();
-    Judged::of(judgement, &shown.join("\n"), loaded.errors.len())
+    Judged::of(judgement, &policy_text(loaded), loaded.errors.len())
 }
 
 /// A tool ran. A person who was asked about it has acted; and where the agent ran `tidewaiter check` itself, the host's
@@ -466,7 +471,7 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
     let work = move || {
         let mut session = session;
         let (argv, invocations) = read(&checked, &session);
-        let done = session.deliberate(&judging, |judge| judge.command(&argv, &invocations, Via::Hook));
+        let done = session.by_rules(&judging, |judge| judge.command(&argv, &invocations, Via::Hook));
         done.ok().map(|done| session.with_sources(&done, |sources| context::line(sources, hook::LONGEST_CONTEXT)))
     };
     match within(options, work) {

@@ -1,4 +1,6 @@
-//! `log list / show / verify / export`: what was judged, run, stopped and approved.
+//! `log list / show / stats / verify / export`: what was judged, run, stopped and approved.
+
+mod stats;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -8,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::process::Directories;
 use super::run::{short, shown};
 use super::{Failure, complain, print};
-use crate::model::printable;
+use crate::model::{Timestamp, printable};
 use crate::record::log::Entry;
 use crate::record::{Event, Log, RecordError};
 
@@ -46,6 +48,15 @@ enum Action {
         #[arg(long, value_enum, default_value_t = Form::Human, value_name = "FORMAT")]
         format: Form,
     },
+    /// What the classifiers beside the rules were asked, said and cost
+    Stats {
+        /// Only what was asked since then
+        #[arg(long, value_name = "RFC3339", value_parser = super::moment)]
+        since: Option<Timestamp>,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Form::Human, value_name = "FORMAT")]
+        format: Form,
+    },
     /// Check that no line was changed, removed or exchanged
     #[command(after_help = "\
 Exit status: 0 the chain holds (gaps that a stopped writer left are named), 1 it does not.
@@ -65,6 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.action {
         Action::List { last, format } => list(&log, *last, *format),
         Action::Show { id, format } => show(&log, id, *format),
+        Action::Stats { since, format } => stats::run(&log, *since, *format == Form::Json),
         Action::Verify => verify(&log),
         Action::Export => {
             let mut out = Vec::new();
@@ -127,6 +139,18 @@ fn row(entry: &Entry) -> String {
                 n => format!(", {n} refused"),
             };
             format!("of {}: status {}{refused}{error}", printable(short(run), 12), ended.status)
+        }
+        Event::Consulted { command, verdict, classifier, .. } => {
+            let c = classifier;
+            let cost = c.micro_dollars.map_or_else(String::new, |m| format!(", {}", stats::dollars(m)));
+            format!(
+                "{} ({}, {}: {} {}{cost})",
+                shown(&command.argv),
+                printable(verdict, 10),
+                printable(&c.kind, 12),
+                printable(&c.outcome, 16),
+                printable(&c.effect, 16)
+            )
         }
         Event::Approved { digest, expires_at } => {
             format!(

@@ -86,7 +86,7 @@ Examples:
 Only on a terminal, and only by a person: an agent's attempt is refused and recorded.
 What was denied cannot be approved; malware only by a dated exception in the policy.")]
     Approve(approve::Arguments),
-    /// What was judged, run, stopped and approved: list, show, verify, export
+    /// What was judged, run, stopped and approved: list, show, stats, verify, export
     Log(log::Arguments),
     /// Hold everything that was installed through the gate against today's advisories
     #[command(after_help = "\

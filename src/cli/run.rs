@@ -10,18 +10,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::session::{Deliberation, Session};
+use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
 use crate::enforce::sandbox::{self, Confined};
 use crate::enforce::{self, Job};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judgement, Via};
-use crate::model::{Level, Timestamp, Verdict, printable, shell_line};
-use crate::policy;
+use crate::model::{Level, OpinionEffect, Timestamp, Verdict, printable, shell_line};
 use crate::record::approval::Approvals;
 use crate::record::line::{Ended, Judged};
 use crate::record::{Event, Log, agent};
-use crate::rules;
 use crate::shim::links::{self, Links};
 use crate::shim::locate::Search;
 use crate::shim::{self, exec};
@@ -255,9 +253,14 @@ impl Decision<'_> {
                 self.stop(judged, "denied")?;
                 Ok(ExitCode::from(Verdict::Deny.exit_status()))
             }
-            Verdict::Allow => self.go_on(&way, judged, None),
+            Verdict::Allow => self.go_on(&way, judged, self.lowered().then_some("classifier")),
             Verdict::Ask => self.ask(&way, judged),
         }
+    }
+
+    /// Whether the classifier, with the user's consent, cleared what the rules would have asked about.
+    fn lowered(&self) -> bool {
+        self.judgement().opinion.as_ref().is_some_and(|o| o.effect == OpinionEffect::Lowered)
     }
 
     /// The report on stderr, or one line where nothing stands against the command.
@@ -288,9 +291,7 @@ impl Decision<'_> {
 
     fn judged(&self) -> Judged {
         let loaded = &self.deliberation.loaded;
-        let shown: Vec<String> =
-            policy::show(&loaded.policy, &rules::infos()).iter().map(ToString::to_string).collect();
-        Judged::of(self.judgement(), &shown.join("\n"), loaded.errors.len())
+        Judged::of(self.judgement(), &policy_text(loaded), loaded.errors.len())
     }
 
     fn log(&self) -> Log {

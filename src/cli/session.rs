@@ -9,11 +9,13 @@ use super::process::{self, Directories, Disk};
 use super::world::RealWorld;
 use super::{Failure, Format, Judging, complain, print, status};
 use crate::advisories::database::Lazy;
-use crate::context::Sources;
+use crate::classifier::{self, Asking};
+use crate::context::{Caps, Context, Sources};
 use crate::invocation::Invocation;
 use crate::judge::{Judge, Judgement, World as _};
-use crate::model::{Diagnostic, Environment, Files, printable};
+use crate::model::{Diagnostic, Digest, Environment, Files, Timestamp, printable};
 use crate::policy::{self, Loaded};
+use crate::record::{self, Log};
 use crate::report;
 use crate::rules;
 
@@ -31,6 +33,8 @@ pub(super) struct Session {
     pub disk: Arc<dyn Files>,
     /// What the user said, where that is known.
     pub intent: Intent,
+    /// When the caller has to answer at the latest.
+    pub deadline: Option<std::time::Instant>,
     /// Why the working directory cannot be told.
     lost: Option<std::io::Error>,
 }
@@ -51,6 +55,7 @@ impl Session {
             directories: Directories::of_user(),
             disk: Arc::new(Disk::default()),
             intent: Intent::default(),
+            deadline: None,
             lost,
         }
     }
@@ -91,13 +96,18 @@ impl Session {
         self.directories.data.join("advisories")
     }
 
-    /// Judges, prints, and answers with the exit status.
+    /// Judges, with the policy's classifier where `consulted`, prints, and answers with the exit status.
     pub fn judge(
         &mut self,
         options: &Judging,
+        consulted: bool,
         judge: impl FnOnce(&Judge<'_>) -> Judgement,
     ) -> Result<ExitCode, Failure> {
-        let judgement = self.deliberate(options, judge)?.judgement;
+        let mut done = self.by_rules(options, judge)?;
+        if consulted {
+            self.consult(&mut done, options.offline);
+        }
+        let judgement = done.judgement;
         let out = std::io::stdout();
         print(&self.render(options, &judgement, out.is_terminal()))?;
         let status = status(judgement.verdict);
@@ -106,8 +116,47 @@ impl Session {
         Ok(status)
     }
 
-    /// Judges, and prints nothing.
+    /// Judges, consults the classifier that the policy names, and prints nothing.
     pub fn deliberate(
+        &mut self,
+        options: &Judging,
+        judge: impl FnOnce(&Judge<'_>) -> Judgement,
+    ) -> Result<Deliberation, Failure> {
+        let mut done = self.by_rules(options, judge)?;
+        self.consult(&mut done, options.offline);
+        Ok(done)
+    }
+
+    /// Takes what the rules made of something to the classifier that the policy names, and records what it said.
+    pub fn consult(&self, done: &mut Deliberation, offline: bool) {
+        let started = std::time::Instant::now();
+        if !classifier::is_worth_asking(&done.judgement, &done.loaded.policy) {
+            return;
+        }
+        let context = self.with_sources(done, |sources| Context::of(sources, Caps::FULL));
+        let digest = Digest::sha256_of(policy_text(&done.loaded).as_bytes()).to_string();
+        let asking = Asking {
+            policy: &done.loaded.policy,
+            policy_digest: &digest,
+            environment: &self.environment,
+            cache: Some(&self.directories.cache),
+            deadline: self.deadline,
+            offline,
+        };
+        let patience = process::Patience::new("asking the classifier");
+        classifier::consult(&mut done.judgement, asking, |_| context);
+        drop(patience);
+        done.judgement.elapsed_ms += u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(event) = record::line::consulted(&done.judgement)
+            && let Err(error) = Log::new(&self.directories.data).append(event, Timestamp::now())
+        {
+            // The verdict stands; only the account of what it cost lacks a line.
+            complain(&format!("tidewaiter: cannot write the record of the classifier: {error}"));
+        }
+    }
+
+    /// Judges by the rules alone, and prints nothing.
+    pub fn by_rules(
         &mut self,
         options: &Judging,
         judge: impl FnOnce(&Judge<'_>) -> Judgement,
@@ -174,6 +223,12 @@ impl Session {
             ),
         }
     }
+}
+
+/// Every effective value of a policy and the place that set it: what its digest is of.
+pub(super) fn policy_text(loaded: &Loaded) -> String {
+    let shown: Vec<String> = policy::show(&loaded.policy, &rules::infos()).iter().map(ToString::to_string).collect();
+    shown.join("\n")
 }
 
 /// Diagnostics on stderr, each with its place and its hint.

@@ -97,6 +97,12 @@ impl Judgement {
         self.findings.iter().find(|f| f.level.verdict() != Verdict::Allow).map_or(Category::Benign, |f| f.category)
     }
 
+    /// The findings whose level is the verdict, when that is against the command: their places in [`Judgement::findings`].
+    pub fn deciding(&self) -> Vec<usize> {
+        let decides = |f: &Finding| self.verdict != Verdict::Allow && f.level.verdict() == self.verdict;
+        self.findings.iter().enumerate().filter(|(_, f)| decides(f)).map(|(i, _)| i).collect()
+    }
+
     /// The command as a line to paste, quoted for a POSIX shell; `None` for an audit.
     pub fn command_text(&self) -> Option<String> {
         match &self.subject {

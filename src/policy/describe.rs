@@ -148,6 +148,23 @@ pub fn show(policy: &Policy, rules: &[RuleInfo]) -> Vec<Shown> {
     let (classifier, sandbox, agent) = (&policy.classifier, &policy.sandbox, &policy.agent);
     add("classifier.kind", string(classifier.kind.value.word()), &classifier.kind.location);
     add("classifier.timeout-ms", classifier.timeout_ms.value.to_string(), &classifier.timeout_ms.location);
+    add("classifier.api", string(classifier.api.value.word()), &classifier.api.location);
+    add("classifier.stages", classifier.stages.value.to_string(), &classifier.stages.location);
+    let texts = [("model", &classifier.model), ("base-url", &classifier.base_url), ("key-env", &classifier.key_env)];
+    for (key, value) in texts.into_iter().filter_map(|(k, v)| Some((k, v.as_ref()?))) {
+        add(&format!("classifier.{key}"), string(&value.value), &value.location);
+    }
+    let programs = [("key-command", &classifier.key_command), ("command", &classifier.command)];
+    for (key, value) in programs.into_iter().filter_map(|(k, v)| Some((k, v.as_ref()?))) {
+        add(&format!("classifier.{key}"), list(value.value.iter().map(String::as_str)), &value.location);
+    }
+    let p = &classifier.prices;
+    let prices =
+        [("input", &p.input), ("output", &p.output), ("cache-read", &p.cache_read), ("cache-write", &p.cache_write)];
+    for (key, value) in prices.into_iter().filter_map(|(k, v)| Some((k, v.as_ref()?))) {
+        let text = format!("{}.{:06}", value.value / 1_000_000, value.value % 1_000_000);
+        add(&format!("classifier.price-{key}"), text, &value.location);
+    }
     add("sandbox.network", string(sandbox.network.value.word()), &sandbox.network.location);
     add("sandbox.programs", string(sandbox.programs.value.word()), &sandbox.programs.location);
     add("sandbox.write", list(sandbox.write.value.iter().map(String::as_str)), &sandbox.write.location);

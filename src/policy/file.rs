@@ -12,8 +12,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::{
-    ClassifierKind, Exception, Layer, NamePattern, Network, OptionKind, OptionValue, PackagePattern, Programs,
-    RegistryPrefix, RemotePattern, RuleInfo, Valued, nearest,
+    Api, ClassifierKind, Exception, Layer, NamePattern, Network, OptionKind, OptionValue, PackagePattern, Prices,
+    Programs, RegistryPrefix, RemotePattern, RuleInfo, Valued, nearest,
 };
 use crate::model::{Diagnostic, Level, LineIndex, Location, Timestamp};
 
@@ -32,12 +32,43 @@ pub(super) const SETTINGS: [&str; 6] =
 
 const TOP: [&str; 8] = ["version", "on-unavailable", "rules", "allow", "trust", "classifier", "sandbox", "agent"];
 
+const CLASSIFIER: [&str; 13] = [
+    "kind",
+    "timeout-ms",
+    "model",
+    "base-url",
+    "api",
+    "key-env",
+    "key-command",
+    "command",
+    "stages",
+    "price-input",
+    "price-output",
+    "price-cache-read",
+    "price-cache-write",
+];
+
 /// What one file says of one rule.
 #[derive(Debug, Clone)]
 pub(super) struct RuleEntry {
     pub rule: RuleInfo,
     pub level: Option<Valued<Level>>,
     pub options: Vec<(&'static str, Valued<OptionValue>)>,
+}
+
+/// What one file says in `[classifier]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ClassifierEntry {
+    pub kind: Option<Valued<ClassifierKind>>,
+    pub timeout_ms: Option<Valued<u32>>,
+    pub model: Option<Valued<String>>,
+    pub base_url: Option<Valued<String>>,
+    pub api: Option<Valued<Api>>,
+    pub key_env: Option<Valued<String>>,
+    pub key_command: Option<Valued<Vec<String>>>,
+    pub command: Option<Valued<Vec<String>>>,
+    pub stages: Option<Valued<u32>>,
+    pub prices: Prices,
 }
 
 /// What one file says.
@@ -49,8 +80,7 @@ pub(super) struct PolicyFile {
     pub registries: Vec<Valued<RegistryPrefix>>,
     pub private_names: Vec<Valued<NamePattern>>,
     pub git_remotes: Vec<Valued<RemotePattern>>,
-    pub classifier_kind: Option<Valued<ClassifierKind>>,
-    pub classifier_timeout: Option<Valued<u32>>,
+    pub classifier: ClassifierEntry,
     pub network: Option<Valued<Network>>,
     pub programs: Option<Valued<Programs>>,
     pub write: Option<Valued<Vec<String>>>,
@@ -300,18 +330,101 @@ impl Reader<'_> {
 
     fn classifier(&mut self, value: &Value<'_>, file: &mut PolicyFile) {
         let Some(table) = self.table(value, "classifier") else { return };
+        let entry = &mut file.classifier;
         for (key, value) in table {
+            let name = format!("classifier.{}", key.get_ref());
             match key.get_ref().as_ref() {
                 "kind" => {
                     let words = ClassifierKind::ALL.map(ClassifierKind::word);
-                    file.classifier_kind = self
-                        .word(value, "classifier.kind", &words)
+                    entry.kind = self
+                        .word(value, &name, &words)
                         .and_then(|w| w.try_map(|w| ClassifierKind::ALL.into_iter().find(|k| k.word() == w)));
                 }
-                "timeout-ms" => {
-                    file.classifier_timeout = self.integer(value, "classifier.timeout-ms", 1..=600_000);
+                "timeout-ms" => entry.timeout_ms = self.integer(value, &name, 1..=600_000),
+                "model" => entry.model = self.named(value, &name),
+                "base-url" => entry.base_url = self.base_url(value, &name),
+                "api" => {
+                    entry.api = self
+                        .word(value, &name, &["chat", "responses"])
+                        .map(|w| w.map(|w| if w == "chat" { Api::Chat } else { Api::Responses }));
                 }
-                _ => self.unknown_key(key, "`classifier`", ["kind", "timeout-ms"]),
+                "key-env" => entry.key_env = self.named(value, &name),
+                "key-command" => entry.key_command = self.program(value, &name),
+                "command" => entry.command = self.program(value, &name),
+                "stages" => entry.stages = self.integer(value, &name, 1..=2),
+                "price-input" => entry.prices.input = self.price(value, &name),
+                "price-output" => entry.prices.output = self.price(value, &name),
+                "price-cache-read" => entry.prices.cache_read = self.price(value, &name),
+                "price-cache-write" => entry.prices.cache_write = self.price(value, &name),
+                _ => self.unknown_key(key, "`classifier`", CLASSIFIER),
+            }
+        }
+    }
+
+    /// A name without spaces or anything else that is not visible ASCII.
+    fn named(&mut self, value: &Value<'_>, name: &str) -> Option<Valued<String>> {
+        let text = self.string(value, name)?;
+        if text.is_empty() || text.len() > 200 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            self.error(value.span(), format!("{} is not a value of `{name}`", quoted(text)));
+            return None;
+        }
+        Some(Valued { value: text.to_owned(), location: self.at(value.span()) })
+    }
+
+    /// Where an API is. Facts, messages and a key go there: not in the clear, unless it is this machine.
+    fn base_url(&mut self, value: &Value<'_>, name: &str) -> Option<Valued<String>> {
+        let text = self.string(value, name)?;
+        let url = url::Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        let Some(url) = url else {
+            self.error(value.span(), format!("{} is not an http or https URL", quoted(text)));
+            return None;
+        };
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            let hint = "a key belongs into a variable: `key-env`, or `key-command`";
+            self.error_hint(value.span(), format!("`{name}` is a scheme, a host and a path, no more"), hint);
+            return None;
+        }
+        let loopback = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if url.scheme() == "http" && !loopback {
+            let hint = "use https, or reach it through a port of this machine";
+            self.error_hint(value.span(), format!("`{name}` is plain http off this machine"), hint);
+            return None;
+        }
+        Some(Valued { value: text.to_owned(), location: self.at(value.span()) })
+    }
+
+    /// A program and its arguments; there is no shell.
+    fn program(&mut self, value: &Value<'_>, name: &str) -> Option<Valued<Vec<String>>> {
+        let words: Vec<String> = self.strings(value, name).into_iter().map(|(word, _)| word).collect();
+        if words.first().is_none_or(String::is_empty) || words.len() > 100 || words.iter().any(|w| w.contains('\0')) {
+            let hint =
+                format!("write `{} = [\"/path/to/program\", \"argument\"]`", name.trim_start_matches("classifier."));
+            self.error_hint(value.span(), format!("`{name}` is a program and its arguments"), hint);
+            return None;
+        }
+        Some(Valued { value: words, location: self.at(value.span()) })
+    }
+
+    /// Dollars for a million tokens.
+    fn price(&mut self, value: &Value<'_>, name: &str) -> Option<Valued<u64>> {
+        let dollars: Option<f64> = match value.get_ref() {
+            DeValue::Integer(n) => {
+                i64::from_str_radix(n.as_str(), n.radix()).ok().and_then(|n| u32::try_from(n).ok()).map(f64::from)
+            }
+            DeValue::Float(n) => n.as_str().parse().ok(),
+            _ => None,
+        };
+        match dollars.filter(|d| d.is_finite() && (0.0..=100_000.0).contains(d)) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1e11")]
+            Some(dollars) => Some(Valued { value: (dollars * 1e6).round() as u64, location: self.at(value.span()) }),
+            None => {
+                self.error(value.span(), format!("`{name}` is a number of dollars for a million tokens"));
+                None
             }
         }
     }

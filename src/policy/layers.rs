@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::file::{PolicyFile, RuleEntry};
+use super::file::{ClassifierEntry, PolicyFile, RuleEntry};
 use super::{Exception, Layer, OptionKind, OptionValue, Outcome, Policy, RuleOption, Step, Valued};
 use crate::model::{Diagnostic, Level, Location, Timestamp};
 
@@ -82,21 +82,7 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
             policy.private_names.push(new);
         }
     }
-    if let Some(new) = file.classifier_kind {
-        // Whom to ask is the user's choice: another judge gets the facts, and a command is a program that runs.
-        let direction = if policy.classifier.kind.value == new.value { Direction::Same } else { Direction::Looser };
-        if step(policy, "classifier", "classifier.kind", new.value.word(), layer, &new.location, direction) {
-            policy.classifier.kind = new;
-        }
-    }
-    if let Some(new) = file.classifier_timeout {
-        let direction =
-            if policy.classifier.timeout_ms.value == new.value { Direction::Same } else { Direction::Looser };
-        let text = new.value.to_string();
-        if step(policy, "classifier", "classifier.timeout-ms", &text, layer, &new.location, direction) {
-            policy.classifier.timeout_ms = new;
-        }
-    }
+    classifier(policy, file.classifier, layer);
     if let Some(new) = file.network {
         let direction = Direction::rising(&policy.sandbox.network.value, &new.value);
         if step(policy, "sandbox", "sandbox.network", new.value.word(), layer, &new.location, direction) {
@@ -150,6 +136,82 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
             policy.agent.denials_in_all = new;
         }
     }
+}
+
+/// Whom to ask is its user's choice: another judge gets the facts, a command is a program that runs, an address gets a
+/// key. A project has no say in it, whatever is handed on.
+fn classifier(policy: &mut Policy, entry: ClassifierEntry, layer: Layer) {
+    let ClassifierEntry { kind, timeout_ms, model, base_url, api, key_env, key_command, command, stages, prices } =
+        entry;
+    let show = |words: &Vec<String>| words.join(" ");
+    let dollars = |micro: &u64| {
+        let text = format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    let mut own = policy.classifier.clone();
+    let c = &mut own;
+    set(policy, layer, "kind", &mut c.kind, kind, |k| k.word().to_owned());
+    set(policy, layer, "timeout-ms", &mut c.timeout_ms, timeout_ms, u32::to_string);
+    set(policy, layer, "api", &mut c.api, api, |a| a.word().to_owned());
+    set(policy, layer, "stages", &mut c.stages, stages, u32::to_string);
+    set_some(policy, layer, "model", &mut c.model, model, String::clone);
+    set_some(policy, layer, "base-url", &mut c.base_url, base_url, String::clone);
+    set_some(policy, layer, "key-env", &mut c.key_env, key_env, String::clone);
+    set_some(policy, layer, "key-command", &mut c.key_command, key_command, show);
+    set_some(policy, layer, "command", &mut c.command, command, show);
+    set_some(policy, layer, "price-input", &mut c.prices.input, prices.input, dollars);
+    set_some(policy, layer, "price-output", &mut c.prices.output, prices.output, dollars);
+    set_some(policy, layer, "price-cache-read", &mut c.prices.cache_read, prices.cache_read, dollars);
+    set_some(policy, layer, "price-cache-write", &mut c.prices.cache_write, prices.cache_write, dollars);
+    policy.classifier = own;
+}
+
+fn set<T: PartialEq>(
+    policy: &mut Policy,
+    layer: Layer,
+    key: &str,
+    old: &mut Valued<T>,
+    new: Option<Valued<T>>,
+    text: impl Fn(&T) -> String,
+) {
+    let Some(new) = new else { return };
+    if may_choose(policy, layer, key, old.value == new.value, &text(&new.value), &new.location) {
+        *old = new;
+    }
+}
+
+fn set_some<T: PartialEq>(
+    policy: &mut Policy,
+    layer: Layer,
+    key: &str,
+    old: &mut Option<Valued<T>>,
+    new: Option<Valued<T>>,
+    text: impl Fn(&T) -> String,
+) {
+    let Some(new) = new else { return };
+    let same = old.as_ref().is_some_and(|o| o.value == new.value);
+    if may_choose(policy, layer, key, same, &text(&new.value), &new.location) {
+        *old = Some(new);
+    }
+}
+
+fn may_choose(policy: &mut Policy, layer: Layer, key: &str, same: bool, value: &str, location: &Location) -> bool {
+    let key = format!("classifier.{key}");
+    if layer != Layer::Project {
+        let direction = if same { Direction::Same } else { Direction::Looser };
+        return step(policy, "classifier", &key, value, layer, location, direction);
+    }
+    let outcome = if same {
+        Outcome::Same
+    } else {
+        let why = "a project has no say in who judges it".to_owned();
+        let value = crate::model::printable(value, 80);
+        let hint = Some("remove it here; it belongs into the user's own policy".to_owned());
+        warn(policy, location, format!("`{key}` to `{value}` is ignored: {why}"), hint);
+        Outcome::Ignored(why)
+    };
+    policy.steps.push(Step { key, value: value.to_owned(), layer, location: location.clone(), outcome });
+    false
 }
 
 /// Each layer adds to what cannot be read; none takes away.

@@ -180,13 +180,61 @@ impl ClassifierKind {
     }
 }
 
-/// `[classifier]`.
+/// Which of OpenAI's two APIs is spoken (`classifier.api`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// Chat Completions: what servers of one's own speak.
+    Chat,
+    /// Responses.
+    Responses,
+}
+
+impl Api {
+    /// `chat`, `responses`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+        }
+    }
+}
+
+/// What a million tokens cost, in millionths of a dollar.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Read.
+    pub input: Option<Valued<u64>>,
+    /// Written.
+    pub output: Option<Valued<u64>>,
+    /// Read from the provider's cache.
+    pub cache_read: Option<Valued<u64>>,
+    /// Put into it.
+    pub cache_write: Option<Valued<u64>>,
+}
+
+/// `[classifier]`. A project has no say in any of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Classifier {
     /// Which.
     pub kind: Valued<ClassifierKind>,
     /// How long it may take, in milliseconds.
     pub timeout_ms: Valued<u32>,
+    /// The model's name at its provider.
+    pub model: Option<Valued<String>>,
+    /// Where the API is, without a path of its own: `https://api.anthropic.com`, `http://127.0.0.1:11434/v1`.
+    pub base_url: Option<Valued<String>>,
+    /// Which API, for the kind `openai`.
+    pub api: Valued<Api>,
+    /// The variable that holds the key.
+    pub key_env: Option<Valued<String>>,
+    /// The program that prints the key, and its arguments.
+    pub key_command: Option<Valued<Vec<String>>>,
+    /// The program that judges, and its arguments, for the kind `command`.
+    pub command: Option<Valued<Vec<String>>>,
+    /// 2: a pass for harm alone goes first. 1: it does not.
+    pub stages: Valued<u32>,
+    /// What a million tokens cost.
+    pub prices: Prices,
 }
 
 /// What the sandbox lets an installer reach (`sandbox.network`). Order is looser first.
@@ -334,6 +382,14 @@ impl Default for Policy {
             classifier: Classifier {
                 kind: Valued::built_in(ClassifierKind::Rules),
                 timeout_ms: Valued::built_in(8000),
+                model: None,
+                base_url: None,
+                api: Valued::built_in(Api::Chat),
+                key_env: None,
+                key_command: None,
+                command: None,
+                stages: Valued::built_in(2),
+                prices: Prices::default(),
             },
             sandbox: Sandbox {
                 network: Valued::built_in(Network::Gateway),

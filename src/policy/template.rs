@@ -62,6 +62,14 @@ const TAIL: &str = r#"
 # [classifier]
 # kind = "rules"                                          # rules | anthropic | openai | command
 # timeout-ms = 8000
+# model = "claude-haiku-4-5"                              # the provider's name of it
+# base-url = "http://127.0.0.1:11434/v1"                  # without it the provider's own; https off this machine
+# api = "chat"                                            # chat | responses, for openai
+# key-env = "ANTHROPIC_API_KEY"                           # or key-command = ["/usr/bin/pass", "show", "anthropic"]
+# command = ["/usr/local/bin/judge"]                      # for command: JSON in, JSON out, no shell
+# stages = 2                                              # 2: a pass for harm alone goes first
+# price-input = 1.00                                      # dollars for a million tokens; also price-output,
+# price-output = 5.00                                     # price-cache-read, price-cache-write
 
 # [sandbox]
 # network = "gateway"                                     # gateway | open

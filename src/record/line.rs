@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::enforce::Outcome;
 use crate::judge::{Judgement, Subject};
-use crate::model::{Digest, Level, Timestamp, redact};
+use crate::model::{Digest, Level, Opinion, Timestamp, redact};
 
 /// The schema's name.
 pub const SCHEMA: &str = "tidewaiter.record/1";
@@ -35,7 +35,7 @@ pub enum Event {
         /// What was judged, and how.
         #[serde(flatten)]
         judged: Box<Judged>,
-        /// Who cleared it beyond the rules: `prompt`, `approval`; absent when the rules did.
+        /// Who cleared it beyond the rules: `prompt`, `approval`, `classifier`; absent when the rules did.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         cleared_by: Option<String>,
     },
@@ -54,6 +54,17 @@ pub enum Event {
         judged: Box<Judged>,
         /// Why it went no further: a lower-case fragment.
         because: String,
+    },
+    /// A classifier was asked about a judgement, or remembered.
+    Consulted {
+        /// The command, without secrets.
+        command: Command,
+        /// The plan, `sha256:…`.
+        plan: String,
+        /// The verdict after it.
+        verdict: String,
+        /// What it said, and what that cost.
+        classifier: Box<Classifier>,
     },
     /// A person approved a plan.
     Approved {
@@ -83,6 +94,7 @@ impl Event {
             Self::Start { .. } => "start",
             Self::End { .. } => "end",
             Self::Stopped { .. } => "stopped",
+            Self::Consulted { .. } => "consulted",
             Self::Approved { .. } => "approved",
             Self::Tampering { .. } => "tampering",
             Self::Gap { .. } => "gap",
@@ -113,6 +125,116 @@ pub struct Judged {
     pub policy: Policy,
     /// The advisories' state.
     pub advisories: Advisories,
+    /// What a classifier beside the rules said; absent when none was consulted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub classifier: Option<Box<Classifier>>,
+}
+
+/// What a classifier said, and what that cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classifier {
+    /// `anthropic`, `openai`, `command`.
+    pub kind: String,
+    /// The model or program.
+    pub model: String,
+    /// `answered`, `timed-out`, `refused`, `unreachable`, `misconfigured`, `malformed`.
+    pub outcome: String,
+    /// What became of the rules' verdict: `stands`, `raised`, `lowered`, `unavailable`.
+    pub effect: String,
+    /// The rules' verdict.
+    pub rules: String,
+    /// Its own.
+    pub verdict: String,
+    /// Its category.
+    pub category: String,
+    /// 0 to 100.
+    pub severity: u8,
+    /// `none`, `task`, `package`, `version`, `risk`.
+    pub consent: String,
+    /// The ids that it cites.
+    pub evidence: Vec<String>,
+    /// Why: printable ASCII.
+    pub rationale: String,
+    /// The passes that were made: `harm`, `intent`.
+    pub stages: Vec<String>,
+    /// Whether the answer was given before.
+    pub cached: bool,
+    /// SHA-256 of the facts that it was shown.
+    pub facts: String,
+    /// How often it was asked.
+    pub requests: u32,
+    /// Tokens read that no cache had.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Tokens read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Tokens put into it.
+    pub cache_write_tokens: u64,
+    /// What that costs by the policy's prices, in millionths of a dollar.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub micro_dollars: Option<u64>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+impl From<&Opinion> for Classifier {
+    fn from(o: &Opinion) -> Self {
+        Self {
+            kind: o.kind.to_owned(),
+            model: o.model.clone(),
+            outcome: o.outcome.word().to_owned(),
+            effect: o.effect.word().to_owned(),
+            rules: o.rules.word().to_owned(),
+            verdict: o.verdict.word().to_owned(),
+            category: o.category.word().to_owned(),
+            severity: o.severity,
+            consent: o.consent.word().to_owned(),
+            evidence: o.evidence.clone(),
+            rationale: o.rationale.clone(),
+            stages: o.stages.iter().map(|s| (*s).to_owned()).collect(),
+            cached: o.cached,
+            facts: o.facts.clone(),
+            requests: o.usage.requests,
+            input_tokens: o.usage.input_tokens,
+            output_tokens: o.usage.output_tokens,
+            cache_read_tokens: o.usage.cache_read_tokens,
+            cache_write_tokens: o.usage.cache_write_tokens,
+            micro_dollars: o.usage.micro_dollars,
+            elapsed_ms: o.elapsed_ms,
+        }
+    }
+}
+
+/// The line that accounts for a classifier that was consulted; `None` when none was.
+pub fn consulted(judgement: &Judgement) -> Option<Event> {
+    let opinion = judgement.opinion.as_deref()?;
+    Some(Event::Consulted {
+        command: command(judgement),
+        plan: judgement.plan.digest().to_string(),
+        verdict: judgement.verdict.word().to_owned(),
+        classifier: Box::new(opinion.into()),
+    })
+}
+
+/// A command, or the files of an audit, as they are kept.
+fn command(judgement: &Judgement) -> Command {
+    match &judgement.subject {
+        Subject::Command { argv, cwd, tool, verb, via } => Command {
+            argv: redact::argv(argv),
+            cwd: cwd.clone(),
+            tool: (*tool).to_owned(),
+            verb: verb.clone(),
+            via: via.word().to_owned(),
+        },
+        Subject::Audit { files } => Command {
+            argv: files.clone(),
+            cwd: String::new(),
+            tool: "audit".to_owned(),
+            verb: String::new(),
+            via: String::new(),
+        },
+    }
 }
 
 /// A command, without secrets.
@@ -233,22 +355,6 @@ impl Judged {
     /// What has to be known later of a judgement. `policy` is every effective value as `policy show` prints it.
     pub fn of(judgement: &Judgement, policy: &str, errors: usize) -> Self {
         let plan = &judgement.plan;
-        let command = match &judgement.subject {
-            Subject::Command { argv, cwd, tool, verb, via } => Command {
-                argv: redact::argv(argv),
-                cwd: cwd.clone(),
-                tool: (*tool).to_owned(),
-                verb: verb.clone(),
-                via: via.word().to_owned(),
-            },
-            Subject::Audit { files } => Command {
-                argv: files.clone(),
-                cwd: String::new(),
-                tool: "audit".to_owned(),
-                verb: String::new(),
-                via: String::new(),
-            },
-        };
         let package = |p: &crate::model::Package| Package {
             purl: p.id.purl(),
             ecosystem: p.id.name.ecosystem().osv().to_owned(),
@@ -260,7 +366,7 @@ impl Judged {
         let shown = judgement.findings.iter().filter(|f| f.level >= Level::Warn);
         Self {
             verdict: judgement.verdict.word().to_owned(),
-            command,
+            command: command(judgement),
             plan: Plan {
                 digest: plan.digest().to_string(),
                 complete: plan.complete(),
@@ -281,6 +387,7 @@ impl Judged {
                 updated_at: judgement.coverage.updated_at.map(moment),
                 stale: judgement.coverage.stale,
             },
+            classifier: judgement.opinion.as_deref().map(|o| Box::new(o.into())),
         }
     }
 

@@ -40,7 +40,16 @@ pub struct Downloaded {
     pub bytes: u64,
 }
 
-/// A `GET`.
+/// What turns a request into a `POST` of JSON. Its redirects are not followed: what is sent is meant for one place.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// The document.
+    pub body: Arc<[u8]>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, Secret)>,
+}
+
+/// A `GET`, or a `POST`.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `http` or `https`. User information in it is used and not shown.
@@ -57,6 +66,8 @@ pub struct Request {
     pub identity: bool,
     /// Overrides what the profile has for this URL; goes to the URL's own origin only, never along a redirect to another.
     pub authorization: Option<Authorization>,
+    /// Makes it a `POST`.
+    pub post: Option<Post>,
 }
 
 impl Request {
@@ -70,6 +81,7 @@ impl Request {
             range: None,
             identity: false,
             authorization: None,
+            post: None,
         }
     }
 }

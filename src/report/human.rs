@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use super::count;
 use crate::judge::{Judgement, Subject, Via};
 use crate::model::{
-    Finding, Level, Location, Package, Pinning, Place, Source, UnresolvedCause, Value, Verdict, printable,
+    Finding, Level, Location, Opinion, OpinionEffect, Package, Pinning, Place, Source, UnresolvedCause, Value, Verdict,
+    printable,
 };
 
 /// How to draw.
@@ -386,6 +387,9 @@ fn footer(page: &mut Page, judgement: &Judgement) {
         signals.dedup();
         page.hanging(0, Ink::Dim, "not told by the registry:", &signals.join(", "));
     }
+    if let Some(opinion) = judgement.opinion.as_deref() {
+        page.hanging(0, Ink::Plain, "", &classifier(opinion));
+    }
     let coverage = &judgement.coverage;
     let advisories = count(usize::try_from(coverage.records).unwrap_or(usize::MAX), "advisory", "advisories");
     let (age, advice) = match coverage.updated_at {
@@ -399,6 +403,26 @@ fn footer(page: &mut Page, judgement: &Judgement) {
     // A line of its own, so that no line break falls into the command.
     if let Some(what) = advice {
         page.hanging(0, Ink::Plain, "", &format!("`tidewaiter advisories update` {what}"));
+    }
+}
+
+/// Who was asked beside the rules, and what came of it.
+fn classifier(opinion: &Opinion) -> String {
+    let who = format!("{} {}", opinion.kind, printable(&opinion.model, 80));
+    let reason = printable(&opinion.rationale, LONGEST);
+    match opinion.effect {
+        OpinionEffect::Stands if opinion.verdict < opinion.rules => {
+            format!("the classifier ({who}) would have said {}; the rules' verdict stands", opinion.verdict.word())
+        }
+        OpinionEffect::Stands => format!("the classifier ({who}) agrees: {reason}"),
+        OpinionEffect::Raised => {
+            format!("the classifier ({who}) raised {} to {}", opinion.rules.word(), opinion.verdict.word())
+        }
+        OpinionEffect::Lowered => format!(
+            "cleared by the classifier ({who}) with your own words about it (consent: {}): {reason}",
+            opinion.consent.word()
+        ),
+        OpinionEffect::Unavailable => format!("the classifier ({who}) {}", opinion.outcome.words()),
     }
 }
 

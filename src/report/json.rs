@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::rfc3339;
 use crate::judge::{Judgement, Subject};
-use crate::model::{Artifact, Digest, DigestAlgorithm, Finding, Location, Package, Place};
+use crate::model::{Artifact, Digest, DigestAlgorithm, Finding, Location, Opinion, Package, Place};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -188,6 +188,39 @@ fn finding(index: usize, f: &Finding) -> FindingDocument<'_> {
     }
 }
 
+/// What a classifier beside the rules said. What the form of the contract has no field for stands in `usage`.
+fn of_opinion(opinion: &Opinion) -> Classifier {
+    let (usage, cost) = (&opinion.usage, opinion.usage.micro_dollars);
+    #[expect(clippy::cast_precision_loss, reason = "a cost of 2^53 millionths of a dollar is none that is met")]
+    let dollars = cost.map(|micro| micro as f64 / 1e6);
+    let all = serde_json::json!({
+        "outcome": opinion.outcome.word(),
+        "model": opinion.model,
+        "rules_verdict": opinion.rules.word(),
+        "effect": opinion.effect.word(),
+        "severity": opinion.severity,
+        "consent": opinion.consent.word(),
+        "stages": opinion.stages,
+        "cached": opinion.cached,
+        "facts": opinion.facts,
+        "requests": usage.requests,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cost_usd": dollars,
+    });
+    Classifier {
+        kind: opinion.kind,
+        verdict: opinion.verdict.word(),
+        category: opinion.category.word(),
+        evidence: opinion.evidence.clone(),
+        rationale: opinion.rationale.clone(),
+        usage: all.as_object().cloned().unwrap_or_default(),
+        elapsed_ms: opinion.elapsed_ms,
+    }
+}
+
 fn id(index: usize) -> String {
     format!("f{}", index + 1)
 }
@@ -201,13 +234,7 @@ pub fn render(judgement: &Judgement) -> String {
         Subject::Audit { .. } => None,
     };
     let plan = &judgement.plan;
-    let deciding: Vec<usize> = judgement
-        .findings
-        .iter()
-        .enumerate()
-        .filter(|(_, f)| f.level.verdict() == judgement.verdict && judgement.verdict != crate::model::Verdict::Allow)
-        .map(|(i, _)| i)
-        .collect();
+    let deciding = judgement.deciding();
     let rationale = match deciding.first() {
         Some(i) => judgement.findings[*i].message.chars().take(200).collect(),
         None => "no rule stands against it".to_owned(),
@@ -243,14 +270,17 @@ pub fn render(judgement: &Judgement) -> String {
             .iter()
             .map(|s| Signal { signal: s.signal, registry: &s.registry, reason: &s.reason })
             .collect(),
-        classifier: Classifier {
-            kind: "rules",
-            verdict: judgement.verdict.word(),
-            category: judgement.category().word(),
-            evidence: deciding.into_iter().map(id).collect(),
-            rationale,
-            usage: serde_json::Map::new(),
-            elapsed_ms: 0,
+        classifier: match judgement.opinion.as_deref() {
+            Some(opinion) => of_opinion(opinion),
+            None => Classifier {
+                kind: "rules",
+                verdict: judgement.verdict.word(),
+                category: judgement.category().word(),
+                evidence: deciding.into_iter().map(id).collect(),
+                rationale,
+                usage: serde_json::Map::new(),
+                elapsed_ms: 0,
+            },
         },
         advisories: Advisories {
             records: judgement.coverage.records,

@@ -76,6 +76,8 @@ fn only_the_named_places_do_io() {
         ("registry/", &["std::fs", "reqwest", "std::net", "tokio"]),
         ("advisories/", &["std::fs"]),
         ("toolchain/", &["std::fs", "std::process", "std::env"]),
+        ("classifier/command.rs", &["std::process", "std::env"]),
+        ("classifier/cache.rs", &["std::fs"]),
         ("enforce/", &["std::fs", "std::process", "std::env", "std::net", "tokio"]),
         ("record/", &["std::fs", "std::process", "std::env"]),
         ("shim/", &["std::fs", "std::process", "std::env"]),

@@ -11,6 +11,7 @@ mod builds;
 #[cfg(unix)]
 mod bypass;
 mod cargo_formats;
+mod classifier_api;
 mod cli;
 #[cfg(target_os = "linux")]
 mod containment;

@@ -152,7 +152,7 @@ async fn attempts(state: &State, request: &Request, sink: Sink<'_>) -> Result<Re
         let wait = match one_attempt(state, request, sink, last).await {
             Ok(Attempt::Answer(response)) => return Ok(response),
             Ok(Attempt::Later { wait, status, url }) => match wait {
-                Some(wait) if wait > RETRY_AFTER_MAX => {
+                Some(wait) if wait > RETRY_AFTER_MAX.min(state.profile.total_timeout) => {
                     let reason = format!("status {status}; it asks to wait {} seconds", wait.as_secs());
                     return Err(unreachable(&url, &reason));
                 }
@@ -188,12 +188,13 @@ async fn one_attempt(state: &State, request: &Request, sink: Sink<'_>, last: boo
         let response = send(state, request, &url, authorization.map(|a| a.header())).await?;
         let status = response.status().as_u16();
         if matches!(status, 301 | 302 | 303 | 307 | 308)
+            && request.post.is_none()
             && let Some(next) = response.headers().get(header::LOCATION)
         {
             url = redirected(&url, next)?;
             continue;
         }
-        if !last && matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504) {
+        if !last && matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 529) {
             let wait = retry_after(response.headers());
             return Ok(Attempt::Later { wait, status, url: url.into() });
         }
@@ -231,7 +232,22 @@ async fn send(
     url: &Url,
     authorization: Option<String>,
 ) -> Result<reqwest::Response, Failure> {
-    let mut builder = state.client(url).map_err(Failure::Final)?.get(url.clone());
+    let client = state.client(url).map_err(Failure::Final)?;
+    let mut builder = match &request.post {
+        None => client.get(url.clone()),
+        Some(post) => {
+            let body: reqwest::Body = post.body.to_vec().into();
+            client.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body(body)
+        }
+    };
+    for (name, secret) in request.post.iter().flat_map(|p| &p.headers) {
+        let Ok(mut value) = header::HeaderValue::from_str(secret.expose()) else {
+            let reason = format!("the value of `{name}` holds characters no header can carry");
+            return Err(Failure::Final(FetchError::Configuration { reason }));
+        };
+        value.set_sensitive(true);
+        builder = builder.header(*name, value);
+    }
     if !request.accept.is_empty() {
         builder = builder.header(header::ACCEPT, request.accept);
     }

@@ -1,6 +1,7 @@
 //! What several test modules need: where the shared data is, and how a test says that it is not there.
 
 pub mod loopback;
+pub mod models;
 #[cfg(unix)]
 pub mod rig;
 pub mod tools;
