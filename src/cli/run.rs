@@ -444,9 +444,6 @@ impl Decision<'_> {
         for sentence in &outcome.uncovered {
             complain(&format!("tidewaiter: not enforced: {}", printable(sentence, 600)));
         }
-        for sentence in &outcome.said {
-            complain(&format!("tidewaiter: {}", printable(sentence, 600)));
-        }
         if self.call.judging.verbose {
             complain(&format!("tidewaiter: enforced by the {}", outcome.form.word()));
             for sentence in &outcome.contained {

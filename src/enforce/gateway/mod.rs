@@ -395,6 +395,13 @@ impl Gateway {
         self.shared.carry(route, url)
     }
 
+    /// The gateway's URL for one that the npm routes can answer: of a planned artifact, or of anything in the user's own
+    /// registries. `None` for others, which are not the gateway's.
+    pub fn carry_npm(&self, url: &str) -> Option<String> {
+        let known = self.shared.closed.at(url).is_some() || npm::within_registry(&self.shared.upstream, url).is_some();
+        known.then(|| self.carry("npm", url))
+    }
+
     /// A text with the gateway's URLs where it has, in quotes, the upstream's of the plan's artifacts.
     pub fn carry_planned(&self, route: &str, text: &[u8]) -> Vec<u8> {
         self.planned_replaced(text, &|url| self.carry(route, url))
@@ -424,7 +431,7 @@ impl Gateway {
         for base in bases {
             out = mended(out.as_deref().unwrap_or(text), &base).or(out);
         }
-        out
+        mended_encoded(out.as_deref().unwrap_or(text), base).or(out)
     }
 
     /// [`Gateway::mended`] for what any gateway has left that was known by a password, whatever its port.
@@ -539,6 +546,29 @@ fn mended(text: &[u8], base: &str) -> Option<Vec<u8>> {
     changed.then_some(out)
 }
 
+/// [`mended`] for URLs that are a value within another URL (`__archiveUrl=http%3A%2F%2F…`).
+fn mended_encoded(text: &[u8], base: &str) -> Option<Vec<u8>> {
+    let base = format!("{}%2Fnpm%2F~%2F", base.replace(':', "%3A").replace('/', "%2F"));
+    let text = std::str::from_utf8(text).ok()?;
+    let mut parts = text.split(&base);
+    let mut out = parts.next()?.to_owned();
+    let mut changed = false;
+    for part in parts {
+        changed = true;
+        let mut pieces = part.splitn(3, "%2F");
+        match (pieces.next(), pieces.next(), pieces.next()) {
+            (Some(scheme @ ("http" | "https")), Some(host), Some(path)) if host.len() < 300 => {
+                out.push_str(&format!("{scheme}%3A%2F%2F{}%2F{path}", host.replace('~', "%3A")));
+            }
+            _ => {
+                out.push_str(&base);
+                out.push_str(part);
+            }
+        }
+    }
+    changed.then(|| out.into_bytes())
+}
+
 fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(128).build()
     else {
@@ -588,6 +618,11 @@ mod tests {
             assert_eq!(mended(text.as_bytes(), BASE), Some(expected.into_bytes()));
             assert_eq!(original(&carried(url)).as_deref(), Some(url));
         }
+        let encoded =
+            "x::__archiveUrl=http%3A%2F%2F127.0.0.1%3A4711%2F00ff%2Fnpm%2F~%2Fhttps%2Fh.example~8%2Fa%2Fb.tgz\"";
+        let expected = "x::__archiveUrl=https%3A%2F%2Fh.example%3A8%2Fa%2Fb.tgz\"";
+        assert_eq!(mended_encoded(encoded.as_bytes(), BASE), Some(expected.as_bytes().to_vec()));
+        assert_eq!(mended_encoded(expected.as_bytes(), BASE), None);
         assert_eq!(mended(b"nothing", BASE), None);
         assert_eq!(mended(format!("{BASE}/pypi/simple").as_bytes(), BASE), None);
         assert_eq!(mended(format!("{BASE}/a \"/~/https/h").as_bytes(), BASE), None);

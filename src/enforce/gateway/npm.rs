@@ -3,7 +3,9 @@
 //!
 //! A packument is the registry's own document of this moment with versions left out, so that what a tool writes into a
 //! lockfile is what it would have written anyway; a version whose metadata are no longer those that were judged is left
-//! out too. npm replaces the host of a tarball's URL by the registry's, so tarballs are known by the path alone.
+//! out too. npm replaces the host of a tarball's URL by the registry's, so tarballs are known by the path alone. pnpm,
+//! yarn and bun take the URL as it stands: they are given a registry whose own URL is carried
+//! (`npm/~/https/registry.npmjs.org/`), and in its packuments the tarballs' URLs are carried too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -24,6 +26,7 @@ use crate::enforce::{Job, Refused, Upstream};
 use crate::model::{Ecosystem, Environment, PackageName};
 use crate::registry::http::Request;
 use crate::registry::npm::{Packument, Version};
+use crate::registry::npm_registry::is_public;
 use crate::registry::{FetchError, packument};
 
 /// Packuments larger than this are refused, as when they are judged: 256 MiB.
@@ -56,29 +59,55 @@ fn decoded(path: &str) -> String {
 
 /// Answers a request below the route.
 pub(super) async fn answer(shared: &Arc<Shared>, asked: Asked) -> Response<Body> {
-    if let Some(rest) = asked.path.strip_prefix("~/") {
-        return match Shared::carried(&asked, rest).and_then(|url| shared.closed.at(&url).cloned()) {
-            Some(planned) => file(shared, &asked, &planned).await,
-            None => shared.refuse(unknown(&decoded(rest))),
-        };
+    let Some(rest) = asked.path.strip_prefix("~/") else {
+        let path = decoded(&asked.path);
+        return below(shared, &asked, &path, None).await;
+    };
+    let url = Shared::carried(&asked, rest).unwrap_or_default();
+    if let Some(planned) = shared.closed.at(&url).cloned() {
+        return file(shared, &asked, &planned).await;
     }
-    let path = decoded(&asked.path);
+    match within_registry(&shared.upstream, &url) {
+        Some((registry, path)) => below(shared, &asked, &decoded(&path), Some(&registry)).await,
+        None => shared.refuse(unknown(&decoded(rest))),
+    }
+}
+
+/// Where yarn 1 and later ask, when nobody says otherwise: the same registry as npm's, in other words.
+const YARN: &str = "https://registry.yarnpkg.com/";
+
+/// The user's registry that a URL lies in, with a slash at its end, and the path in it.
+pub(super) fn within_registry(upstream: &Upstream, url: &str) -> Option<(String, String)> {
+    let Upstream::Npm { scopes, .. } = upstream else { return None };
+    let own = std::iter::once(&scopes.default).chain(scopes.scoped.values());
+    let mut bases: Vec<String> = own.map(|url| format!("{}/", url.as_str().trim_end_matches('/'))).collect();
+    if is_public(&scopes.default) {
+        bases.extend([YARN, crate::registry::NPM_DEFAULT].map(|url| format!("{}/", url.trim_end_matches('/'))));
+    }
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    let found = bases.into_iter().filter(|base| url.starts_with(base.as_str())).max_by_key(String::len)?;
+    let path = url.get(found.len()..)?.to_owned();
+    Some((found, path))
+}
+
+/// Answers what is asked of one registry: the path in it, and its URL where that is carried.
+async fn below(shared: &Arc<Shared>, asked: &Asked, path: &str, carried: Option<&str>) -> Response<Body> {
     let path = path.trim_matches('/');
     if let Some(service) = path.strip_prefix("-/") {
-        return services(shared, &asked, service).await;
+        return services(shared, asked, service).await;
     }
     if asked.method != Method::GET && asked.method != Method::HEAD {
         return answer::status(StatusCode::METHOD_NOT_ALLOWED, "tidewaiter: nothing is published through this gate");
     }
     if let Some(tarball) = shared.paths.0.get(path) {
-        return match one_of(tarball, &asked) {
-            Some(planned) => file(shared, &asked, &planned).await,
+        return match one_of(tarball, asked) {
+            Some(planned) => file(shared, asked, &planned).await,
             None => shared.refuse(unknown(path)),
         };
     }
     if path.contains("/-/") || path.ends_with(".tgz") {
         return match by_name(shared, path) {
-            Ok(planned) => file(shared, &asked, &planned).await,
+            Ok(planned) => file(shared, asked, &planned).await,
             Err(refused) => shared.refuse(refused),
         };
     }
@@ -87,7 +116,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, asked: Asked) -> Response<Body>
     if !name.is_well_formed() {
         return answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here");
     }
-    document(shared, &asked, name, rest).await
+    document(shared, asked, name, rest, carried).await
 }
 
 /// `@scope/name/rest` and `name/rest`.
@@ -186,12 +215,18 @@ async fn file(shared: &Arc<Shared>, asked: &Asked, planned: &Arc<Planned>) -> Re
 }
 
 /// A packument, or one version of it (`NAME/VERSION`, `NAME/TAG`).
-async fn document(shared: &Arc<Shared>, asked: &Asked, name: PackageName, version: Option<&str>) -> Response<Body> {
+async fn document(
+    shared: &Arc<Shared>,
+    asked: &Asked,
+    name: PackageName,
+    version: Option<&str>,
+    carried: Option<&str>,
+) -> Response<Body> {
     if !shared.closed.has(&name) {
         return shared.refuse(shared.closed.missing(&name, version));
     }
     let short = version.is_none() && asked.header(header::ACCEPT).contains("application/vnd.npm.install-v1+json");
-    let body = match packument_of(shared, &name, short).await {
+    let body = match packument_of(shared, &name, short, carried).await {
         Ok(Ok(body)) => body,
         Ok(Err(refused)) => return shared.refuse(refused),
         Err(FetchError::NotFound { .. }) => {
@@ -217,6 +252,7 @@ async fn packument_of(
     shared: &Arc<Shared>,
     name: &PackageName,
     short: bool,
+    carried: Option<&str>,
 ) -> Result<Result<Vec<u8>, Refused>, FetchError> {
     let absent = || FetchError::NotFound { registry: "this gateway".to_owned() };
     let Upstream::Npm { registry, scopes, .. } = &shared.upstream else { return Err(absent()) };
@@ -224,10 +260,15 @@ async fn packument_of(
     let request = Request::get(&url, if short { SHORT } else { FULL }, PACKUMENT_MAX);
     let response = shared.fetch(request).await?.success()?;
     let (own, registry, name) = (Arc::clone(shared), Arc::clone(registry), name.clone());
+    let carried = carried.map(str::to_owned);
     let filtered = tokio::task::spawn_blocking(move || {
         let versions: BTreeSet<String> = own.closed.versions(&name).map(|v| v.to_string()).collect();
         let judged = registry.packument_for_lock(&name, &versions).ok();
-        let (body, changed) = filter(&response.body, &name, &own.closed, judged.as_deref())?;
+        let (mut document, changed) = filter(&response.body, &name, &own.closed, judged.as_deref())?;
+        if let Some(registry) = &carried {
+            carry_tarballs(&mut document, &|url| own.carry("npm", &in_words_of(registry, url)));
+        }
+        let body = serde_json::to_vec(&document).map_err(|e| e.to_string())?;
         let all = changed.len() == versions.len();
         let mut refused = None;
         for version in changed {
@@ -250,7 +291,7 @@ fn filter(
     name: &PackageName,
     closed: &Closed,
     judged: Option<&Packument>,
-) -> Result<(Vec<u8>, Vec<String>), String> {
+) -> Result<(Map<String, Value>, Vec<String>), String> {
     let keep: BTreeSet<&str> = closed.versions(name).map(|v| &**v).collect();
     let mut reader = serde_json::Deserializer::from_slice(body);
     let mut document = Reduced(&keep).deserialize(&mut reader).map_err(|e| format!("JSON: {e}"))?;
@@ -282,7 +323,25 @@ fn filter(
             None => false,
         });
     }
-    Ok((serde_json::to_vec(&document).map_err(|e| e.to_string())?, gone))
+    Ok((document, gone))
+}
+
+/// npm's own registry says the one or the other name for itself, by where it was asked.
+fn in_words_of(registry: &str, url: &str) -> String {
+    match url.strip_prefix("https://registry.npmjs.org/") {
+        Some(path) if registry == YARN => format!("{YARN}{path}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// Puts the gateway's URL for a tarball's into each version of a packument.
+fn carry_tarballs(document: &mut Map<String, Value>, carry: &dyn Fn(&str) -> String) {
+    let Some(Value::Object(versions)) = document.get_mut("versions") else { return };
+    for manifest in versions.values_mut() {
+        if let Some(Value::String(url)) = manifest.pointer_mut("/dist/tarball") {
+            *url = carry(url);
+        }
+    }
 }
 
 /// The version that a tag names here: its own when it is there, else the best below it, which is what the plan was made

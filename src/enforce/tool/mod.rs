@@ -4,6 +4,7 @@
 pub mod cargo;
 pub mod npm;
 pub mod pip;
+pub mod pnpm;
 pub mod uv;
 pub mod words;
 
@@ -107,6 +108,7 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
         Tool::Pip => &pip::Pip,
         Tool::Uv | Tool::Uvx => &uv::Uv,
         Tool::Npm | Tool::Npx => &npm::Npm,
+        Tool::Pnpm | Tool::Pnpx => &pnpm::Pnpm,
         Tool::Cargo => &cargo::Cargo,
         _ => return None,
     })

@@ -5,7 +5,9 @@
 //! by `npm rebuild`, and the project's own by `npm run`: confined as code of packages is, which npm itself is not.
 
 mod exec;
-mod scripts;
+pub(super) mod registries;
+pub(super) mod remote;
+pub(super) mod scripts;
 mod settings;
 
 use std::path::{Path, PathBuf};

@@ -43,7 +43,7 @@ fn only_the_plan_is_shown_and_nothing_else_is_altered() {
     let expected = json!({"_id": "a", "name": "a", "dist-tags": {"latest": "1.1.0", "old": "1.0.0"},
         "versions": {"1.0.0": manifest("1.0.0", 1), "1.1.0": manifest("1.1.0", 2)},
         "time": {"created": "2020-01-01T00:00:00Z", "1.0.0": "2020-01-01T00:00:00Z"}});
-    assert_eq!(String::from_utf8(body).unwrap(), expected.to_string());
+    assert_eq!(serde_json::Value::Object(body).to_string(), expected.to_string());
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn what_changed_after_it_was_judged_is_not_shown() {
     other["dependencies"]["evil"] = json!("1");
     let (body, gone) = see(other);
     assert_eq!(gone, ["1.0.0"], "another dependency");
-    assert!(!String::from_utf8(body).unwrap().contains("evil"));
+    assert!(!serde_json::Value::Object(body).to_string().contains("evil"));
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::enforce::{Job, Step};
 use crate::model::{Ecosystem, Package, PackageName, Source};
 
 /// What npm runs of a project after `npm install` and `npm ci`, in its order.
-const OWN: [&str; 7] = ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"];
+pub(in crate::enforce::tool) const OWN: [&str; 7] =
+    ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"];
 /// Of them, what it runs for the members of a workspace.
 const MEMBERS: [&str; 4] = ["preinstall", "install", "postinstall", "prepare"];
 /// Settings that decide how scripts run and that a confined npm cannot read in its files.
@@ -107,13 +108,14 @@ fn members(root: &Path, packages: &[Package]) -> Vec<String> {
 }
 
 /// `scripts` of a manifest.
-fn scripts_of(directory: &Path) -> serde_json::Value {
+pub(in crate::enforce::tool) fn scripts_of(directory: &Path) -> serde_json::Value {
     let manifest = std::fs::read(directory.join("package.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
     manifest.get("scripts").cloned().unwrap_or_default()
 }
 
-fn has(scripts: &serde_json::Value, event: &str) -> bool {
+/// Whether there is a script for an event.
+pub(in crate::enforce::tool) fn has(scripts: &serde_json::Value, event: &str) -> bool {
     scripts.get(event).and_then(serde_json::Value::as_str).is_some_and(|s| !s.is_empty())
 }
 
