@@ -6,17 +6,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
-use crate::enforce::sandbox::{self, Confined};
+use crate::enforce::sandbox::{self, Confined, nested};
 use crate::enforce::{self, Job};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judgement, Via};
-use crate::model::{Level, OpinionEffect, Timestamp, Verdict, printable, shell_line};
+use crate::model::{Level, Location, OpinionEffect, Place, Timestamp, Unresolved, Verdict, printable, shell_line};
 use crate::record::approval::Approvals;
 use crate::record::line::{Ended, Judged};
 use crate::record::{Event, Log, agent};
@@ -86,8 +87,41 @@ impl Call {
             return Ok(self.step_aside(None));
         }
         session.placed()?;
+        if let Some(directory) = std::env::var_os(nested::CONTAINED) {
+            if nested::is_program_of_sandbox(&self.words) {
+                return Ok(self.step_aside(None));
+            }
+            return self.inside(&mut session, &text, &invocations, Path::new(&directory));
+        }
         let deliberation = session.deliberate(&self.judging, |judge| judge.command(&text, &invocations, self.via))?;
         Decision { call: self, session: &session, invocations: &invocations, deliberation }.act()
+    }
+
+    /// An install inside the sandbox of another is stopped: see [`nested`]. A program that is installed already brings
+    /// nothing in, and runs (`npx husky` in a script of the project).
+    fn inside(
+        &self,
+        session: &mut Session,
+        text: &[String],
+        invocations: &[Invocation],
+        directory: &Path,
+    ) -> Result<ExitCode, Failure> {
+        if invocations.iter().filter(|i| installing(i)).all(|i| i.effect == Effect::RunsRemote && i.opaque.is_empty()) {
+            let judging = Judging { offline: true, ..self.judging.clone() };
+            let judgement = session.deliberate(&judging, |judge| judge.command(text, invocations, self.via))?.judgement;
+            // What asks there is that the user's configuration is hidden, and the variables that npm sets for its
+            // scripts. Nothing is fetched by them: what is asked for by name is installed already.
+            let plan = &judgement.plan;
+            let of_file = |u: &Unresolved| matches!(u.location, Some(Location { place: Place::File(_), .. }));
+            let known = plan.packages.is_empty() && plan.unresolved.iter().all(|u| u.name.is_none() && of_file(u));
+            if judgement.verdict < Verdict::Deny && known {
+                return Ok(self.step_aside(None));
+            }
+        }
+        let attempt = nested::Attempt::new(shown(text), |name| std::env::var(name).ok());
+        attempt.note(directory);
+        complain(&attempt.line());
+        Ok(ExitCode::from(Verdict::Deny.exit_status()))
     }
 
     /// Whether there is anything to judge. What is given to an interpreter's shim as code is not read: builds do that
@@ -241,7 +275,7 @@ impl Decision<'_> {
         }
         judged.findings.extend(uncovered.iter().map(|reason| crate::record::line::Finding {
             rule: "uncovered".to_owned(),
-            level: Level::Ask.word().to_owned(),
+            level: if at_least == Verdict::Deny { Level::Deny } else { Level::Ask }.word().to_owned(),
             package: None,
             message: reason.clone(),
         }));
@@ -388,14 +422,14 @@ impl Decision<'_> {
     fn direct(
         &self,
         invocation: &Invocation,
-        program: &std::path::Path,
+        program: &Path,
         judged: Judged,
         cleared_by: Option<String>,
     ) -> Result<ExitCode, Failure> {
         let environment = &self.session.environment;
         let mut there = environment.clone();
         if let Some(directory) = &invocation.directory {
-            there.cwd = environment.absolute(std::path::Path::new(directory));
+            there.cwd = environment.absolute(Path::new(directory));
         }
         let upstream = self.deliberation.world.upstream(invocation, &there).ok_or_else(|| {
             Failure::Internal(anyhow::anyhow!(

@@ -343,6 +343,14 @@ pub trait Sandbox: Send + Sync {
     fn contain(&self, step: Step, limits: &Limits, job: &Job<'_>) -> Result<Step, EnforceError>;
     /// What it does to a step with these limits, a sentence each; what it cannot do here is said too.
     fn sentences(&self, limits: &Limits) -> Vec<String>;
+    /// What to say when code of packages failed in it, as far as it may be the reason.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+    /// What was asked for in it and stopped, so far.
+    fn refused(&self) -> Vec<Refused> {
+        Vec::new()
+    }
 }
 
 /// No confinement: the tool's processes may do whatever the user may.

@@ -446,8 +446,14 @@ fn set(invocation: &mut Invocation, name: &str, variable: &Variable<'_>) {
     // `npm_config_global=` for a boolean that is written as a value.
     if let Some((canonical, opt)) = find(&[OPTIONS], name).filter(|(_, o)| o.arity != super::engine::Arity::Flag) {
         let at = [variable.location.clone(), variable.location.clone()];
+        let directory = invocation.directory.clone();
         for value in variable.value.split("\n\n") {
             record(invocation, canonical, Some(value.to_owned()), Some(opt), &at);
+        }
+        // As a variable it is the prefix of global installs alone (npm's config, `loadLocalPrefix`), and npm sets it for
+        // every script.
+        if canonical == "--prefix" {
+            invocation.directory = directory;
         }
     } else {
         flag_from(invocation, &[OPTIONS], name, variable, false);

@@ -373,7 +373,7 @@ fn every_way_of_uv_is_judged() {
     );
 }
 
-fn npm_tools() -> Option<Vec<(&'static str, PathBuf)>> {
+pub fn npm_tools() -> Option<Vec<(&'static str, PathBuf)>> {
     let found = ["node", "npm", "npx"].map(|name| Some((name, real(name)?)));
     if found.iter().any(Option::is_none) {
         eprintln!("skipped: there is no npm here");
@@ -485,7 +485,7 @@ fn no_setting_or_flag_of_npm_opens_another_way() {
 }
 
 /// The toolchain's own cargo: rustup's would need the home of this user.
-fn cargo_tools() -> Option<Vec<(&'static str, PathBuf)>> {
+pub fn cargo_tools() -> Option<Vec<(&'static str, PathBuf)>> {
     let cargo = std::env::var_os("CARGO").map(PathBuf::from).filter(|p| p.is_absolute());
     let rustc = cargo.as_deref().and_then(Path::parent).map(|d| d.join("rustc")).filter(|p| p.is_file());
     let (Some(cargo), Some(rustc)) = (cargo, rustc) else {

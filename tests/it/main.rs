@@ -14,6 +14,8 @@ mod cargo_formats;
 mod classifier_api;
 mod cli;
 #[cfg(target_os = "linux")]
+mod contained_installs;
+#[cfg(target_os = "linux")]
 mod containment;
 mod context;
 mod credentials;

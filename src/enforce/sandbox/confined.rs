@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Availability, Facts, Profile, Reach, availability};
-use crate::enforce::{EnforceError, Job, Limits, Sandbox, Step};
+use crate::enforce::{EnforceError, Job, Limits, Refused, Sandbox, Step};
 use crate::model::{Environment, Level, Verdict};
 use crate::policy;
 
@@ -32,13 +32,6 @@ fn objection_on(available: &Availability, policy: &policy::Sandbox) -> Option<(V
 }
 
 impl Confined {
-    /// What to say when a contained step failed: where it could write and reach, and the line of policy that would
-    /// allow more. `None` when nothing was contained.
-    pub fn hint(&self) -> Option<String> {
-        let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-        profiles.last().map(|(_, profile)| profile.hint())
-    }
-
     /// The profile of a step.
     pub fn profile(limits: &Limits, environment: &Environment, policy: &policy::Sandbox) -> Profile {
         let reach = match limits.port {
@@ -63,14 +56,17 @@ impl Confined {
 
 impl Sandbox for Confined {
     fn contain(&self, mut step: Step, limits: &Limits, job: &Job<'_>) -> Result<Step, EnforceError> {
-        if let Some((_, reason)) = objection(&job.policy.sandbox) {
+        // What asks was asked before.
+        if let Some((Verdict::Deny, reason)) = objection(&job.policy.sandbox) {
             return Err(EnforceError::Sandbox { reason });
         }
         if !availability().works() {
             return Ok(step);
         }
         let mut profile = Self::profile(limits, job.environment, &job.policy.sandbox);
-        profile.temporary = Some(self.temporary()?);
+        let temporary = self.temporary()?;
+        step.set(super::nested::CONTAINED, &temporary);
+        profile.temporary = Some(temporary);
         hand_over(&mut profile)?;
         step.arguments = super::arguments(&step.program, &step.arguments);
         step.program = super::engine();
@@ -78,6 +74,16 @@ impl Sandbox for Confined {
         step.set(name, value);
         self.profiles.lock().unwrap_or_else(PoisonError::into_inner).push((limits.clone(), profile));
         Ok(step)
+    }
+
+    fn hint(&self) -> Option<String> {
+        let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        profiles.last().map(|(_, profile)| profile.hint())
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        let temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner);
+        temporary.iter().flat_map(|d| super::nested::read(d.path())).map(super::nested::Attempt::refused).collect()
     }
 
     fn sentences(&self, limits: &Limits) -> Vec<String> {

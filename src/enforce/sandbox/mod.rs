@@ -4,6 +4,7 @@
 //! confined      the seam to the rest of enforce: a step in, a contained step out
 //! environment   which variables a contained process keeps
 //! places        credentials to hide, start-up files to keep
+//! nested        an install inside an install
 //! linux/        Landlock, seccomp and namespaces; nothing yet elsewhere, which is said and left to policy
 //! ```
 //!
@@ -14,6 +15,7 @@ mod confined;
 pub mod environment;
 #[cfg(target_os = "linux")]
 mod linux;
+pub mod nested;
 pub mod places;
 
 use std::ffi::{OsStr, OsString};

@@ -161,6 +161,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
         run.uncovered.extend(part.uncovered);
         run.said.extend(part.said);
     }
+    refused.extend(job.sandbox.refused());
     refused.sort();
     refused.dedup();
     run.contained.dedup();
@@ -207,6 +208,9 @@ impl Run {
                 None => {
                     let failed = Failed { step: &own, began, confined: step.program != own.program };
                     adapter.explain(job, &failed, part);
+                    if failed.confined && own.runs_packages {
+                        self.said.extend(job.sandbox.hint());
+                    }
                     return Ok(ended);
                 }
             }

@@ -156,6 +156,8 @@ impl Builder<'_> {
         if !more.is_empty() {
             plan.merge(self.resolved(&more, &mut nested));
         }
+        // What only a convention asks for, an index may do without: then nobody gets it.
+        plan.unresolved.retain(|u| !(is_absent(u.cause) && environment.system.implies(u.name.as_ref())));
         (plan, nested)
     }
 
@@ -221,6 +223,10 @@ impl Built {
             unresolved.reason = format!("to build {} {}: {}", self.id.name, self.id.version, unresolved.reason);
         }
     }
+}
+
+fn is_absent(cause: UnresolvedCause) -> bool {
+    matches!(cause, UnresolvedCause::UnknownPackage | UnresolvedCause::NoMatchingVersion)
 }
 
 fn why(error: &FetchError) -> String {
