@@ -39,13 +39,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (argv, via, mut invocations) = match &arguments.shell {
         Some(text) => {
             let text = text.to_string_lossy().into_owned();
-            let invocations = invocation::parse_shell(&text, environment, &aliases);
-            (vec!["sh".to_owned(), "-c".to_owned(), text], Via::Shell, invocations)
+            let followed = invocation::follow_shell(&text, environment, &aliases, &*session.disk);
+            (vec!["sh".to_owned(), "-c".to_owned(), text], Via::Shell, followed.invocations)
         }
         None => {
             let argv: Vec<String> = arguments.command.iter().map(|w| w.to_string_lossy().into_owned()).collect();
-            let invocations = invocation::parse_with_aliases(&argv, environment, &aliases);
-            (argv, Via::Argv, invocations)
+            let followed = invocation::follow(&argv, environment, &aliases, &*session.disk);
+            (argv, Via::Argv, followed.invocations)
         }
     };
     drop(aliases);

@@ -254,12 +254,12 @@ fn read(text: &str, session: &Session) -> (Vec<String>, Vec<Invocation>) {
     let plain = text.len() <= LONGEST_PLAIN && !text.trim().contains(['\n', ';', '|', '&', '(', '`', '$', '<', '>']);
     match plain.then(|| shell::plain_words(text)).flatten().filter(|words| !words.is_empty()) {
         Some(words) => {
-            let invocations = invocation::parse_with_aliases(&words, &session.environment, &aliases);
-            (words, invocations)
+            let followed = invocation::follow(&words, &session.environment, &aliases, &*session.disk);
+            (words, followed.invocations)
         }
         None => {
             let argv = ["sh", "-c", text].map(str::to_owned).to_vec();
-            (argv, invocation::parse_shell(text, &session.environment, &aliases))
+            (argv, invocation::follow_shell(text, &session.environment, &aliases, &*session.disk).invocations)
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
             apply(&mut invocation, &before);
             invocation.effect = RunsRemote;
             request(&mut invocation, std::slice::from_ref(first), RequestKind::With);
-            return Understood { invocation, starts: npm::started(rest) };
+            return Understood { invocation, starts: npm::started(rest), scripts: Vec::new() };
         }
     }
     let mut parsed = grammar::read(context, program, words, &COREPACK, &|_, _| {});

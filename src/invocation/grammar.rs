@@ -95,13 +95,15 @@ pub(super) struct Parsed {
     pub scan: Scan,
     /// The command's words, for [`Operands::Command`] and [`Operands::Program`].
     pub starts: Vec<Word>,
+    /// See [`Understood::scripts`].
+    pub scripts: Vec<Word>,
     /// Help or version was asked for, or the verb is unknown: nothing more to do.
     pub done: bool,
 }
 
 impl From<Parsed> for Understood {
     fn from(parsed: Parsed) -> Self {
-        Self { invocation: parsed.invocation, starts: parsed.starts }
+        Self { invocation: parsed.invocation, starts: parsed.starts, scripts: parsed.scripts }
     }
 }
 
@@ -121,7 +123,7 @@ pub(super) fn read(
         if !before.help && !before.opaque.is_empty() {
             invocation.effect = Effect::Unknown;
         }
-        return Parsed { invocation, scan: before, starts: Vec::new(), done: true };
+        return Parsed { invocation, scan: before, starts: Vec::new(), scripts: Vec::new(), done: true };
     };
     let mut name = word.text.clone();
     let mut last = word;
@@ -131,7 +133,7 @@ pub(super) fn read(
         let after = rest.get(between.read..).unwrap_or_default();
         let Some((second, after)) = after.split_first().filter(|_| !between.help) else {
             invocation.verb = name;
-            return Parsed { invocation, scan: between, starts: Vec::new(), done: true };
+            return Parsed { invocation, scan: between, starts: Vec::new(), scripts: Vec::new(), done: true };
         };
         name = format!("{name}/{}", second.text);
         last = second;
@@ -144,11 +146,11 @@ pub(super) fn read(
             if !before.opaque.is_empty() {
                 invocation.effect = Effect::Unknown;
             }
-            return Parsed { invocation, scan: before, starts, done: true };
+            return Parsed { invocation, scan: before, starts, scripts: Vec::new(), done: true };
         }
         unknown_verb(&mut invocation, last);
         invocation.verb = name.replace('/', " ");
-        return Parsed { invocation, scan: before, starts: Vec::new(), done: true };
+        return Parsed { invocation, scan: before, starts: Vec::new(), scripts: Vec::new(), done: true };
     };
     invocation.verb = rule.canonical();
     let doubtful = !invocation.opaque.is_empty();
@@ -157,7 +159,7 @@ pub(super) fn read(
             invocation.effect = Effect::Unknown;
         }
         if rule.operands == Operands::Ignored {
-            return Parsed { invocation, scan: before, starts: Vec::new(), done: true };
+            return Parsed { invocation, scan: before, starts: Vec::new(), scripts: Vec::new(), done: true };
         }
     }
     let mut tables: Vec<&'static [Opt]> = rule.options.to_vec();
@@ -170,7 +172,7 @@ pub(super) fn read(
     invocation.global |= rule.global;
     let starts = if runs { rest.get(found.read..).unwrap_or_default().to_vec() } else { Vec::new() };
     if found.help && !doubtful {
-        return Parsed { invocation, scan: found, starts: Vec::new(), done: true };
+        return Parsed { invocation, scan: found, starts: Vec::new(), scripts: Vec::new(), done: true };
     }
     operands(&mut invocation, rule, &found.operands);
     let asked = !found.operands.is_empty() || invocation.requests.iter().any(|r| r.kind != RequestKind::Selector);
@@ -180,7 +182,7 @@ pub(super) fn read(
         invocation.effect = *effect;
     }
     found.given.extend(before.given);
-    Parsed { invocation, scan: found, starts, done: false }
+    Parsed { invocation, scan: found, starts, scripts: Vec::new(), done: false }
 }
 
 fn operands(invocation: &mut Invocation, rule: &Rule, words: &[Word]) {

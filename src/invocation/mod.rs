@@ -8,6 +8,7 @@ mod cargo;
 mod code;
 mod corepack;
 mod engine;
+mod follow;
 mod grammar;
 mod npm;
 mod pdm;
@@ -24,7 +25,7 @@ mod variables;
 mod wrappers;
 mod yarn;
 
-use crate::model::{Ecosystem, Environment, Location};
+use crate::model::{Ecosystem, Environment, Files, Location};
 
 pub use variables::{VariableEffect, effect_of};
 
@@ -43,7 +44,7 @@ pub fn parse_with_aliases(
     environment: &Environment,
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Vec<Invocation> {
-    reading::parse(argv, environment, aliases)
+    reading::parse(argv, environment, aliases, None)
 }
 
 /// Understands a command line's text as a shell would read it, as the argument vector `sh -c TEXT`. Never empty.
@@ -52,7 +53,53 @@ pub fn parse_shell(
     environment: &Environment,
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Vec<Invocation> {
-    reading::parse_shell(text, environment, aliases)
+    reading::parse_shell(text, environment, aliases, None)
+}
+
+/// A command and what it runs in turn: scripts, targets and recipes of the project's own files.
+#[derive(Debug, Clone, Default)]
+pub struct Followed {
+    /// As [`parse_with_aliases`] has them, with those that were found in files. Their locations are places in these.
+    pub invocations: Vec<Invocation>,
+    /// The shell texts in which they were found.
+    pub texts: Vec<FollowedText>,
+}
+
+/// Shell text that a command runs from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowedText {
+    /// The text.
+    pub text: String,
+    /// Where it would run, relative to the caller's directory; `None`: there.
+    pub directory: Option<String>,
+    /// Where it stands.
+    pub location: Location,
+}
+
+/// [`parse_with_aliases`], followed into the files that the command would run: shell scripts, scripts of package.json,
+/// targets of a makefile, recipes of a justfile, environments of tox and nox. What of these is dynamic, and could
+/// install something, is [`Opaque`] at its line.
+pub fn follow(
+    argv: &[String],
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    files: &dyn Files,
+) -> Followed {
+    let follow = follow::Follow::new(environment, files);
+    let invocations = reading::parse(argv, environment, aliases, Some(&follow));
+    Followed { invocations, texts: follow.texts() }
+}
+
+/// [`parse_shell`], followed likewise.
+pub fn follow_shell(
+    text: &str,
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    files: &dyn Files,
+) -> Followed {
+    let follow = follow::Follow::new(environment, files);
+    let invocations = reading::parse_shell(text, environment, aliases, Some(&follow));
+    Followed { invocations, texts: follow.texts() }
 }
 
 /// Whether the words after an interpreter's name give it code (`-c`) or a program on its input, and no module or file.

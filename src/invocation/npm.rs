@@ -231,7 +231,14 @@ pub(super) fn npm(context: &Context<'_>, program: &str, words: &[Word]) -> Under
         // An option that npm does not know takes no word, so it cannot turn these into an install.
         invocation.opaque.retain(|o| !o.reason.starts_with("unknown option"));
     }
-    Understood { invocation, starts }
+    let mut scripts = Vec::new();
+    if does == Does::Run {
+        scripts = operands.to_vec();
+        if name != "run" {
+            scripts.insert(0, Word { text: name.to_owned(), ..word.clone() });
+        }
+    }
+    Understood { invocation, starts, scripts }
 }
 
 /// Sets effect and requests; answers with the words of a program that npm would run.
@@ -485,7 +492,7 @@ pub(super) fn npx(context: &Context<'_>, program: &str, words: &[Word]) -> Under
         invocation.effect = Effect::Unknown;
     }
     local_only(&mut invocation, &found);
-    Understood { invocation, starts }
+    Understood { invocation, starts, scripts: Vec::new() }
 }
 
 /// `npx --no-install x`, `npx --no x`: refuses to fetch, so what is not there already is not run.

@@ -240,8 +240,11 @@ fn finish(parsed: &mut Parsed, at: usize) {
         "create" => npm::create(invocation, &mut parsed.starts),
         "exec" if parsed.scan.has("--shell-mode") => shell_mode(parsed),
         "run" | "test" | "start" | "stop" | "restart" => {
+            parsed.scripts = std::mem::take(&mut parsed.starts);
+            if invocation.verb != "run" {
+                parsed.scripts.insert(0, Word::new(&invocation.verb, at));
+            }
             "run".clone_into(&mut invocation.verb);
-            parsed.starts.clear();
         }
         "self-update" => {
             let version: Vec<String> = invocation.requests.drain(..).map(|r| r.text).collect();

@@ -4,6 +4,7 @@
 //! what it understood as an [`Invocation`], with the words of a command that it would start, if any.
 
 use super::engine::{self, MAX_WORDS, Opt, Tables, Word, find, opaque, shown};
+use super::follow::{self, Follow, Origin};
 use super::{Effect, FileRef, Invocation, Opaque, Tool};
 use super::{bun, cargo, corepack, npm, pdm, pip, pipenv, pipx, pnpm, poetry, python, script, uv, wrappers, yarn};
 use crate::model::{Environment, Location};
@@ -45,6 +46,14 @@ pub(super) struct Context<'a> {
     pub open: bool,
     /// What reading shell text may still cost, all texts within each other together.
     pub steps: &'a Cell<u32>,
+    /// The files that commands may be followed into; `None`: no file is read.
+    pub follow: Option<&'a Follow<'a>>,
+    /// The file in which the command stands, when it was found in one.
+    pub origin: Option<Origin>,
+    /// The directory is not the one that [`Context::directory`] says: only the shell knows it.
+    pub lost: bool,
+    /// Earlier commands of the same text may have made what this one runs.
+    pub earlier: bool,
 }
 
 /// A variable as the tool would see it.
@@ -103,11 +112,13 @@ pub(super) struct Understood {
     pub invocation: Invocation,
     /// The words of a command that the tool would start: `uv run`, `pnpm exec`, `npx`.
     pub starts: Vec<Word>,
+    /// The name of a script of the project's, and its arguments, where the tool runs nothing else of that name.
+    pub scripts: Vec<Word>,
 }
 
 impl From<Invocation> for Understood {
     fn from(invocation: Invocation) -> Self {
-        Self { invocation, starts: Vec::new() }
+        Self { invocation, starts: Vec::new(), scripts: Vec::new() }
     }
 }
 
@@ -116,8 +127,9 @@ pub(super) fn parse(
     argv: &[String],
     environment: &Environment,
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
-    within(argv, environment, aliases, |context, out| {
+    within(argv, environment, aliases, follow, |context, out| {
         if argv.len() > MAX_WORDS {
             out.push(unknown(context, Tool::Other, "", opaque(MAX_WORDS, format!("more than {MAX_WORDS} words"))));
         } else {
@@ -131,15 +143,17 @@ pub(super) fn parse_shell(
     text: &str,
     environment: &Environment,
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
     let argv = ["sh", "-c", text].map(str::to_owned);
-    within(&argv, environment, aliases, |context, out| script::read(context, text, None, 2, out))
+    within(&argv, environment, aliases, follow, |context, out| script::read(context, text, None, 2, out))
 }
 
 fn within(
     argv: &[String],
     environment: &Environment,
     aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    follow: Option<&Follow<'_>>,
     read: impl FnOnce(&Context<'_>, &mut Vec<Invocation>),
 ) -> Vec<Invocation> {
     let steps = Cell::new(MAX_STEPS);
@@ -160,6 +174,10 @@ fn within(
         written: Rc::default(),
         open: false,
         steps: &steps,
+        follow,
+        origin: None,
+        lost: false,
+        earlier: false,
     };
     let mut out = Vec::new();
     read(&context, &mut out);
@@ -198,12 +216,17 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         let wrapper = wrapper_name(&understood.invocation);
         let surrounds = Context { opaque: understood.invocation.opaque.clone(), ..context.inside(&wrapper) };
         let directory = understood.invocation.directory.clone();
+        let runs = follow::manifest::asked(context, &understood);
         settle(context, &mut understood.invocation);
         if understood.invocation.tool != Tool::Other || understood.invocation.effect != Effect::Nothing {
             out.push(understood.invocation);
         }
+        let inner = Context { directory, ..surrounds };
+        if let Some(asked) = runs {
+            follow::manifest::run(&inner, &asked, out);
+        }
         if !understood.starts.is_empty() {
-            read(&Context { directory, ..surrounds }, &understood.starts, out);
+            read(&inner, &understood.starts, out);
         }
         return;
     }

@@ -4,9 +4,11 @@
 use std::rc::Rc;
 
 use super::engine::{Word, joined, opaque, shown};
+use super::follow::{self, Origin};
 use super::reading::{self, Context, MAX_INVOCATIONS, unknown};
 use super::wrappers::{assign, assignment, concerns_a_tool};
 use super::{Effect, Invocation, Tool, variables};
+use crate::model::LineIndex;
 use crate::shell::{self, Content, Directory, SimpleCommand, Surroundings, place};
 
 /// Reads a script that stands at `index` of argv. `positional`: its `$1`, `$2`, …, when they are known.
@@ -27,20 +29,55 @@ pub(super) fn read(
         input: Some(context.input.clone()),
         written: Rc::clone(&context.written),
     };
-    let script = shell::read(text, &around, context.steps);
+    let disk = context.follow.map(|follow| follow.reader(context.directory.as_deref()));
+    let reader = disk.as_ref().map(|d| d as &dyn shell::Reader).filter(|_| !context.lost);
+    let script = shell::read_with(text, &around, context.steps, reader);
+    let places = Places::new(context, text, &script);
     for command in &script.commands {
         if out.len() >= MAX_INVOCATIONS {
             let why = opaque(index, "too many package commands to list");
             return out.push(unknown(context, Tool::Other, "sh", why));
         }
         let before = out.len();
-        simple(context, command, index, out);
+        let origin = places.of(command.span.start);
+        simple(context, command, index, origin.clone(), out);
         out.iter_mut().skip(before).for_each(|invocation| rewritten(invocation, command, index));
+        follow::moved(out, before, origin.as_ref());
     }
-    for stretch in script.opaque {
+    for stretch in &script.opaque {
         let rest = text.get(stretch.span.start..stretch.span.end).unwrap_or(text).trim_start();
         let program = rest.split_whitespace().next().unwrap_or_default();
-        out.push(unknown(context, Tool::Other, program, opaque(index, stretch.reason)));
+        let before = out.len();
+        out.push(unknown(context, Tool::Other, program, opaque(index, stretch.reason.clone())));
+        follow::moved(out, before, places.of(stretch.span.start).as_ref());
+    }
+}
+
+/// Where the commands of a text stand: in the file that the text is, or in files that it reads.
+struct Places<'a> {
+    own: Option<(&'a Origin, LineIndex<'a>)>,
+    sourced: Vec<(usize, Origin, LineIndex<'a>)>,
+}
+
+impl<'a> Places<'a> {
+    fn new(context: &'a Context<'_>, text: &'a str, script: &'a shell::Script) -> Self {
+        let own = context.origin.as_ref().map(|origin| (origin, LineIndex::new(text)));
+        let shown = |path: &str| match &context.follow {
+            Some(follow) => follow.shown(context.directory.as_deref(), path),
+            None => path.into(),
+        };
+        let sourced =
+            script.sourced.iter().map(|s| (s.start, Origin::whole(shown(&s.path)), LineIndex::new(&s.text))).collect();
+        Self { own, sourced }
+    }
+
+    fn of(&self, offset: usize) -> Option<Origin> {
+        let within = self.sourced.iter().rev().find(|(start, ..)| *start <= offset);
+        match (within, &self.own) {
+            (Some((start, origin, lines)), _) => Some(origin.at(lines.line_column(offset - start).0)),
+            (None, Some((origin, lines))) => Some(origin.at(lines.line_column(offset).0)),
+            (None, None) => None,
+        }
     }
 }
 
@@ -84,8 +121,16 @@ fn word(word: &shell::Word, index: usize) -> Word {
     }
 }
 
-fn simple(context: &Context<'_>, command: &SimpleCommand, index: usize, out: &mut Vec<Invocation>) {
+fn simple(
+    context: &Context<'_>,
+    command: &SimpleCommand,
+    index: usize,
+    origin: Option<Origin>,
+    out: &mut Vec<Invocation>,
+) {
     let mut inner = context.clone();
+    inner.origin = origin;
+    inner.earlier |= command.span.start > 0;
     for (name, variable) in &*command.variables {
         if variable.removed {
             inner.assignments.retain(|(n, _, _)| **n != **name);
@@ -120,8 +165,12 @@ fn simple(context: &Context<'_>, command: &SimpleCommand, index: usize, out: &mu
     }
     match &command.directory {
         Directory::Known(directory) if directory.is_empty() => {}
-        Directory::Known(directory) => inner.directory = Some(joined(inner.directory.as_deref(), directory)),
+        Directory::Known(directory) => {
+            inner.directory = Some(joined(inner.directory.as_deref(), directory));
+            inner.lost &= !directory.starts_with(['/', '~']);
+        }
         Directory::Unknown(why) => {
+            inner.lost = true;
             inner.opaque.push(opaque(index, format!("the directory is not known after {}", shown(why))));
         }
     }

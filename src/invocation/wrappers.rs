@@ -7,6 +7,7 @@
 use super::FlagEffect::Neutral;
 use super::code::{self, names_a_tool};
 use super::engine::{Opt, Scan, Style, Word, equals, flag, joined, opaque, scan, shown, value};
+use super::follow::{self, program::By};
 use super::reading::{self, Context, Understood, program_name, unknown};
 use super::script;
 use super::variables::may_change_a_tool;
@@ -214,7 +215,8 @@ const ELSEWHERE: &[&str] = &[
     "rtk",
 ];
 
-const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh", "rbash", "fish", "yash", "posh", "rc"];
+pub(super) const SHELLS: &[&str] =
+    &["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh", "rbash", "fish", "yash", "posh", "rc"];
 
 /// Interpreters of other languages that take code as an option: `perl -e`, `awk 'program'`.
 const INTERPRETERS: &[&str] =
@@ -261,6 +263,9 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         _ if INTERPRETERS.contains(&name) => return interpreter(context, name, first, rest, out),
         _ => {}
     }
+    if follow::by_name(context, name, first, rest, out) {
+        return;
+    }
     if ELSEWHERE.contains(&name) {
         return blocked(context, name, first, rest, out);
     }
@@ -273,7 +278,7 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         return deno(context, first, rest, out);
     }
     if first.text.contains('/') {
-        run_file(context, first, out);
+        run_file(context, first, rest, By::Path, out);
     }
     if !MENTIONS.contains(&name) {
         strange(context, first, rest, out);
@@ -456,14 +461,21 @@ fn installing<'w>(context: &Context<'_>, first: &Word, rest: &'w [Word]) -> Opti
     })
 }
 
-/// A wrapper that is not seen through: opaque if a package tool is named anywhere in its words, or its words are text
-/// that would install something.
+/// A wrapper that is not seen through: opaque if the words from a package tool's name on, or a word that is shell text,
+/// would bring something in.
 fn blocked(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
-    let installs = |word: &&Word| {
-        let quotes = word.text.contains(['\'', '"', '\\', '$', '`']);
-        names_a_tool(&word.text) || (quotes && script::may_install(context, &word.text))
+    let installs = |(at, word): &(usize, &Word)| {
+        let text = word.text.contains(char::is_whitespace) || word.text.contains(['\'', '"', '\\', '$', '`']);
+        if text {
+            return script::may_install(context, &word.text);
+        }
+        names_a_tool(&word.text) && {
+            let mut found = Vec::new();
+            reading::read(&context.inside(name), rest.get(*at..).unwrap_or_default(), &mut found);
+            found.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty())
+        }
     };
-    if let Some(word) = rest.iter().find(installs) {
+    if let Some((_, word)) = rest.iter().enumerate().take(64).find(installs) {
         let why = opaque(word.index, format!("what `{}` runs is not read", shown(&first.text)));
         out.push(unknown(&context.inside(name), Tool::Other, &first.text, why));
     }
@@ -602,7 +614,7 @@ fn interpreter(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], o
 }
 
 /// A file run by its path, or given to a shell: followed when an earlier command of the text wrote it.
-fn run_file(context: &Context<'_>, file: &Word, out: &mut Vec<Invocation>) {
+fn run_file(context: &Context<'_>, file: &Word, rest: &[Word], by: By, out: &mut Vec<Invocation>) {
     let directory = Directory::Known(context.directory.clone().unwrap_or_default());
     match context.written.get(&place(&directory, &file.text)) {
         Some(Content::Text(text)) => {
@@ -620,7 +632,9 @@ fn run_file(context: &Context<'_>, file: &Word, out: &mut Vec<Invocation>) {
             let why = opaque(file.index, format!("runs `{}`, which an earlier command writes", shown(&file.text)));
             out.push(unknown(context, Tool::Other, &file.text, why));
         }
-        Some(Content::Changed | Content::Directory | Content::Replaced) | None => {}
+        Some(Content::Changed | Content::Directory | Content::Replaced) | None => {
+            follow::program::file(context, file, rest, by, out);
+        }
     }
 }
 
@@ -917,7 +931,8 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
                 let why = opaque(file.index, format!("runs `{}`", shown(&file.text)));
                 out.push(unknown(&context.inside(name), Tool::Other, name, why));
             } else {
-                run_file(&context.inside(name), file, out);
+                let arguments = rest.get(at + 1..).unwrap_or_default();
+                run_file(&context.inside(name), file, arguments, By::Shell, out);
             }
         }
         _ => from_input(&context.inside(name), first, out),

@@ -15,7 +15,8 @@ use crate::gate::operation::{self, Operation};
 use crate::invocation::{self, Effect, Flag, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, Opinion,
-    PackageId, PackageName, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause, Verdict,
+    PackageId, PackageName, Place, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause,
+    Verdict,
 };
 use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
@@ -629,7 +630,7 @@ fn unread<T: ?Sized>(mut plan: Plan, connected: &Connected<T>) -> Plan {
 /// What of a command was not understood: a plan made from the rest is incomplete.
 fn not_understood(invocation: &Invocation) -> Vec<Unresolved> {
     let unresolved = |location: Location, reason: &str| Unresolved {
-        requirement: invocation.argv.get(location.column as usize).unwrap_or(&invocation.program).clone(),
+        requirement: word_at(invocation, &location).unwrap_or(&invocation.program).clone(),
         name: None,
         range: None,
         location: Some(location),
@@ -640,6 +641,14 @@ fn not_understood(invocation: &Invocation) -> Vec<Unresolved> {
         return vec![unresolved(Location::argv(0), "what this command would bring in cannot be known before it runs")];
     }
     invocation.opaque.iter().map(|o| unresolved(o.location.clone(), &o.reason)).collect()
+}
+
+/// The word of argv at a place, when it is one there.
+fn word_at<'i>(invocation: &'i Invocation, location: &Location) -> Option<&'i String> {
+    if location.place != Place::Argv {
+        return None;
+    }
+    invocation.argv.get(location.column as usize)
 }
 
 /// A release as far as a fix needs it.

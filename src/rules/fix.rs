@@ -87,6 +87,9 @@ fn retyped(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str
 
 /// The user's shell text with one requirement replaced, where it stands there once as a word, as it is.
 fn rewritten(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str) -> Option<String> {
+    if origin.location.place != Place::Argv {
+        return None;
+    }
     let of_text = |i: &&Invocation| i.requests.iter().any(|r| r.location == origin.location && r.text == origin.text);
     let mut found = facts.invocations.iter().filter(of_text);
     let (invocation, None) = (found.next()?, found.next()) else { return None };

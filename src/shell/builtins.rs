@@ -307,6 +307,18 @@ impl Walker<'_> {
             }
             return;
         }
+        if let (Some(path), false) = (&file.text, sets_up_a_tool(ending)) {
+            let outside = state.positional.clone();
+            if let Some(arguments) = rest.get(1..).filter(|r| !r.is_empty()) {
+                let known: Option<Vec<String>> = arguments.iter().map(|w| w.text.clone()).collect();
+                state.positional = known.map(Rc::new);
+            }
+            let followed = self.sourced(place(&state.directory, path), command.span, state);
+            state.positional = outside;
+            if followed {
+                return;
+            }
+        }
         self.emit(command.clone());
         if !sets_up_a_tool(ending) {
             let reason = format!("what `source {}` changes is not known", shown(file));
@@ -316,8 +328,15 @@ impl Walker<'_> {
     }
 }
 
-/// Notes the files that a program writes: copies, downloads, edits in place.
-pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State) {
+impl Walker<'_> {
+    /// Notes the files that a program writes: copies, downloads, edits in place.
+    pub fn files_of(&self, name: &str, rest: &[Word], input: &Stream, state: &mut State) {
+        let disk = |place: &str| self.disk(place);
+        files(name, rest, input, state, &disk);
+    }
+}
+
+fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State, disk: &dyn Fn(&str) -> Option<Content>) {
     let options_with = |names: &[&str]| -> Option<String> {
         let at = rest.iter().position(|w| w.text.as_deref().is_some_and(|t| names.contains(&t)))?;
         rest.get(at + 1)?.text.clone()
@@ -370,7 +389,8 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
             if let Some((target, sources)) = all.split_last() {
                 for source in sources {
                     // A copy holds what the text put into the original; into a directory, under the same name.
-                    let content = state.written.get(&place(&state.directory, source)).cloned();
+                    let from = place(&state.directory, source);
+                    let content = state.written.get(&from).cloned().or_else(|| disk(&from));
                     let content = content.unwrap_or(Content::Changed);
                     let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                     state.write(target, content.clone());
@@ -429,8 +449,11 @@ pub(super) fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State
         }
         "npm" | "pnpm" | "yarn" | "bun" | "pip" | "pip3" | "poetry" | "pdm" | "pipenv" | "uv" => {
             let words: Vec<&str> = operands().collect();
+            // `npm pkg set scripts.x='npm i y'`: what a script says is not known from here on.
+            let says = |w: &&str| !matches!(*w, "pkg" | "delete" | "fix");
+            let scripts = words.first() == Some(&"pkg") && words.iter().filter(says).any(|w| w.contains("scripts"));
             for file in settings_written(name, &words) {
-                state.write(file, Content::Changed);
+                state.write(file, if scripts { Content::Made } else { Content::Changed });
             }
         }
         "sed" | "perl" if rest.iter().any(|w| w.text.as_deref().is_some_and(|t| t.starts_with("-i") || t == "-pi")) => {

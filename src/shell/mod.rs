@@ -2,7 +2,8 @@
 //!
 //! In: text as a POSIX shell or bash would read it. Out: every simple command that it could run, wherever it stands
 //! (lists, pipelines, loops, functions, substitutions), and where and why the reading stopped. A word that only the
-//! shell can know has no text. Total, pure, and capped in size, depth and steps; nothing is run, no file is read.
+//! shell can know has no text. Total, and capped in size, depth and steps. Nothing is run; a file is read only where
+//! the text runs it in its own shell (`source`), through the [`Reader`] that the caller gives.
 //! The grammar is that of POSIX.1-2024 "Shell Command Language" with bash's additions.
 
 mod builtins;
@@ -43,6 +44,27 @@ pub struct Script {
     pub commands: Vec<SimpleCommand>,
     /// What could not be read. Not empty → the text may do more than [`Script::commands`] say.
     pub opaque: Vec<Opaque>,
+    /// Files that the text runs in its own shell. Spans from [`Sourced::start`] on are places in them.
+    pub sourced: Vec<Sourced>,
+}
+
+/// A file that was read as part of a text.
+#[derive(Debug, Clone)]
+pub struct Sourced {
+    /// Where its first byte stands in the spans.
+    pub start: usize,
+    /// Its path, as [`place`] gives it.
+    pub path: String,
+    /// What it holds.
+    pub text: Rc<str>,
+}
+
+/// Files of the disk, by their [`place`] from where the text starts. `None`: not there, or not to be read.
+pub trait Reader {
+    /// The text of a file.
+    fn text(&self, place: &str) -> Option<Rc<str>>;
+    /// Whether there is certainly no file at that place.
+    fn absent(&self, place: &str) -> bool;
 }
 
 /// A stretch that was not understood.
@@ -163,12 +185,17 @@ pub struct Surroundings {
 
 /// Reads a text. `steps` is what may still be spent, and is less afterwards: nested texts share it.
 pub fn read(text: &str, around: &Surroundings, steps: &Cell<u32>) -> Script {
+    read_with(text, around, steps, None)
+}
+
+/// [`read`], with the files that the text runs in its own shell.
+pub fn read_with(text: &str, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
     if text.len() > MAX_TEXT {
         let span = Span { start: 0, end: text.len() };
         let opaque = vec![Opaque { reason: "the script is too long to read".to_owned(), span }];
-        return Script { commands: Vec::new(), opaque };
+        return Script { opaque, ..Script::default() };
     }
-    walk::run(text, around, steps)
+    walk::run(text, around, steps, files)
 }
 
 /// The words of a text that is one simple command without anything that only a shell can know; `None` when it is more.

@@ -10,9 +10,12 @@ use super::parse::{self, Offsets};
 use super::state::{Content, State, Variable, place};
 use super::syntax::{AssignmentNode, Command, Item, Kind, List, Part, Pipeline, RedirectionNode, WordNode};
 use super::{
-    Assignment, Directory, Opaque, Redirection, Script, SimpleCommand, Span, Stream, Surroundings, Word, output,
+    Assignment, Directory, Opaque, Reader, Redirection, Script, SimpleCommand, Sourced, Span, Stream, Surroundings,
+    Word, output,
 };
 
+/// More files than this are not read within one text.
+const MOST_SOURCED: usize = 32;
 /// Functions and texts within each other deeper than this are not followed.
 const MOST_NESTED: usize = 16;
 /// A function that calls itself is followed so far with what is known, and once more with nothing known.
@@ -31,11 +34,19 @@ pub(super) struct Walker<'s> {
     called: BTreeSet<String>,
     defined: Vec<(String, Rc<Command>)>,
     turns: usize,
+    files: Option<&'s dyn Reader>,
+    /// Files that are being followed: one that reads itself is followed no further.
+    sourcing: Vec<String>,
+    /// Where the next file's text stands in the spans.
+    next: usize,
 }
 
-/// See [`super::read`].
-pub(super) fn run(text: &str, around: &Surroundings, steps: &Cell<u32>) -> Script {
+/// See [`super::read_with`].
+pub(super) fn run(text: &str, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
     let mut walker = Walker {
+        files,
+        sourcing: Vec::new(),
+        next: text.len() + 1,
         out: Script::default(),
         steps,
         spent: false,
@@ -514,7 +525,12 @@ impl Walker<'_> {
                             (">>" | "&>>", Some(Content::Text(before)), Some(text)) if before.len() < 64 * 1024 => {
                                 Content::Text(Rc::from(format!("{before}{text}")))
                             }
-                            (">>" | "&>>", None | Some(Content::Changed), Some(_)) => Content::Changed,
+                            (">>" | "&>>", None, Some(text)) => match self.files.map(|f| (f, f.text(&at))) {
+                                Some((_, Some(before))) => Content::Text(Rc::from(format!("{before}{text}"))),
+                                Some((files, None)) if files.absent(&at) => Content::Text(text),
+                                _ => Content::Changed,
+                            },
+                            (">>" | "&>>", Some(Content::Changed), Some(_)) => Content::Changed,
                             (">" | ">|" | "&>", _, Some(text)) => Content::Text(text),
                             _ if matches!(left, Stream::File) => Content::Changed,
                             _ => Content::Made,
@@ -644,7 +660,7 @@ impl Walker<'_> {
             return printed;
         }
         self.emit(command.clone());
-        super::builtins::files(&name, &rest, &command.input, state);
+        self.files_of(&name, &rest, &command.input, state);
         printed(&name, &rest, &command.input, state)
     }
 
@@ -668,6 +684,38 @@ impl Walker<'_> {
             self.opaque(reason, span);
         }
         printed
+    }
+
+    /// A file of the disk at this place, in the same shell; `false` when it is not read.
+    pub fn sourced(&mut self, place: String, span: Span, state: &mut State) -> bool {
+        if self.sourcing.contains(&place) {
+            return true;
+        }
+        let Some(text) = self.files.and_then(|files| files.text(&place)) else { return false };
+        if self.nested >= MOST_NESTED || self.out.sourced.len() >= MOST_SOURCED || !self.spend(text.len() / 16) {
+            self.opaque("more files within each other than are followed", span);
+            return true;
+        }
+        let start = self.next;
+        self.next = start.saturating_add(text.len() + 1);
+        self.out.sourced.push(Sourced { start, path: place.clone(), text: Rc::clone(&text) });
+        self.nested += 1;
+        self.sourcing.push(place);
+        let (list, beyond) = parse::text(&text, Offsets::From(start), self.nested);
+        self.list(&list, state);
+        self.sourcing.pop();
+        self.nested -= 1;
+        // `return` ends the file, not the text that reads it.
+        state.ended = false;
+        if let Some((reason, span)) = beyond {
+            self.opaque(reason, span);
+        }
+        true
+    }
+
+    /// What a file of the disk holds, when it is to be read.
+    pub fn disk(&self, place: &str) -> Option<Content> {
+        self.files?.text(place).map(Content::Text)
     }
 
     fn aliased(&mut self, text: &str, command: &SimpleCommand, state: &mut State) {

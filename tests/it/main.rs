@@ -23,6 +23,7 @@ mod determinism;
 mod end_to_end;
 #[cfg(target_os = "linux")]
 mod faults;
+mod follow;
 mod gate;
 #[cfg(unix)]
 mod gateway;

@@ -1,0 +1,373 @@
+//! Commands that lead to installs through files: what is found there, at which line, and what stays silent.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tidewaiter::invocation::{Effect, Invocation, follow_shell};
+use tidewaiter::model::{Environment, Location, MemoryFiles, Timestamp};
+
+fn environment() -> Environment {
+    Environment {
+        variables: BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]),
+        cwd: PathBuf::from("/p"),
+        home: Some(PathBuf::from("/home/u")),
+        now: Timestamp::UNIX_EPOCH,
+        os: "linux",
+        arch: "x86_64",
+    }
+}
+
+fn read(files: &[(&str, &str)], text: &str) -> Vec<Invocation> {
+    let files: MemoryFiles = files.iter().map(|(path, text)| (format!("/p/{path}"), *text)).collect();
+    follow_shell(text, &environment(), &|_| None, &files).invocations
+}
+
+/// `pip install x @ setup.sh:3`, `? @ Makefile:2` for what cannot be known.
+fn found(files: &[(&str, &str)], text: &str) -> Vec<String> {
+    let place = |location: Option<&Location>| match location {
+        Some(location) if location.path().is_some() => format!(" @ {location}"),
+        _ => String::new(),
+    };
+    read(files, text)
+        .iter()
+        .filter(|i| i.effect != Effect::Nothing || !i.opaque.is_empty())
+        .map(|i| {
+            if let Some(opaque) = i.opaque.first() {
+                return format!("?{}", place(Some(&opaque.location)));
+            }
+            let requests: Vec<&str> = i.requests.iter().map(|r| r.text.as_str()).collect();
+            let at = i.requests.first().map(|r| &r.location).or_else(|| i.files.first().map(|f| &f.location));
+            let mut words = vec![i.tool.name(), &i.verb];
+            words.extend(requests);
+            let directory = i.directory.as_deref().map(|d| format!(" in {d}")).unwrap_or_default();
+            format!("{}{directory}{}", words.join(" "), place(at))
+        })
+        .collect()
+}
+
+fn check(files: &[(&str, &str)], cases: &[(&str, &[&str])]) {
+    for (text, expected) in cases {
+        assert_eq!(found(files, text), *expected, "{text}");
+    }
+}
+
+#[test]
+fn shell_scripts_are_read() {
+    let files = [
+        ("setup.sh", "#!/bin/bash\nset -e\npip install evil\n"),
+        ("sub/a.sh", "cd \"$(dirname \"$0\")\"\ncd deep && npm install x\n"),
+        ("args.sh", "pip install \"$1\"\n"),
+        ("loop.sh", "bash ./loop.sh\npip install a\n"),
+        ("env.sh", "export A=b\nV=pip\n"),
+        ("lib.sh", "deps() {\n  npm install left\n}\n"),
+        ("x.py", "#!/usr/bin/env python3\nimport subprocess\nsubprocess.run(['pip', 'install', 'evil'])\n"),
+        (
+            "ok.py",
+            "import subprocess\n# pip install x\nprint('run pip install x')\nsubprocess.run(['git', 'status'])\n",
+        ),
+        ("b.js", "const c = require('child_process');\nc.execSync(`npm install ${name}`);\n"),
+        ("noshebang", "pip install evil\n"),
+        ("build.sh", "#!/bin/sh\ncc -o x x.c\n./x --test\n"),
+        ("bin", "\0ELF pip install x"),
+    ];
+    check(
+        &files,
+        &[
+            ("bash setup.sh", &["pip install evil @ setup.sh:3"]),
+            ("./setup.sh", &["pip install evil @ setup.sh:3"]),
+            ("sh ./setup.sh && true", &["pip install evil @ setup.sh:3"]),
+            (". ./setup.sh", &["pip install evil @ setup.sh:3"]),
+            ("source setup.sh", &["pip install evil @ setup.sh:3"]),
+            ("cd sub; bash ../setup.sh", &["pip install evil in sub @ setup.sh:3"]),
+            ("sudo nice bash setup.sh", &["pip install evil @ setup.sh:3"]),
+            ("bash args.sh six", &["pip install six @ args.sh:1"]),
+            ("bash loop.sh", &["pip install a @ loop.sh:2"]),
+            ("source env.sh; $V install x", &["pip install x"]),
+            ("source lib.sh; deps", &["npm install left @ lib.sh:2"]),
+            ("python x.py", &["? @ x.py:3"]),
+            ("./x.py", &["? @ x.py:3"]),
+            ("python3 ok.py", &[]),
+            ("node b.js", &["? @ b.js:2"]),
+            ("./noshebang", &["pip install evil @ noshebang:1"]),
+            ("bash build.sh", &[]),
+            ("./bin", &[]),
+            ("bash gone.sh", &[]),
+            ("./gen; bash gone.sh", &["? @ gone.sh"]),
+            ("cargo build; ./target/debug/x", &["cargo build"]),
+            ("echo 'pip install z' >> build.sh; bash build.sh", &["pip install z"]),
+            ("cp setup.sh t.sh; bash t.sh", &["pip install evil"]),
+            ("find . -name '*.txt' -exec ./setup.sh {} \\;", &["pip install evil @ setup.sh:3"]),
+        ],
+    );
+}
+
+#[test]
+fn scripts_of_package_json_are_read() {
+    let manifest = r#"{
+  "name": "root",
+  "workspaces": ["packages/*"],
+  "scripts": {
+    "build": "tsc && vite build",
+    "predeploy": "npm ci",
+    "deploy": "npm run bootstrap && aws s3 sync dist s3://b",
+    "bootstrap": "cd packages/a && npm install left-pad",
+    "test": "jest",
+    "start": "node server.js",
+    "add": "npm install",
+    "loop": "npm run loop",
+    "dev": "concurrently \"npm:watch\" \"npm run serve\"",
+    "watch": "tsc -w",
+    "serve": "vite",
+    "all": "run-s build bootstrap",
+    "py": "bash tools/py.sh"
+  }
+}"#;
+    let files = [
+        ("package.json", manifest),
+        ("packages/a/package.json", r#"{"name": "@r/a", "scripts": {"setup": "pip install six"}}"#),
+        ("tools/py.sh", "uv pip install ruff\n"),
+        ("hooked/package.json", "{\"scripts\": {\n\"postinstall\": \"pip install six\"}}"),
+    ];
+    check(
+        &files,
+        &[
+            ("npm test", &[]),
+            ("npm t", &[]),
+            ("npm start", &[]),
+            ("npm run build", &[]),
+            ("npm run dev", &[]),
+            ("yarn build", &[]),
+            ("pnpm build", &[]),
+            ("npm run loop", &[]),
+            ("npm run", &[]),
+            ("npm run gone", &[]),
+            ("npm run bootstrap", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("yarn bootstrap", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("yarn run bootstrap", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("pnpm run bootstrap", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("pnpm bootstrap", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("bun run bootstrap", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("npm run all", &["npm install left-pad in packages/a @ package.json:8"]),
+            ("npm run deploy", &["npm ci", "npm install left-pad in packages/a @ package.json:8"]),
+            ("npm run add -- evil", &["npm install evil @ package.json:11"]),
+            ("npm run py", &["uv pip install ruff @ tools/py.sh:1"]),
+            ("npm run setup -w @r/a", &["pip install six in packages/a @ packages/a/package.json:1"]),
+            ("npm run setup --workspaces", &["pip install six in packages/a @ packages/a/package.json:1"]),
+            ("cd packages/a && npm run setup", &["pip install six in packages/a @ packages/a/package.json:1"]),
+            ("cd tools && npm run bootstrap", &["npm install left-pad in tools/../packages/a @ package.json:8"]),
+            ("cd hooked && npm ci", &["npm ci in hooked", "pip install six in hooked @ hooked/package.json:2"]),
+            ("cd hooked && npm ci --ignore-scripts", &["npm ci in hooked"]),
+            ("npm pkg set scripts.x='pip install z'; npm run x", &["? @ package.json"]),
+        ],
+    );
+}
+
+#[test]
+fn targets_of_makefiles_are_read() {
+    let makefile = "\
+PYTHON ?= python3
+VENV := .venv
+PIP = $(VENV)/bin/pip
+TOOL = $(shell which uv)
+HIDDEN = $(subst X,p,XiX)
+all: build
+build:
+\tcc -o x x.c
+\t$(MAKE) -C sub
+test: build | venv
+\t@$(VENV)/bin/pytest
+venv: requirements.txt
+\t$(PYTHON) -m venv $(VENV)
+\t@$(PIP) install \\
+\t  -r requirements.txt
+deps:
+\tcd web && npm install left-pad
+\t@echo done
+tool:
+\t$(TOOL) sync
+hidden:
+\t-$(HIDDEN) install evil
+given:
+\tpip install $(PKG)
+dist/%.tgz: src/%
+\tnpm install $*
+loop: loop2
+loop2: loop
+\t$(MAKE) loop
+strange:
+\t$(guile x) install y
+cond:
+ifeq ($(shell uname),Darwin)
+\tbrew install x
+else
+\tpip install linux
+endif
+include mk/*.mk
+";
+    let files = [
+        ("Makefile", makefile),
+        ("sub/Makefile", "x:\n\techo hi\n"),
+        ("mk/a.mk", "extra:\n\tcargo install ripgrep\n"),
+        (
+            "clean/Makefile",
+            "all: a b\na:\n\tgo build ./...\nb:\n\tdocker build .\n\t$(CC) x.c $(wildcard *.o)\ntest:\n\tgo test ./...\n",
+        ),
+        ("requirements.txt", ""),
+        ("run/Makefile", "X := $(shell pip install atonce)\nall:\n\techo\n"),
+        ("one/Makefile", ".ONESHELL:\nall:\n\tcd web\n\tnpm install z\n"),
+    ];
+    check(
+        &files,
+        &[
+            ("make", &[]),
+            ("make build -j4", &[]),
+            ("make -j test", &["pip install @ Makefile:14"]),
+            ("make deps", &["npm install left-pad in web @ Makefile:17"]),
+            ("make -C . deps", &["npm install left-pad in ./web @ Makefile:17"]),
+            ("make tool", &["? @ Makefile:20"]),
+            ("make hidden", &["pip install evil @ Makefile:22"]),
+            ("make given PKG=six", &["pip install six @ Makefile:24"]),
+            ("make given", &["pip install"]),
+            ("make dist/a.tgz", &["npm install a @ Makefile:26"]),
+            ("make loop", &[]),
+            ("make strange", &["? @ Makefile:31"]),
+            ("make cond", &["pip install linux @ Makefile:36"]),
+            ("make extra", &["cargo install ripgrep @ mk/a.mk:2"]),
+            ("make -n deps", &[]),
+            ("make nothing", &[]),
+            ("cd clean && make && make test", &[]),
+            ("cd run && make", &["pip install atonce in run @ run/Makefile:1"]),
+            ("cd one && make", &["npm install z in one/web @ one/Makefile:4"]),
+            ("make -f clean/Makefile test", &[]),
+        ],
+    );
+}
+
+#[test]
+fn recipes_of_justfiles_are_read() {
+    let justfile = "\
+python := \"python3\"
+set dotenv-load
+alias b := build
+import 'more.just'
+mod api
+
+default: build
+
+build target=\"all\": (clean \"x\")
+    cargo fmt
+    echo {{target}}
+
+clean what:
+    rm -rf {{what}}
+
+# installs
+deps *args:
+    @{{python}} -m pip install {{args}}
+setup: deps
+    #!/usr/bin/env bash
+    set -e
+    npm install x
+odd:
+    {{ if os() == 'x' { 'pip' } else { 'pip3' } }} install evil
+";
+    let files = [
+        ("justfile", justfile),
+        ("more.just", "more:\n    uv add ruff\n"),
+        ("api/mod.just", "up:\n    npm install up\n"),
+    ];
+    check(
+        &files,
+        &[
+            ("just", &[]),
+            ("just b", &[]),
+            ("just --list", &[]),
+            ("just deps six", &["pip install six @ justfile:18"]),
+            ("just setup", &["pip install", "npm install x @ justfile:22"]),
+            ("just more", &["uv add ruff @ more.just:2"]),
+            ("just api::up", &["npm install up @ api/mod.just:2"]),
+            ("just api up", &["npm install up @ api/mod.just:2"]),
+            ("just odd", &["? @ justfile:24"]),
+            ("cd api && just deps six", &["pip install six in api/.. @ justfile:18"]),
+        ],
+    );
+}
+
+#[test]
+fn environments_of_tox_and_nox_are_read() {
+    let tox = "\
+[tox]
+envlist = py3{10,11}, lint
+skipsdist = true
+[base]
+deps =
+    pytest>=7
+[testenv]
+deps =
+    {[base]deps}
+    lint: ruff
+commands = pytest {posargs}
+[testenv:docs]
+deps = -r docs/requirements.txt
+skip_install = true
+commands =
+    pip install {env:EXTRA:sphinx}
+    python -c \"print(1)\"
+[testenv:odd]
+deps = {[gone]deps}
+";
+    let nox = "\
+import nox
+
+@nox.session
+def lint(session):
+    session.run('ruff', 'check')
+
+@nox.session(name=\"tests\")
+def unit(session):
+    session.install(\"-e\", \".\")
+    session.run('pytest')
+";
+    let files = [("tox.ini", tox), ("noxfile.py", nox), ("docs/requirements.txt", "sphinx\n")];
+    check(
+        &files,
+        &[
+            ("tox -e lint", &["pip install pytest>=7 @ tox.ini:6", "pip install ruff @ tox.ini:10"]),
+            ("tox -e docs", &["pip install @ tox.ini:13", "pip install sphinx @ tox.ini:16"]),
+            ("tox -e odd", &["? @ tox.ini:19"]),
+            ("tox -l", &[]),
+            ("tox --version", &[]),
+            ("nox -s lint", &[]),
+            ("nox -s tests", &["? @ noxfile.py:9"]),
+            ("nox", &["? @ noxfile.py:9"]),
+            ("nox -l", &[]),
+        ],
+    );
+    assert_eq!(found(&files, "tox").len(), 4);
+}
+
+#[test]
+fn hostile_files_are_bounded() {
+    let deep: String = (0..3000).map(|i| format!("t{i}: t{}\n\techo {i}\n", i + 1)).collect();
+    let wide: String = (0..500).map(|i| format!("bash s{i}.sh\n")).collect();
+    let bomb = "A = $(B)$(B)$(B)$(B)\nB = $(C)$(C)$(C)$(C)\nC = $(D)$(D)$(D)$(D)\nD = $(A)x\nall:\n\t$(A) install\n";
+    let functions = format!("all:\n\techo {}\n", "$(call f,".repeat(500));
+    let nested: String = "a() { b; b; }; ".repeat(200);
+    let files = [
+        ("Makefile", deep.as_str()),
+        ("wide.sh", wide.as_str()),
+        ("bomb.mk", bomb),
+        ("calls.mk", &functions),
+        ("nested.sh", &nested),
+        ("self.mk", "include self.mk\nall:\n\t$(MAKE) -f self.mk\n"),
+        ("a.sh", "source ./b.sh\n"),
+        ("b.sh", "source ./a.sh\npip install x\n"),
+    ];
+    let started = std::time::Instant::now();
+    for text in ["make t0", "bash wide.sh", "make -f bomb.mk", "make -f calls.mk", "bash nested.sh", "make -f self.mk"]
+    {
+        let _ = found(&files, text);
+    }
+    assert_eq!(found(&files, "source ./a.sh"), ["pip install x @ b.sh:2"]);
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
