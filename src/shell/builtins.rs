@@ -450,8 +450,7 @@ fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State, disk: &dy
         "npm" | "pnpm" | "yarn" | "bun" | "pip" | "pip3" | "poetry" | "pdm" | "pipenv" | "uv" => {
             let words: Vec<&str> = operands().collect();
             // `npm pkg set scripts.x='npm i y'`: what a script says is not known from here on.
-            let says = |w: &&str| !matches!(*w, "pkg" | "delete" | "fix");
-            let scripts = words.first() == Some(&"pkg") && words.iter().filter(says).any(|w| w.contains("scripts"));
+            let scripts = matches!(words.as_slice(), ["pkg", "set", ..]) && words.iter().any(|w| w.contains("scripts"));
             for file in settings_written(name, &words) {
                 state.write(file, if scripts { Content::Made } else { Content::Changed });
             }
