@@ -138,13 +138,19 @@ pub struct Query<'a> {
     /// has, and PEP 440 compares it so with whatever names no label itself. Elsewhere the version.
     public: &'a str,
     keys: [String; 2],
+    /// crates.io: the version read, for the many that it is compared with; `None` when Cargo would not read it.
+    cargo: Option<semver::Version>,
 }
 
 impl<'a> Query<'a> {
     /// Takes the version's text as its registry or a lockfile wrote it.
     pub fn new(ecosystem: Ecosystem, version: &'a str) -> Self {
         let public = if ecosystem == Ecosystem::PyPI { without_build(version) } else { version };
-        Self { ecosystem, version, public, keys: [key(ecosystem, version), key(ecosystem, public)] }
+        let own = key(ecosystem, version);
+        let keys = [if public == version { own.clone() } else { key(ecosystem, public) }, own];
+        let cargo =
+            (ecosystem == Ecosystem::CratesIo).then(|| crate::ecosystem::cargo::version::parse(without_build(version)));
+        Self { ecosystem, version, public, keys, cargo: cargo.flatten() }
     }
 
     /// Whether the record names this version in `versions`. An empty version is one that is not known: every one.
@@ -153,17 +159,25 @@ impl<'a> Query<'a> {
         self.version.is_empty() || entry.versions.iter().any(named)
     }
 
+    /// [`compare`] of this version, or of its public part, with another.
+    fn compare(&self, other: &str) -> Option<Ordering> {
+        let read = |own| Some((own, crate::ecosystem::cargo::version::parse(without_build(other))?));
+        if let Some((own, other)) = self.cargo.as_ref().and_then(read) {
+            return Some(own.cmp(&other));
+        }
+        compare(self.ecosystem, if other.contains('+') { self.version } else { self.public }, other)
+    }
+
     /// Whether this version lies in a range.
     pub fn within(&self, range: &[Event]) -> bool {
-        let own = |b: &str| if b.contains('+') { self.version } else { self.public };
-        let compare = |b: &str| compare(self.ecosystem, own(b), b);
+        let compare = |b: &str| self.compare(b);
         let limits = range.iter().filter(|e| e.kind == EventKind::Limit);
         let mut limits = limits.map(|e| e.version == "*" || compare(&e.version) == Some(Ordering::Less)).peekable();
         if limits.peek().is_some() && !limits.any(|inside| inside) {
             return false;
         }
         let introduced = |e: &Event| e.kind == EventKind::Introduced;
-        if compare(self.version).is_none() {
+        if self.cargo.is_none() && compare(self.version).is_none() {
             // No place in the order: only what is named literally, or a range without any end.
             let upper = |e: &Event| matches!(e.kind, EventKind::Fixed | EventKind::LastAffected);
             let named =

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::affected::{self, Query, Reading};
 use super::entry::{Entry, EventKind};
@@ -161,21 +161,13 @@ impl Database {
             .ok()
     }
 
-    /// Every entry about a name that was held at `as_of` (now, without one): of one id the newest, withdrawn ones left out.
-    fn held(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<Entry> {
+    /// Every entry about a name.
+    fn entries(&self, name: &PackageName) -> Vec<Entry> {
         let mut all: Vec<Entry> =
             self.sources.iter().filter_map(|s| self.or_problem(s.index.entries(name))).flatten().collect();
         if self.embedded {
             all.extend(embedded::entries(name));
         }
-        // Of one id the newest statement counts, also when it is the one that withdraws.
-        all.sort_by(|a, b| a.id.cmp(&b.id).then(b.modified.cmp(&a.modified)));
-        all.dedup_by(|later, first| later.id == first.id);
-        all.retain(|e| match as_of {
-            None => e.withdrawn.is_none(),
-            // A record without any time is held: that nothing is known of its age clears nobody.
-            Some(t) => e.knowable.is_none_or(|k| k <= t) && e.withdrawn.is_none_or(|w| w > t),
-        });
         all
     }
 }
@@ -187,7 +179,14 @@ pub struct Lazy {
     now: Timestamp,
     database: OnceLock<Database>,
     /// Answers given already: several rules ask the same of every release of a plan.
-    given: Mutex<FxHashMap<Asked, Vec<Match>>>,
+    given: Mutex<Given>,
+}
+
+#[derive(Debug, Default)]
+struct Given {
+    answers: FxHashMap<Asked, Vec<Match>>,
+    /// Names of which no record speaks, as of most: whatever the version, the answer is the same.
+    unknown: FxHashSet<PackageName>,
 }
 
 /// A release, and the moment at which it is asked about.
@@ -206,13 +205,21 @@ impl Lazy {
 
 impl Advisories for Lazy {
     fn find(&self, id: &PackageId, as_of: Option<Timestamp>) -> Vec<Match> {
-        let asked = (id.clone(), as_of);
         let given = || self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = given().get(&asked) {
+        if given().unknown.contains(&id.name) {
+            return Vec::new();
+        }
+        let asked = (id.clone(), as_of);
+        if let Some(known) = given().answers.get(&asked) {
             return known.clone();
         }
-        let found = self.database().find(id, as_of);
-        given().insert(asked, found.clone());
+        let entries = self.database().entries(&id.name);
+        if entries.is_empty() {
+            given().unknown.insert(asked.0.name);
+            return Vec::new();
+        }
+        let found = matches(id, &held(entries, as_of));
+        given().answers.insert(asked, found.clone());
         found
     }
 
@@ -231,22 +238,11 @@ fn source_name(path: &Path) -> String {
 
 impl Advisories for Database {
     fn find(&self, id: &PackageId, as_of: Option<Timestamp>) -> Vec<Match> {
-        let held = self.held(&id.name, as_of);
-        if held.is_empty() {
-            return Vec::new();
-        }
-        let query = Query::new(id.name.ecosystem(), &id.version);
-        let mut out: Vec<Match> =
-            groups(&held).iter().filter_map(|group| join(id.name.ecosystem(), group, &query)).collect();
-        out.sort_by(|a, b| {
-            let worst = (b.kind, b.severity).cmp(&(a.kind, a.severity));
-            worst.then_with(|| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0))).then_with(|| a.id.cmp(&b.id))
-        });
-        out
+        matches(id, &held(self.entries(&id.name), as_of))
     }
 
     fn malicious_versions(&self, name: &PackageName, as_of: Option<Timestamp>) -> Vec<(String, String)> {
-        let held = self.held(name, as_of);
+        let held = held(self.entries(name), as_of);
         let mut out: Vec<(String, String)> = Vec::new();
         let groups = groups(&held);
         let malware = groups.iter().flat_map(|group| {
@@ -284,6 +280,34 @@ impl Advisories for Database {
     }
 }
 
+/// Of a name's entries those that were held at `as_of` (now, without one): of one id the newest, withdrawn ones left out.
+fn held(mut all: Vec<Entry>, as_of: Option<Timestamp>) -> Vec<Entry> {
+    // Of one id the newest statement counts, also when it is the one that withdraws.
+    all.sort_by(|a, b| a.id.cmp(&b.id).then(b.modified.cmp(&a.modified)));
+    all.dedup_by(|later, first| later.id == first.id);
+    all.retain(|e| match as_of {
+        None => e.withdrawn.is_none(),
+        // A record without any time is held: that nothing is known of its age clears nobody.
+        Some(t) => e.knowable.is_none_or(|k| k <= t) && e.withdrawn.is_none_or(|w| w > t),
+    });
+    all
+}
+
+/// What a name's entries say of one of its releases, worst first.
+fn matches(id: &PackageId, held: &[Entry]) -> Vec<Match> {
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let query = Query::new(id.name.ecosystem(), &id.version);
+    let mut out: Vec<Match> =
+        groups(held).iter().filter_map(|group| join(id.name.ecosystem(), group, &query)).collect();
+    out.sort_by(|a, b| {
+        let worst = (b.kind, b.severity).cmp(&(a.kind, a.severity));
+        worst.then_with(|| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0))).then_with(|| a.id.cmp(&b.id))
+    });
+    out
+}
+
 /// RustSec writes `1.4.1-0` for "1.4.1 and its pre-releases".
 fn without_dash_zero(version: &str) -> String {
     version.strip_suffix("-0").unwrap_or(version).to_owned()
@@ -291,6 +315,9 @@ fn without_dash_zero(version: &str) -> String {
 
 /// The entries in groups: two are of one group when one's id or alias is the other's.
 fn groups(entries: &[Entry]) -> Vec<Vec<&Entry>> {
+    if let [only] = entries {
+        return vec![vec![only]];
+    }
     let mut parent: Vec<usize> = (0..entries.len()).collect();
     fn root(parent: &mut [usize], mut i: usize) -> usize {
         while parent[i] != i {

@@ -17,7 +17,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::entry::{Entry, take_bytes, take_number};
 use crate::model::{Ecosystem, PackageName, Timestamp};
@@ -99,7 +99,7 @@ pub struct Index {
     sections: [(usize, usize, u64); SECTIONS],
     verified: [OnceLock<bool>; SECTIONS],
     /// The block that was read last: a plan is asked about in the order in which the names are stored.
-    last: Mutex<Option<(u64, Arc<[u8]>)>>,
+    last: Mutex<(Option<u64>, Vec<u8>)>,
 }
 
 impl std::fmt::Debug for Index {
@@ -250,8 +250,8 @@ impl Index {
         Ok(map.get(key))
     }
 
-    /// The decompressed bytes of a block; rows of the table count `Blocks` first, then `Raw`.
-    fn block(&self, number_of: u64) -> Result<Vec<u8>, IndexError> {
+    /// The decompressed bytes of a block, into `out`; rows of the table count `Blocks` first, then `Raw`.
+    fn block(&self, number_of: u64, out: &mut Vec<u8>) -> Result<(), IndexError> {
         let table = self.section(Section::Table)?;
         let at =
             usize::try_from(number_of).ok().and_then(|n| n.checked_mul(ROW)).ok_or_else(|| self.corrupt("block"))?;
@@ -271,35 +271,40 @@ impl Index {
         if raw > MAX_BLOCK || !sound(bytes, sum) {
             return Err(self.corrupt("block"));
         }
-        let out = if deflated {
-            let mut out = Vec::with_capacity(raw);
+        let written = if deflated {
+            out.clear();
+            out.reserve(raw);
             let mut reader = flate2::read::DeflateDecoder::new(bytes).take(raw as u64 + 1);
-            reader.read_to_end(&mut out).map_err(|_| self.corrupt("block"))?;
-            out
+            reader.read_to_end(out).map_err(|_| self.corrupt("block"))?
         } else {
-            lz4_flex::block::decompress(bytes, raw).map_err(|_| self.corrupt("block"))?
+            // What the buffer held is overwritten.
+            out.resize(raw, 0);
+            lz4_flex::block::decompress_into(bytes, out).map_err(|_| self.corrupt("block"))?
         };
-        if out.len() == raw { Ok(out) } else { Err(self.corrupt("block")) }
+        if written == raw { Ok(()) } else { Err(self.corrupt("block")) }
     }
 
-    /// A block of entries, which may be the last one read.
-    fn names_block(&self, number_of: u64) -> Result<Arc<[u8]>, IndexError> {
+    /// What `look` sees in a block of entries, which may be the last one read.
+    fn names_block<T>(&self, number_of: u64, look: impl FnOnce(&[u8]) -> T) -> Result<T, IndexError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, block)) = last.as_ref().filter(|(n, _)| *n == number_of) {
-            return Ok(Arc::clone(block));
+        let (number, block) = &mut *last;
+        if *number != Some(number_of) {
+            *number = None;
+            self.block(number_of, block)?;
+            *number = Some(number_of);
         }
-        let block: Arc<[u8]> = self.block(number_of)?.into();
-        *last = Some((number_of, Arc::clone(&block)));
-        Ok(block)
+        Ok(look(block))
     }
 
     /// Every entry about a name, withdrawn ones included, in no order.
     pub fn entries(&self, name: &PackageName) -> Result<Vec<Entry>, IndexError> {
-        let key = name_key(name.ecosystem(), name.canonical());
-        let Some(value) = self.lookup(Section::Names, &key)? else { return Ok(Vec::new()) };
-        let block = self.names_block(value >> 32)?;
+        if !self.covers(name.ecosystem()) {
+            return Ok(Vec::new());
+        }
+        let Some(value) = self.lookup(Section::Names, &name_key(name.ecosystem(), name.canonical()))? else {
+            return Ok(Vec::new());
+        };
         let at = usize::try_from(value & 0xffff_ffff).map_err(|_| self.corrupt("name"))?;
-        let mut input = block.get(at..).ok_or_else(|| self.corrupt("name"))?;
         let read = |input: &mut &[u8]| {
             let n = take_number(input)?;
             if n > input.len() as u64 {
@@ -307,7 +312,8 @@ impl Index {
             }
             (0..n).map(|_| Entry::decode(input)).collect::<Option<Vec<_>>>()
         };
-        read(&mut input).ok_or_else(|| self.corrupt("entries"))
+        let found = self.names_block(value >> 32, |block| Some(read(&mut block.get(at..)?)))?;
+        found.ok_or_else(|| self.corrupt("name"))?.ok_or_else(|| self.corrupt("entries"))
     }
 
     /// The JSON of every record with this id or alias, as it came.
@@ -321,7 +327,9 @@ impl Index {
         for _ in 0..n {
             let mut next = || take_number(input).ok_or_else(|| self.corrupt("id"));
             let (block, start, len) = (next()?, next()?, next()?);
-            let block = self.block(block)?;
+            let number_of = block;
+            let mut block = Vec::new();
+            self.block(number_of, &mut block)?;
             let record = usize::try_from(start)
                 .ok()
                 .and_then(|start| block.get(start..))

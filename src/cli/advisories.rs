@@ -1,15 +1,15 @@
 //! `advisories update / import / status / show`: the local advisory index.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::process::Disk;
+use super::progress::{Line, of_bytes};
 use super::session::Session;
 use super::{Failure, complain, print};
 use crate::advisories::Advisories as _;
@@ -77,28 +77,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A bar on stderr, on a terminal only.
-fn bar() -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(None, target);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bytes} of {total_bytes} {bar:20} {eta}") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-fn advance(bar: &ProgressBar, progress: Progress) {
-    match progress {
-        Progress::Waiting => bar.set_message("waiting for another update"),
+/// Says how far an update is.
+fn advance() -> impl FnMut(Progress) {
+    let mut line = Line::new();
+    let mut fetching: Option<(Ecosystem, Instant)> = None;
+    move |progress| match progress {
+        Progress::Waiting => line.show("waiting for another update"),
         Progress::Downloading { ecosystem, bytes, total } => {
-            bar.set_message(format!("fetching {ecosystem}"));
-            if let Some(total) = total {
-                bar.set_length(total);
-            }
-            bar.set_position(bytes);
+            let since = match fetching {
+                Some((same, since)) if same == ecosystem => since,
+                _ => fetching.insert((ecosystem, Instant::now())).1,
+            };
+            line.advance(|| format!("fetching {ecosystem} {}", of_bytes(bytes, total, since.elapsed())));
         }
-        Progress::Building { ecosystem } => bar.set_message(format!("indexing {ecosystem}")),
+        Progress::Building { ecosystem } => line.show(&format!("indexing {ecosystem}")),
     }
 }
 
@@ -115,9 +107,7 @@ fn update(session: &Session, url: &str, only: &[Ecosystem], force: bool) -> Resu
     });
     let profile = Profile { proxies: ProxySettings::from_environment(&session.environment), ..Profile::default() };
     let client = registries.client(profile);
-    let bar = bar();
-    let done = feed.update(ecosystems, &client, session.environment.now, &mut |p| advance(&bar, p));
-    bar.finish_and_clear();
+    let done = feed.update(ecosystems, &client, session.environment.now, &mut advance());
     let done = done.map_err(|e| Failure::Internal(e.into()))?;
     let mut failed = false;
     let mut out = String::new();
@@ -173,9 +163,7 @@ fn import(session: &Session, path: &std::path::Path) -> Result<ExitCode, Failure
         return Err(Failure::Usage(format!("{}: no such file or directory", path.display())));
     }
     let feed = Feed::new(session.advisories_directory());
-    let bar = bar();
-    let done = feed.import(path, session.environment.now, &mut |p| advance(&bar, p));
-    bar.finish_and_clear();
+    let done = feed.import(path, session.environment.now, &mut advance());
     let (name, report) = done.map_err(|e| Failure::Internal(e.into()))?;
     skipped(&report);
     print(&format!("{name}: {}\n", summary(&report)))?;

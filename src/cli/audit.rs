@@ -20,10 +20,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for path in &arguments.paths {
-        if !path.exists() {
+        let Ok(found) = std::fs::metadata(path) else {
             return Err(Failure::Usage(format!("{}: no such file or directory", path.display())));
-        }
-        if path.is_file() && Kind::of(path).is_none() {
+        };
+        if found.is_file() && Kind::of(path).is_none() {
             return Err(Failure::Usage(format!(
                 "{}: not a manifest or lockfile by its name; a requirements file of another name is judged by \
                  `tidewaiter check -- pip install -r {}`",

@@ -14,6 +14,7 @@ mod intent;
 mod log;
 mod policy;
 pub mod process;
+mod progress;
 mod recheck;
 mod run;
 mod session;

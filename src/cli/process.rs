@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::progress::Line;
 use crate::model::{Environment, FileError, Files, Timestamp};
 
 /// The largest file that is read, in bytes. The largest real lockfiles are a tenth of it.
@@ -74,6 +75,26 @@ pub struct Disk {
     read: Mutex<BTreeMap<PathBuf, Content>>,
 }
 
+impl Disk {
+    /// What there is now at a path. That there was nothing is part of what was seen: a file that appears later was not
+    /// judged.
+    fn look(&self, path: &Path) -> Option<std::fs::Metadata> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(FileError::NotFound)) = read.get(path) {
+            return None;
+        }
+        match std::fs::metadata(path) {
+            Ok(meta) => Some(meta),
+            Err(e) => {
+                if e.kind() == std::io::ErrorKind::NotFound && !read.contains_key(path) {
+                    read.insert(path.to_owned(), Err(FileError::NotFound));
+                }
+                None
+            }
+        }
+    }
+}
+
 impl Files for Disk {
     fn read(&self, path: &Path) -> Result<Arc<[u8]>, FileError> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,18 +107,11 @@ impl Files for Disk {
     }
 
     fn is_file(&self, path: &Path) -> bool {
-        // That there was none is part of what was seen: one that appears later was not judged.
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        match (read.get(path), std::fs::metadata(path)) {
-            (Some(Err(FileError::NotFound)), _) => false,
-            (_, Ok(meta)) => meta.is_file(),
-            (_, Err(e)) => {
-                if e.kind() == std::io::ErrorKind::NotFound && !read.contains_key(path) {
-                    read.insert(path.to_owned(), Err(FileError::NotFound));
-                }
-                false
-            }
-        }
+        self.look(path).is_some_and(|meta| meta.is_file())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.look(path).is_some_and(|meta| meta.is_file() || meta.is_dir())
     }
 
     fn is_dir(&self, path: &Path) -> bool {
@@ -131,12 +145,38 @@ fn read_bounded(path: &Path) -> Result<Arc<[u8]>, FileError> {
     if meta.len() > LARGEST_FILE {
         return Err(FileError::TooLarge { limit: LARGEST_FILE });
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-    std::fs::File::open(path).map_err(failed)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST_FILE {
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    // Read at once to where it stays, if it is as long as it was said to be.
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, usize::try_from(meta.len()).unwrap_or(0)).collect();
+    let filled = match Arc::get_mut(&mut bytes) {
+        Some(room) => fill(&mut file, room).map_err(failed)?,
+        None => 0,
+    };
+    let mut more = [0; 64];
+    let further = if filled == bytes.len() { fill(&mut file, &mut more).map_err(failed)? } else { 0 };
+    if filled == bytes.len() && further == 0 {
+        return Ok(bytes);
+    }
+    let mut all: Vec<u8> = bytes.iter().take(filled).chain(more.iter().take(further)).copied().collect();
+    file.take((LARGEST_FILE + 1).saturating_sub(all.len() as u64)).read_to_end(&mut all).map_err(failed)?;
+    if all.len() as u64 > LARGEST_FILE {
         return Err(FileError::TooLarge { limit: LARGEST_FILE });
     }
-    Ok(bytes.into())
+    Ok(all.into())
+}
+
+/// Reads until there is no more room, or no more to read; how many bytes it was.
+fn fill(file: &mut std::fs::File, mut room: &mut [u8]) -> std::io::Result<usize> {
+    let size = room.len();
+    while !room.is_empty() {
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(n) => room = room.get_mut(n..).unwrap_or_default(),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(size - room.len())
 }
 
 /// Says on stderr, on a terminal only, that work goes on: from the second second until it is dropped.
@@ -157,14 +197,16 @@ impl Patience {
             let (done, woken) = &*shared;
             let guard = done.lock().unwrap_or_else(PoisonError::into_inner);
             let waited = woken.wait_timeout_while(guard, Duration::from_secs(1), |done| !*done);
-            let (guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if *guard {
-                return;
+            let (mut guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            let mut line = Line::new();
+            for frame in ["|", "/", "-", "\\"].iter().cycle() {
+                if *guard {
+                    return;
+                }
+                line.show(&format!("{frame} {what}"));
+                let waited = woken.wait_timeout_while(guard, Duration::from_millis(120), |done| !*done);
+                (guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
             }
-            let spinner = indicatif::ProgressBar::new_spinner().with_message(what);
-            spinner.enable_steady_tick(Duration::from_millis(120));
-            drop(woken.wait_while(guard, |done| !*done));
-            spinner.finish_and_clear();
         });
         Self { done, watcher: Some(watcher) }
     }

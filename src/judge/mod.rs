@@ -16,7 +16,7 @@ use crate::invocation::{self, Effect, Flag, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, Opinion,
     PackageId, PackageName, Place, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause,
-    Verdict,
+    Verdict, utf8_text,
 };
 use crate::policy::Policy;
 use crate::registry::{CrateIndex, NpmRegistry, PythonIndex};
@@ -272,26 +272,28 @@ impl Judge<'_> {
     fn audit_file(&self, file: &discover::Found, invocations: &mut Vec<Invocation>) -> Plan {
         use discover::Kind;
         let path = &file.path;
-        let text = match self.files.read_text(path) {
+        // As it lies in memory: the largest lockfiles are megabytes.
+        let bytes = self.files.read(path);
+        let text = match bytes.as_ref().map_err(Clone::clone).and_then(|bytes| utf8_text(bytes)) {
             Ok(text) => text,
             // pip decodes requirements files in more ways than UTF-8; its reader reads the file itself.
-            Err(FileError::Io(_)) if file.kind == Kind::Requirements => String::new(),
+            Err(FileError::Io(_)) if file.kind == Kind::Requirements => "",
             Err(e) => {
                 let diagnostic = Diagnostic::new(Location::file(path), e.to_string());
                 return Plan { unresolved: resolve::locked::unread(&[diagnostic]), ..Plan::default() };
             }
         };
         match file.kind {
-            Kind::CargoLock => resolve::locked::cargo(path, &text),
-            Kind::PackageLock => npm_plan(npm::lock::read(path, &text)),
-            Kind::PnpmLock => npm_plan(npm::pnpm_lock::read(path, &text)),
-            Kind::YarnLock => npm_plan(npm::yarn_lock::read(path, &text)),
-            Kind::BunLock => npm_plan(npm::bun_lock::read(path, &text)),
-            Kind::UvLock => python_plan(python::uv_lock::read(path, &text)),
-            Kind::PoetryLock => python_plan(python::poetry_lock::read(path, &text)),
-            Kind::PdmLock => python_plan(python::pdm_lock::read(path, &text)),
-            Kind::PipfileLock => python_plan(python::pipfile::read_lock(path, &text)),
-            Kind::Pylock => python_plan(python::pylock::read(path, &text)),
+            Kind::CargoLock => resolve::locked::cargo(path, text),
+            Kind::PackageLock => npm_plan(npm::lock::read(path, text)),
+            Kind::PnpmLock => npm_plan(npm::pnpm_lock::read(path, text)),
+            Kind::YarnLock => npm_plan(npm::yarn_lock::read(path, text)),
+            Kind::BunLock => npm_plan(npm::bun_lock::read(path, text)),
+            Kind::UvLock => python_plan(python::uv_lock::read(path, text)),
+            Kind::PoetryLock => python_plan(python::poetry_lock::read(path, text)),
+            Kind::PdmLock => python_plan(python::pdm_lock::read(path, text)),
+            Kind::PipfileLock => python_plan(python::pipfile::read_lock(path, text)),
+            Kind::Pylock => python_plan(python::pylock::read(path, text)),
             Kind::Requirements => {
                 let (requirements, diagnostics) =
                     python::requirements_txt::read(path, false, self.environment, self.files);

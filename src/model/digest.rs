@@ -61,8 +61,24 @@ impl DigestAlgorithm {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: DigestAlgorithm,
-    bytes: Box<[u8]>,
+    /// Zeros from the algorithm's size on.
+    bytes: [u8; LONGEST],
 }
+
+/// The longest digest, in bytes.
+const LONGEST: usize = 64;
+
+/// What each hexadecimal digit of either case stands for; 255 for every other byte.
+const NIBBLES: [u8; 256] = {
+    let mut table = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 /// Why a text is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +95,7 @@ impl Digest {
     /// A digest from raw bytes; an error unless they have the algorithm's length.
     pub fn from_bytes(algorithm: DigestAlgorithm, bytes: &[u8]) -> Result<Self, DigestError> {
         if bytes.len() == algorithm.size() {
-            Ok(Self { algorithm, bytes: bytes.into() })
+            Ok(Self::of(algorithm, bytes.iter().copied()))
         } else {
             Err(DigestError::Malformed(algorithm.name()))
         }
@@ -92,12 +108,27 @@ impl Digest {
         if hex.len() != algorithm.size() * 2 {
             return Err(malformed());
         }
-        let nibble = |c: u8| (c as char).to_digit(16).ok_or_else(malformed);
-        let bytes = hex
-            .chunks_exact(2)
-            .map(|pair| Ok((nibble(pair[0])? * 16 + nibble(pair[1])?) as u8))
-            .collect::<Result<Box<[u8]>, _>>()?;
-        Ok(Self { algorithm, bytes })
+        // Lockfiles hold thousands: no branch for each digit, and what is none shows at the end.
+        let mut seen = 0;
+        let digest = Self::of(
+            algorithm,
+            hex.as_chunks::<2>().0.iter().map(|pair| {
+                let [high, low] = pair.map(|c| NIBBLES[usize::from(c)]);
+                seen |= high | low;
+                (high << 4) | (low & 15)
+            }),
+        );
+        if seen > 15 { Err(malformed()) } else { Ok(digest) }
+    }
+
+    /// As many bytes as the algorithm has.
+    fn of(algorithm: DigestAlgorithm, raw: impl Iterator<Item = u8>) -> Self {
+        let mut bytes = [0; LONGEST];
+        // No caller has more bytes than the algorithm, and none has more than there is room for.
+        for (slot, byte) in bytes.iter_mut().zip(raw) {
+            *slot = byte;
+        }
+        Self { algorithm, bytes }
     }
 
     /// pip's form, `sha256:HEX` or `sha256=HEX`.
@@ -135,26 +166,31 @@ impl Digest {
 
     /// The raw bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(..self.algorithm.size()).unwrap_or_default()
     }
 
     /// Lower-case hexadecimal, without the algorithm's name.
     pub fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-        self.bytes.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
+        let mut out = String::with_capacity(self.algorithm.size() * 2);
+        for byte in self.bytes() {
+            out.push(digit(byte >> 4));
+            out.push(digit(*byte));
+        }
+        out
     }
 
     /// The subresource-integrity form, `sha512-BASE64`.
     pub fn sri(&self) -> String {
         use base64::Engine as _;
-        format!("{}-{}", self.algorithm.name(), base64::engine::general_purpose::STANDARD.encode(&self.bytes))
+        format!("{}-{}", self.algorithm.name(), base64::engine::general_purpose::STANDARD.encode(self.bytes()))
     }
 
     /// The SHA-256 of `bytes`.
     pub fn sha256_of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
-        Self { algorithm: DigestAlgorithm::Sha256, bytes: sha2::Sha256::digest(bytes).to_vec().into() }
+        Self::of(DigestAlgorithm::Sha256, sha2::Sha256::digest(bytes).into_iter())
     }
 }
 
@@ -189,6 +225,14 @@ mod tests {
         assert!(Digest::parse_named_hex("crc32:abcd").is_err());
         assert!(Digest::parse_sri("sha512-AAAA").is_err());
         assert!(Digest::from_hex(DigestAlgorithm::Md5, "é0000000000000000000000000000000").is_err());
+        for odd in ["g", "G", "/", ":", "@", "`", " ", "\u{0}", "\u{7f}"] {
+            let text = format!("{odd}{}", "0".repeat(31));
+            assert!(Digest::from_hex(DigestAlgorithm::Md5, &text).is_err(), "{odd:?}");
+            let text = format!("{}{odd}", "0".repeat(31));
+            assert!(Digest::from_hex(DigestAlgorithm::Md5, &text).is_err(), "{odd:?}");
+        }
+        let mixed = Digest::from_hex(DigestAlgorithm::Md5, "0123456789abcdefABCDEF9876543210");
+        assert_eq!(mixed.map(|d| d.hex()).as_deref(), Ok("0123456789abcdefabcdef9876543210"));
     }
 
     #[test]

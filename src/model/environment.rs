@@ -87,11 +87,19 @@ pub trait Files: Send + Sync {
     fn list(&self, dir: &Path) -> Vec<PathBuf>;
     /// A file's text, with a UTF-8 byte-order mark removed; an error when it is not UTF-8.
     fn read_text(&self, path: &Path) -> Result<String, FileError> {
-        let bytes = self.read(path)?;
-        let text =
-            std::str::from_utf8(&bytes).map_err(|e| FileError::Io(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
-        Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+        utf8_text(&self.read(path)?).map(str::to_owned)
     }
+    /// Whether there is a file or a directory at `path`.
+    fn exists(&self, path: &Path) -> bool {
+        self.is_dir(path) || self.is_file(path)
+    }
+}
+
+/// A file's bytes as text, with a UTF-8 byte-order mark removed; an error when they are not UTF-8.
+pub fn utf8_text(bytes: &[u8]) -> Result<&str, FileError> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| FileError::Io(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Files in memory, for tests and benchmarks. Directories exist when a file is under them.

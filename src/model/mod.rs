@@ -15,7 +15,7 @@ mod text;
 mod verdict;
 
 pub use digest::{Digest, DigestAlgorithm, DigestError};
-pub use environment::{Environment, FileError, Files, MemoryFiles, lexical};
+pub use environment::{Environment, FileError, Files, MemoryFiles, lexical, utf8_text};
 pub use history::{PreviousRelease, ReleaseHistory};
 pub use name::{Ecosystem, PackageId, PackageName, normalise_name};
 pub use opinion::{Consent, Effect as OpinionEffect, Opinion, Outcome as OpinionOutcome, Usage};

@@ -102,16 +102,20 @@ fn is_normal(ecosystem: Ecosystem, name: &str) -> bool {
 pub struct PackageName {
     ecosystem: Ecosystem,
     written: Arc<str>,
-    canonical: Arc<str>,
+    /// `None`: the text as written is canonical, as most are.
+    canonical: Option<Arc<str>>,
 }
 
 impl PackageName {
     /// Takes the text as written.
     pub fn new(ecosystem: Ecosystem, written: &str) -> Self {
-        let text: Arc<str> = Arc::from(written);
-        let canonical =
-            if is_normal(ecosystem, written) { Arc::clone(&text) } else { normalise_name(ecosystem, written).into() };
-        Self { ecosystem, written: text, canonical }
+        Self::shared(ecosystem, Arc::from(written))
+    }
+
+    /// The same for a text that others hold too: it is not copied.
+    pub fn shared(ecosystem: Ecosystem, written: Arc<str>) -> Self {
+        let canonical = (!is_normal(ecosystem, &written)).then(|| normalise_name(ecosystem, &written).into());
+        Self { ecosystem, written, canonical }
     }
 
     /// The ecosystem the name belongs to.
@@ -126,7 +130,7 @@ impl PackageName {
 
     /// The name in the form that identifies the package.
     pub fn canonical(&self) -> &str {
-        &self.canonical
+        self.canonical.as_ref().unwrap_or(&self.written)
     }
 
     /// Whether the text is a name its registry would accept.
@@ -189,7 +193,7 @@ impl fmt::Display for PackageName {
 
 impl PartialEq for PackageName {
     fn eq(&self, other: &Self) -> bool {
-        self.ecosystem == other.ecosystem && self.canonical == other.canonical
+        self.ecosystem == other.ecosystem && self.canonical() == other.canonical()
     }
 }
 
@@ -198,7 +202,7 @@ impl Eq for PackageName {}
 impl std::hash::Hash for PackageName {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.ecosystem.hash(state);
-        self.canonical.hash(state);
+        self.canonical().hash(state);
     }
 }
 
@@ -210,7 +214,7 @@ impl PartialOrd for PackageName {
 
 impl Ord for PackageName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.ecosystem, &self.canonical).cmp(&(other.ecosystem, &other.canonical))
+        (self.ecosystem, self.canonical()).cmp(&(other.ecosystem, other.canonical()))
     }
 }
 

@@ -36,13 +36,14 @@ pub struct Origin {
 pub fn load(environment: &Environment, files: &dyn Files, extra: Option<&Path>, rules: &[RuleInfo]) -> Loaded {
     let mut origins = Vec::new();
     let mut warnings = Vec::new();
-    let projects = project_paths(environment, files);
+    let root = project_root(environment, files).unwrap_or(&environment.cwd);
+    let projects = paths_below(root, environment);
     let optional = |layer, path: PathBuf| match files.read_text(&path) {
         Err(FileError::NotFound) => None,
         text => Some(Origin { layer, path, text }),
     };
     origins.extend(optional(Layer::Managed, managed_path(environment)));
-    let (user, ignored) = trusted_user_path(environment, files);
+    let (user, ignored) = trusted_user_path(environment, root);
     warnings.extend(ignored);
     origins.extend(user.and_then(|path| optional(Layer::User, path)));
     if let Some(path) = extra {
@@ -108,9 +109,8 @@ fn default_directory(environment: &Environment) -> Option<PathBuf> {
 }
 
 /// The user's file, unless a variable moves it into the project: what is there is the project's word.
-fn trusted_user_path(environment: &Environment, files: &dyn Files) -> (Option<PathBuf>, Option<Diagnostic>) {
+fn trusted_user_path(environment: &Environment, root: &Path) -> (Option<PathBuf>, Option<Diagnostic>) {
     let default = default_directory(environment);
-    let root = project_root(environment, files).unwrap_or(&environment.cwd);
     let inside = |path: &Path| environment.absolute(path).starts_with(root);
     match configured_directory(environment) {
         Some(moved) if inside(&moved) && !default.as_deref().is_some_and(inside) => {
@@ -126,9 +126,11 @@ fn trusted_user_path(environment: &Environment, files: &dyn Files) -> (Option<Pa
 /// The nearest directory, from the working directory up, that holds a repository.
 fn project_root<'e>(environment: &'e Environment, files: &dyn Files) -> Option<&'e Path> {
     environment.cwd.ancestors().find(|dir| {
+        // One buffer for the four.
+        let mut marker = dir.join(".git");
         [".git", ".hg", ".jj", ".svn"].iter().any(|name| {
-            let marker = dir.join(name);
-            files.is_dir(&marker) || files.is_file(&marker)
+            marker.set_file_name(name);
+            files.exists(&marker)
         })
     })
 }
@@ -137,7 +139,10 @@ fn project_root<'e>(environment: &'e Environment, files: &dyn Files) -> Option<&
 /// up to the repository's root; without a repository, the working directory's alone. Each tightens the one before,
 /// so that a file deep in a repository cannot hide its root's.
 pub fn project_paths(environment: &Environment, files: &dyn Files) -> Vec<PathBuf> {
-    let root = project_root(environment, files).unwrap_or(&environment.cwd);
+    paths_below(project_root(environment, files).unwrap_or(&environment.cwd), environment)
+}
+
+fn paths_below(root: &Path, environment: &Environment) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         environment.cwd.ancestors().take_while(|dir| dir.starts_with(root)).map(|dir| dir.join(PROJECT_FILE)).collect();
     paths.reverse();

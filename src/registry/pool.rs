@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -19,7 +19,15 @@ struct Shared {
     /// Most threads.
     limit: usize,
     /// Most threads at work, those that wait for the network not counted.
-    width: usize,
+    width: OnceLock<usize>,
+}
+
+impl Shared {
+    /// See the field. Counting processors asks the system many things, so it is left until there is work.
+    fn width(&self) -> usize {
+        let count = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 8);
+        *self.width.get_or_init(count)
+    }
 }
 
 #[derive(Default)]
@@ -50,7 +58,7 @@ impl std::fmt::Debug for Pool {
 impl Pool {
     /// At most `limit` threads, of which at most one a processor works while the others wait.
     pub fn new(limit: usize) -> Self {
-        let width = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 8);
+        let width = OnceLock::new();
         Self { shared: Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), limit, width }) }
     }
 
@@ -66,7 +74,7 @@ impl Pool {
 /// Wakes or starts a thread when there are tasks and fewer threads at work than may be.
 fn call(shared: &Arc<Shared>, state: &mut State) {
     let at_work = state.threads - state.idle - state.waiting;
-    let wanted = state.tasks.len().min(shared.width.saturating_sub(at_work));
+    let wanted = state.tasks.len().min(shared.width().saturating_sub(at_work));
     if wanted == 0 {
         return;
     }

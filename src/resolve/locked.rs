@@ -41,10 +41,10 @@ pub fn unread(diagnostics: &[Diagnostic]) -> Vec<Unresolved> {
 /// A package of a lockfile with everything that only a registry knows left unknown.
 fn package(id: PackageId, source: Source, location: Location, artifacts: Vec<Artifact>) -> Package {
     let hashed = artifacts.iter().any(|a| !a.digests.is_empty());
-    let text = format!("{} {}", id.name, id.version);
+    let text = joined(&[id.name.written(), " ", &id.version]);
     let exact = source.is_registry() || matches!(&source, Source::Git { commit: Some(_), .. });
     Package {
-        origin: Origin { range: source.is_registry().then(|| id.version.to_string()), text, location },
+        origin: Origin { range: source.is_registry().then(|| String::from(&*id.version)), text, location },
         id,
         source,
         direct: false,
@@ -67,6 +67,13 @@ fn package(id: PackageId, source: Source, location: Location, artifacts: Vec<Art
     }
 }
 
+/// Texts in a row.
+fn joined(parts: &[&str]) -> String {
+    let mut out = String::with_capacity(parts.iter().map(|p| p.len()).sum());
+    parts.iter().for_each(|part| out.push_str(part));
+    out
+}
+
 /// What files alone do not tell.
 fn gaps() -> Vec<SignalGap> {
     ["published-at", "withdrawn"]
@@ -79,7 +86,7 @@ fn gaps() -> Vec<SignalGap> {
 }
 
 /// Steps from the roots to every node; nodes that no root reaches get 0.
-fn depths(edges: &[Vec<usize>], roots: &[usize]) -> Vec<u32> {
+fn depths<E: AsRef<[usize]>>(edges: &[E], roots: &[usize]) -> Vec<u32> {
     let mut depth: Vec<Option<u32>> = vec![None; edges.len()];
     let mut queue: VecDeque<usize> = VecDeque::new();
     for &root in roots {
@@ -90,7 +97,7 @@ fn depths(edges: &[Vec<usize>], roots: &[usize]) -> Vec<u32> {
     }
     while let Some(at) = queue.pop_front() {
         let next = depth[at].unwrap_or(0).saturating_add(1);
-        for &to in &edges[at] {
+        for &to in edges[at].as_ref() {
             if depth[to].is_none() {
                 depth[to] = Some(next);
                 queue.push_back(to);
@@ -100,27 +107,39 @@ fn depths(edges: &[Vec<usize>], roots: &[usize]) -> Vec<u32> {
     depth.into_iter().map(|d| d.unwrap_or(0)).collect()
 }
 
-/// Cargo.lock.
+/// Cargo.lock. The same release from two sources stays in the order of the file until [`Plan::merge`].
 pub fn cargo(path: &Path, text: &str) -> Plan {
     let (lock, diagnostics) = cargo_lock::Lockfile::read(path, text);
     let mut plan = Plan { unresolved: unread(&diagnostics), signal_gaps: gaps(), ..Plan::default() };
     let ids: Vec<PackageId> = lock
         .packages
         .iter()
-        .map(|p| PackageId { name: PackageName::new(Ecosystem::CratesIo, &p.name), version: Arc::clone(&p.version) })
+        .map(|p| PackageId {
+            name: PackageName::shared(Ecosystem::CratesIo, Arc::clone(&p.name)),
+            version: Arc::clone(&p.version),
+        })
         .collect();
-    let edges: Vec<Vec<usize>> = lock.packages.iter().map(|p| p.dependencies.clone()).collect();
+    let edges: Vec<&[usize]> = lock.packages.iter().map(|p| p.dependencies.as_slice()).collect();
     let roots: Vec<usize> = (0..lock.packages.len()).filter(|i| lock.packages[*i].source.is_none()).collect();
     let depth = depths(&edges, &roots);
-    let mut required_by: Vec<Vec<PackageId>> = vec![Vec::new(); ids.len()];
-    for (from, to) in edges.iter().enumerate() {
-        for &to in to {
+    let mut dependants = vec![0; ids.len()];
+    for &to in edges.iter().copied().flatten() {
+        dependants[to] += 1;
+    }
+    // Places are put into order, not packages: those are large. The file is nearly in order already.
+    let mut order: Vec<usize> = (0..ids.len()).collect();
+    order.sort_by(|a, b| ids[*a].cmp(&ids[*b]));
+    let mut required_by: Vec<Vec<PackageId>> = dependants.into_iter().map(Vec::with_capacity).collect();
+    for &from in &order {
+        for &to in edges[from] {
             required_by[to].push(ids[from].clone());
         }
     }
+    plan.packages.reserve(ids.len());
     let place = Location::file(path).place;
     let mut last: Option<(Arc<str>, Option<Source>)> = None;
-    for (at, locked) in lock.packages.iter().enumerate() {
+    for at in order {
+        let (locked, id) = (&lock.packages[at], &ids[at]);
         let Some(source_text) = &locked.source else { continue };
         let location = Location { place: place.clone(), line: locked.line, column: locked.column };
         // The texts are shared by all packages of one source, and most lockfiles have one.
@@ -132,7 +151,7 @@ pub fn cargo(path: &Path, text: &str) -> Plan {
             None => {
                 plan.unresolved.push(Unresolved {
                     requirement: format!("{} {}", locked.name, locked.version),
-                    name: Some(ids[at].name.clone()),
+                    name: Some(id.name.clone()),
                     range: None,
                     location: Some(location),
                     cause: UnresolvedCause::Unsupported,
@@ -144,7 +163,7 @@ pub fn cargo(path: &Path, text: &str) -> Plan {
         let digests: Vec<Digest> =
             locked.checksum.iter().filter_map(|hex| Digest::from_hex(DigestAlgorithm::Sha256, hex).ok()).collect();
         let artifacts = if source.is_registry() {
-            let filename = format!("{}-{}.crate", locked.name, locked.version);
+            let filename = joined(&[&locked.name, "-", &locked.version, ".crate"]);
             vec![Artifact {
                 kind: ArtifactKind::Crate,
                 filename,
@@ -156,13 +175,12 @@ pub fn cargo(path: &Path, text: &str) -> Plan {
         } else {
             Vec::new()
         };
-        let mut p = package(ids[at].clone(), source, location, artifacts);
+        let mut p = package(id.clone(), source, location, artifacts);
         p.depth = depth[at].saturating_sub(1);
         p.direct = depth[at] == 1;
         p.required_by = std::mem::take(&mut required_by[at]);
         plan.packages.push(p);
     }
-    plan.normalise();
     plan
 }
 

@@ -19,18 +19,18 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 }
 
 fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
-    let name = say::package(package);
+    let name = || say::package(package);
     let observation = match &package.source {
         Source::Registry { .. } | Source::Workspace { .. } => return None,
         Source::Git { url, reference, commit } => git(facts, package, url, reference.as_deref(), commit.as_deref()),
-        Source::Url { url } => Observation::new(format!("{name} is an archive at {}", say::url(url)))
+        Source::Url { url } => Observation::new(format!("{} is an archive at {}", name(), say::url(url)))
             .fix(fix::advice("take it from the registry, or fix its bytes with a hash and give it a dated exception")),
         Source::Path { path } => {
             if places::is_inside(facts, path) {
                 return None;
             }
             let path = say::sentence(&path.display().to_string());
-            Observation::new(format!("{name} comes from {path}, outside the project"))
+            Observation::new(format!("{} comes from {path}, outside the project", name()))
         }
     };
     Some(

@@ -45,13 +45,26 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 /// directory outside the project brought them in.
 fn from_plan(facts: &Facts<'_>, said: &[Observation]) -> Vec<Observation> {
     let mut by_place: BTreeMap<String, Vec<&Package>> = BTreeMap::new();
+    // Most packages share one registry.
+    let mut trusted: Option<&str> = None;
     for package in &facts.plan.packages {
+        let registry = match &package.source {
+            Source::Registry { url } if !url.is_empty() => Some(url.as_str()),
+            _ => None,
+        };
+        if registry.is_some() && registry == trusted {
+            continue;
+        }
         for place in places_of(package) {
             let foreign = match local_path(&place) {
                 Some(path) => !places::is_inside(facts, &path),
                 None => !places::is_trusted(facts, &place) && registry_url(&place).is_some(),
             };
-            let packages = if foreign { by_place.entry(place).or_default() } else { continue };
+            if !foreign {
+                trusted = registry.or(trusted);
+                continue;
+            }
+            let packages = by_place.entry(place).or_default();
             if packages.last().is_none_or(|last| last.id != package.id) {
                 packages.push(package);
             }

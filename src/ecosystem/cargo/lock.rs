@@ -4,6 +4,7 @@
 //! it (comments inside arrays, escapes, other layout) goes through the TOML parser instead. Both give the same
 //! [`Lockfile`]. Version 1 keeps checksums in `[metadata]`; later ones keep them beside the package.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -94,6 +95,8 @@ struct Raw<'t> {
     version: Option<u32>,
     packages: Vec<RawPackage<'t>>,
     unused: Vec<RawPackage<'t>>,
+    /// The edges of all packages, each one's together.
+    dependencies: Vec<Cow<'t, str>>,
     /// Version 1: `checksum NAME VERSION (SOURCE)` to checksum.
     checksums: FxHashMap<&'t str, &'t str>,
     /// The same, from the TOML parser, which owns its text.
@@ -102,12 +105,13 @@ struct Raw<'t> {
 
 #[derive(Default)]
 struct RawPackage<'t> {
-    name: Option<std::borrow::Cow<'t, str>>,
-    version: Option<std::borrow::Cow<'t, str>>,
-    source: Option<std::borrow::Cow<'t, str>>,
-    checksum: Option<std::borrow::Cow<'t, str>>,
-    replace: Option<std::borrow::Cow<'t, str>>,
-    dependencies: Vec<std::borrow::Cow<'t, str>>,
+    name: Option<Cow<'t, str>>,
+    version: Option<Cow<'t, str>>,
+    source: Option<Cow<'t, str>>,
+    checksum: Option<Cow<'t, str>>,
+    replace: Option<Cow<'t, str>>,
+    /// Which of [`Raw::dependencies`].
+    dependencies: Range<usize>,
     has_dependencies: bool,
     line: u32,
     column: u32,
@@ -123,15 +127,22 @@ enum At {
 
 /// The line reader. `None` where a line is not one that Cargo writes.
 fn lines(text: &str) -> Option<Raw<'_>> {
+    // Bytes that Cargo never writes are looked for once, in all of the text.
+    let odd = odd_bytes(text.as_bytes());
+    if odd & REFUSED != 0 {
+        return None;
+    }
     let mut raw = Raw::default();
+    // What the median lockfile has: a package each 250 bytes, an edge each 70.
+    raw.packages.reserve(text.len() / 200);
+    raw.dependencies.reserve(text.len() / 60);
     let mut at = At::Top;
     let mut in_array = false;
     let mut metadata = false;
     let mut line_number = 0u32;
     let mut rest = Some(text);
     while let Some(left) = rest {
-        // Lines are short: looking at each byte is quicker than a searcher that is set up for each line.
-        let line = match left.bytes().position(|b| b == b'\n') {
+        let line = match find_byte(left, b'\n') {
             Some(end) => {
                 rest = left.get(end + 1..);
                 left.get(..end)?
@@ -143,12 +154,17 @@ fn lines(text: &str) -> Option<Raw<'_>> {
         };
         line_number = line_number.checked_add(1)?;
         let line = line.strip_suffix('\r').unwrap_or(line);
+        if odd & RETURN != 0 && line.contains('\r') {
+            return None;
+        }
         if in_array {
             if line == "]" {
                 in_array = false;
             } else {
                 let entry = plain_string(line.strip_prefix(' ')?.strip_suffix(',')?)?;
-                current(&mut raw, at)?.dependencies.push(entry.into());
+                raw.dependencies.push(entry.into());
+                let end = raw.dependencies.len();
+                current(&mut raw, at)?.dependencies.end = end;
             }
             continue;
         }
@@ -203,7 +219,7 @@ fn key_value<'t>(raw: &mut Raw<'t>, at: At, line: &'t str, line_number: u32) -> 
         }
         return Some(false);
     }
-    let (key, value) = line.split_at(line.bytes().position(|b| b == b' ')?);
+    let (key, value) = line.split_at(find_byte(line, b' ')?);
     let value = value.strip_prefix(" = ")?;
     if at == At::Top {
         if key != "version" || raw.version.is_some() || value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
@@ -212,11 +228,13 @@ fn key_value<'t>(raw: &mut Raw<'t>, at: At, line: &'t str, line_number: u32) -> 
         raw.version = Some(value.parse().ok()?);
         return Some(false);
     }
+    let start = raw.dependencies.len();
     let package = current(raw, at)?;
     if key == "dependencies" {
         if std::mem::replace(&mut package.has_dependencies, true) {
             return None;
         }
+        package.dependencies = start..start;
         return match value {
             "[" => Some(true),
             "[]" => Some(false),
@@ -238,10 +256,50 @@ fn key_value<'t>(raw: &mut Raw<'t>, at: At, line: &'t str, line_number: u32) -> 
     slot.replace(value.into()).is_none().then_some(false)
 }
 
-/// The inside of a basic string without escapes.
+/// The inside of a basic string without escapes; the text is free of [`REFUSED`] bytes.
 fn plain_string(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.bytes().any(|b| b == b'"' || b == b'\\' || b < 0x20)).then_some(inner)
+    find_byte(inner, b'"').is_none().then_some(inner)
+}
+
+/// An escape, or a control character that is no end of a line.
+const REFUSED: u8 = 1;
+/// A carriage return.
+const RETURN: u8 = 2;
+
+/// Which of the two a text has.
+fn odd_bytes(text: &[u8]) -> u8 {
+    let odd = |b: u8| {
+        let control = (b < 0x20) & (b != b'\n') & (b != b'\r');
+        (u8::from(control | (b == b'\\')) * REFUSED) | (u8::from(b == b'\r') * RETURN)
+    };
+    // A result for each lane and no branch: compiled to what looks at sixteen bytes or more at once.
+    let (chunks, rest) = text.as_chunks::<32>();
+    let mut seen = [0; 32];
+    for chunk in chunks {
+        for (seen, b) in seen.iter_mut().zip(chunk) {
+            *seen |= odd(*b);
+        }
+    }
+    seen.iter().copied().chain(rest.iter().map(|b| odd(*b))).fold(0, |all, one| all | one)
+}
+
+/// Where an ASCII byte comes first. Eight bytes a step: texts here are too short for a searcher that is set up anew for
+/// each, and too many for a look at each byte.
+fn find_byte(text: &str, wanted: u8) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let sought = ONES * u64::from(wanted);
+    let (chunks, rest) = text.as_bytes().as_chunks::<8>();
+    for (n, chunk) in chunks.iter().enumerate() {
+        let differing = u64::from_le_bytes(*chunk) ^ sought;
+        // The lowest top bit that stays set is that of the first byte without a difference.
+        let same = differing.wrapping_sub(ONES) & !differing & TOPS;
+        if same != 0 {
+            return Some(n * 8 + same.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|b| *b == wanted).map(|at| chunks.len() * 8 + at)
 }
 
 /// The TOML reader, for everything else.
@@ -255,13 +313,13 @@ fn tables<'t>(path: &'t Path, text: &'t str) -> (Raw<'t>, Vec<Diagnostic>) {
         }
         raw.version = number;
     }
+    let edges = &mut raw.dependencies;
     if let Some(table) = reader.table_of(&root, "root") {
-        let package = package(&mut reader, table, 0);
-        raw.packages.push(package);
+        raw.packages.push(package(&mut reader, table, 0, edges));
     }
-    raw.packages.extend(packages(&mut reader, &root, "package"));
+    raw.packages.extend(packages(&mut reader, &root, "package", edges));
     if let Some(patch) = reader.table_of(&root, "patch") {
-        raw.unused = packages(&mut reader, patch, "unused");
+        raw.unused = packages(&mut reader, patch, "unused", edges);
     }
     if let Some(metadata) = reader.table_of(&root, "metadata") {
         for (key, node) in metadata {
@@ -273,7 +331,12 @@ fn tables<'t>(path: &'t Path, text: &'t str) -> (Raw<'t>, Vec<Diagnostic>) {
     (raw, reader.diagnostics)
 }
 
-fn packages<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, key: &str) -> Vec<RawPackage<'t>> {
+fn packages<'t>(
+    reader: &mut Reader<'t>,
+    table: &DeTable<'t>,
+    key: &str,
+    edges: &mut Vec<Cow<'t, str>>,
+) -> Vec<RawPackage<'t>> {
     let nodes = reader.array_of(table, key);
     if nodes.len() > MAX_PACKAGES {
         reader.complain(0, format!("more than {MAX_PACKAGES} packages"));
@@ -283,12 +346,19 @@ fn packages<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, key: &str) -> Vec<
         .into_iter()
         .filter_map(|node| {
             let table = reader.table(node, key)?;
-            Some(package(reader, table, node.span().start))
+            Some(package(reader, table, node.span().start, edges))
         })
         .collect()
 }
 
-fn package<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, offset: usize) -> RawPackage<'t> {
+fn package<'t>(
+    reader: &mut Reader<'t>,
+    table: &DeTable<'t>,
+    offset: usize,
+    edges: &mut Vec<Cow<'t, str>>,
+) -> RawPackage<'t> {
+    let start = edges.len();
+    edges.extend(reader.strings_of(table, "dependencies").into_iter().map(Into::into));
     let offset = table.iter().find(|(k, _)| k.get_ref() == "name").map_or(offset, |(k, _)| k.span().start);
     let (line, column) = reader.line_column(offset);
     RawPackage {
@@ -297,7 +367,7 @@ fn package<'t>(reader: &mut Reader<'t>, table: &DeTable<'t>, offset: usize) -> R
         source: reader.string_of(table, "source").map(Into::into),
         checksum: reader.string_of(table, "checksum").map(Into::into),
         replace: reader.string_of(table, "replace").map(Into::into),
-        dependencies: reader.strings_of(table, "dependencies").into_iter().map(Into::into).collect(),
+        dependencies: start..edges.len(),
         has_dependencies: true,
         line,
         column,
@@ -314,12 +384,17 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
     }
     // Nearly all sources are the same few: each text is kept once.
     let mut kept: FxHashMap<Box<str>, Arc<str>> = FxHashMap::default();
+    let mut last: Arc<str> = Arc::from("");
     let mut keep = |text: &str| -> Arc<str> {
+        if *last == *text {
+            return Arc::clone(&last);
+        }
         if let Some(known) = kept.get(text) {
             return Arc::clone(known);
         }
         let shared: Arc<str> = Arc::from(text);
         kept.insert(text.into(), Arc::clone(&shared));
+        last = Arc::clone(&shared);
         shared
     };
     let checksum_of = |p: &RawPackage<'_>| -> Option<String> {
@@ -355,14 +430,16 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
     let key = |at: usize| packages.get(at).map(|p| (&*p.name, &*p.version));
     // Cargo writes packages in this order, so there is little to sort.
     order.sort_by(|a, b| key(*a).cmp(&key(*b)));
-    let mut by_name: FxHashMap<Arc<str>, Range<usize>> = FxHashMap::default();
+    let mut by_name: FxHashMap<&str, Range<usize>> = FxHashMap::default();
+    by_name.reserve(order.len());
     for (place, at) in order.iter().enumerate() {
-        let Some(package) = packages.get(*at) else { continue };
-        by_name.entry(Arc::clone(&package.name)).or_insert(place..place).end = place + 1;
+        let Some(package) = raw.packages.get(*at) else { continue };
+        by_name.entry(package.name.as_deref().unwrap_or_default()).or_insert(place..place).end = place + 1;
     }
     for (at, package) in raw.packages.iter().enumerate() {
-        let mut edges = Vec::with_capacity(package.dependencies.len());
-        for text in &package.dependencies {
+        let texts = raw.dependencies.get(package.dependencies.clone()).unwrap_or_default();
+        let mut edges = Vec::with_capacity(texts.len());
+        for text in texts {
             match edge(&packages, &order, &by_name, text) {
                 Ok(target) => edges.push(target),
                 Err(reason) => {
@@ -384,18 +461,23 @@ fn link(path: &Path, raw: Raw<'_>, mut diagnostics: Vec<Diagnostic>) -> (Lockfil
 /// Most sources from which one version of one name is told apart.
 const MAX_SOURCES: usize = 100;
 
-/// The package, of those in order of name and version, that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means. In the last form a git source has no
-/// commit from version 2 on.
+/// The package, of those in order of name and version, that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means. In
+/// the last form a git source has no commit from version 2 on.
 fn edge(
     packages: &[LockedPackage],
     order: &[usize],
-    by_name: &FxHashMap<Arc<str>, Range<usize>>,
+    by_name: &FxHashMap<&str, Range<usize>>,
     text: &str,
 ) -> Result<usize, &'static str> {
-    let mut words = text.splitn(3, ' ');
-    let name = words.next().unwrap_or_default();
-    let version = words.next();
-    let source = words.next().map(|s| s.strip_prefix('(').and_then(|s| s.strip_suffix(')')).unwrap_or(s));
+    let word = |text| -> (&str, Option<&str>) {
+        match find_byte(text, b' ') {
+            Some(end) => (text.get(..end).unwrap_or_default(), text.get(end + 1..)),
+            None => (text, None),
+        }
+    };
+    let (name, rest) = word(text);
+    let (version, rest) = rest.map(word).unzip();
+    let source = rest.flatten().map(|s| s.strip_prefix('(').and_then(|s| s.strip_suffix(')')).unwrap_or(s));
     let same_name = by_name.get(name).and_then(|range| order.get(range.clone())).unwrap_or_default();
     let compare = |at: &usize| {
         let own = packages.get(*at)?;
@@ -492,6 +574,26 @@ mod tests {
         assert!(diagnostics[0].hint.is_some());
         let (_, diagnostics) = Lockfile::read(Path::new("l"), "version = 9\n");
         assert_eq!(diagnostics.len(), 1);
+    }
+
+    #[test]
+    fn what_cargo_never_writes_is_left_to_the_toml_parser() {
+        for (good, odd) in [("a 1.0.0", "a\t1.0.0"), ("a 1.0.0", "a 1.0\\u002e0"), ("a 1.0.0", "a \r1.0.0")] {
+            assert!(lines(&V4.replace(good, odd)).is_none(), "{odd:?}");
+            both(&V4.replace(good, odd));
+        }
+        let returns = V4.replace('\n', "\r\n");
+        assert!(lines(&returns).is_some());
+        assert_eq!(both(&returns).0, both(V4).0);
+    }
+
+    #[test]
+    fn a_byte_is_found_where_it_comes_first() {
+        for text in
+            ["", "\"", "abcdefg\"", "abcdefgh\"", "abcdefgh!\"!\"", "#\"######\"", "é\"é", "no such in here, at all"]
+        {
+            assert_eq!(find_byte(text, b'"'), text.find('"'), "{text:?}");
+        }
     }
 
     proptest::proptest! {
