@@ -91,6 +91,8 @@ pub enum Execution {
     ProcMacro,
     /// A wheel's `.pth` line or `sitecustomize` that runs at every interpreter start.
     StartupHook,
+    /// The same, where it is byte for byte what this project is known to ship.
+    KnownStartupHook,
 }
 
 impl Execution {
@@ -103,7 +105,7 @@ impl Execution {
             Self::PythonBuild => "build-backend",
             Self::BuildScript => "build.rs",
             Self::ProcMacro => "proc-macro",
-            Self::StartupHook => "startup-hook",
+            Self::StartupHook | Self::KnownStartupHook => "startup-hook",
         }
     }
 }

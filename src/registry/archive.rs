@@ -1,11 +1,12 @@
 //! Core metadata out of distributions: `*.dist-info/METADATA` of a wheel, read with as few bytes as its zip directory
-//! needs, and `PKG-INFO` of an sdist; and whether a wheel plants code into every start of the interpreter. Bounded;
+//! needs, and `PKG-INFO` of an sdist; and what code a wheel plants into every start of the interpreter. Bounded;
 //! nothing is unpacked to disk and nothing runs.
 
 use std::io::{Read, Seek};
 
 use super::metadata;
 use super::python::BuildFiles;
+use crate::ecosystem::python::startup;
 use crate::ecosystem::python::wheel::parse_wheel_filename;
 use crate::model::{Digest, DigestAlgorithm};
 
@@ -33,42 +34,77 @@ pub fn wheel_metadata(archive: impl Read + Seek, filename: &str) -> Result<Vec<u
 const PTH_FILES: usize = 16;
 const PTH_MAX: u64 = 64 << 10;
 
-/// Whether a wheel plants code into every start of the interpreter: a `.pth` file with a line that begins with `import`
-/// (the documentation of Python's `site` module), `sitecustomize` or `usercustomize`, where an installer would put it
+/// What of a wheel runs at every start of the interpreter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartupCode {
+    /// `.pth` files that run code: the name, and the SHA-256 of all of the content.
+    pub files: Vec<(String, Digest)>,
+    /// What is not told by such a digest: `sitecustomize`, a `.pth` file too long to be read, or too many of them.
+    pub other: bool,
+}
+
+/// What is to be said of a wheel's [`StartupCode`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartsCode {
+    /// Nothing runs.
+    No,
+    /// All that runs is, byte for byte, what this project is known to ship ([`crate::ecosystem::python::startup`]).
+    Known,
+    /// Something runs.
+    Yes,
+}
+
+impl StartupCode {
+    /// How it is to be taken in a wheel of this project (canonical name).
+    pub fn of(&self, project: &str) -> StartsCode {
+        let known = |(file, digest): &(String, Digest)| startup::is_known(project, file, digest);
+        match (self.files.is_empty(), self.other) {
+            (true, false) => StartsCode::No,
+            (false, false) if self.files.iter().all(known) => StartsCode::Known,
+            _ => StartsCode::Yes,
+        }
+    }
+}
+
+/// What of a wheel runs at every start of the interpreter: a `.pth` file with a line that begins with `import` (the
+/// documentation of Python's `site` module), `sitecustomize` or `usercustomize`, where an installer would put it
 /// directly into site-packages.
-pub fn starts_code(archive: impl Read + Seek) -> Result<bool, String> {
+pub fn startup_code(archive: impl Read + Seek) -> Result<StartupCode, String> {
     let describe = |e: zip::result::ZipError| format!("the wheel cannot be read: {e}");
     let mut zip = zip::ZipArchive::new(archive).map_err(describe)?;
     if zip.len() > MEMBERS_MAX {
         return Err(format!("the wheel has more than {MEMBERS_MAX} members"));
     }
     let names: Vec<String> = zip.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
+    let mut found = StartupCode::default();
     let mut lines = Vec::new();
     for name in &names {
         let Some(place) = in_site_packages(name) else { continue };
-        if is_customize(place) {
-            return Ok(true);
-        }
+        found.other |= is_customize(place);
         // `foo.pth` of a file system that folds case is read too.
         if !place.contains('/') && place.to_ascii_lowercase().ends_with(".pth") {
-            lines.push(name);
+            lines.push((name, place));
         }
     }
-    if lines.len() > PTH_FILES {
-        return Ok(true);
+    found.other |= lines.len() > PTH_FILES;
+    if found.other {
+        return Ok(found);
     }
-    for name in lines {
+    for (name, place) in lines {
         let mut text = Vec::new();
         let member = zip.by_name(name).map_err(describe)?;
         member.take(PTH_MAX + 1).read_to_end(&mut text).map_err(|e| format!("`{name}` cannot be read: {e}"))?;
-        let long = text.len() as u64 > PTH_MAX;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        if text.len() as u64 > PTH_MAX {
+            found.other = true;
+            continue;
+        }
+        let shown = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
         let runs = |line: &[u8]| line.starts_with(b"import ") || line.starts_with(b"import\t");
-        if long || text.split(|b| matches!(b, b'\n' | b'\r')).any(runs) {
-            return Ok(true);
+        if shown.split(|b| matches!(b, b'\n' | b'\r')).any(runs) {
+            found.files.push((place.to_owned(), Digest::sha256_of(&text)));
         }
     }
-    Ok(false)
+    Ok(found)
 }
 
 /// A member's place below site-packages, when an installer would put it there.
@@ -313,11 +349,48 @@ mod tests {
             ("sitecustomize.txt", "", false),
         ] {
             let wheel = zip_of(&[("x/__init__.py", ""), (path, text)]);
-            assert_eq!(starts_code(Cursor::new(wheel)).unwrap(), runs, "{path}: {text:?}");
+            let expected = if runs { StartsCode::Yes } else { StartsCode::No };
+            assert_eq!(startup_code(Cursor::new(wheel)).unwrap().of("x"), expected, "{path}: {text:?}");
         }
         let long = "x\n".repeat(64 << 10);
-        assert!(starts_code(Cursor::new(zip_of(&[("x.pth", &long)]))).unwrap());
-        assert!(starts_code(Cursor::new(b"no wheel")).is_err());
+        assert_eq!(startup_code(Cursor::new(zip_of(&[("x.pth", &long)]))).unwrap().of("x"), StartsCode::Yes);
+        assert!(startup_code(Cursor::new(b"no wheel")).is_err());
+    }
+
+    /// Only the very bytes, under the very name, of the very project, and nothing else that runs beside them.
+    #[test]
+    fn what_a_project_is_known_to_ship_is_told_apart() {
+        const SHIM: &str = "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; \
+                            enabled and __import__('_distutils_hack').add_shim(); \n";
+        const NAME: &str = "distutils-precedence.pth";
+        let of =
+            |members: &[(&str, &str)], project: &str| startup_code(Cursor::new(zip_of(members))).unwrap().of(project);
+        let changed = SHIM.replace("add_shim", "add_shin");
+        let appended = format!("{SHIM}import evil\n");
+        let marked = format!("\u{feff}{SHIM}");
+        let purelib = format!("setuptools-80.0.0.data/purelib/{NAME}");
+        let second: Vec<(String, &str)> = (0..PTH_FILES).map(|n| (format!("{n}.pth"), "./src\n")).collect();
+        let crowd: Vec<(&str, &str)> =
+            second.iter().map(|(name, text)| (name.as_str(), *text)).chain([(NAME, SHIM)]).collect();
+        for (members, project, expected) in [
+            (&[(NAME, SHIM)][..], "setuptools", StartsCode::Known),
+            (&[(&purelib, SHIM)], "setuptools", StartsCode::Known),
+            (&[(NAME, SHIM), ("more.pth", "./src\n")], "setuptools", StartsCode::Known),
+            (&[(NAME, SHIM)], "setuptools-evil", StartsCode::Yes),
+            (&[(NAME, SHIM)], "coverage", StartsCode::Yes),
+            (&[(NAME, SHIM)], "", StartsCode::Yes),
+            (&[("distutils_precedence.pth", SHIM)], "setuptools", StartsCode::Yes),
+            (&[("Distutils-Precedence.pth", SHIM)], "setuptools", StartsCode::Yes),
+            (&[(NAME, &changed)], "setuptools", StartsCode::Yes),
+            (&[(NAME, &appended)], "setuptools", StartsCode::Yes),
+            (&[(NAME, &marked)], "setuptools", StartsCode::Yes),
+            (&[(NAME, SHIM), ("z.pth", "import z")], "setuptools", StartsCode::Yes),
+            (&[(NAME, SHIM), (&purelib, &changed)], "setuptools", StartsCode::Yes),
+            (&[(NAME, SHIM), ("sitecustomize.py", "")], "setuptools", StartsCode::Yes),
+            (&crowd, "setuptools", StartsCode::Yes),
+        ] {
+            assert_eq!(of(members, project), expected, "{project}: {:?}", members.first());
+        }
     }
 
     #[test]
@@ -369,7 +442,7 @@ mod tests {
         #[test]
         fn hostile_archives_never_panic(bytes: Vec<u8>, cut in 0_usize..400, flip in 0_usize..400) {
             let _ = wheel_metadata(Cursor::new(&bytes), "a-1-py3-none-any.whl");
-            let _ = starts_code(Cursor::new(&bytes));
+            let _ = startup_code(Cursor::new(&bytes));
             for name in ["a.zip", "a.tar.gz", "a.tar.bz2", "a.tar"] {
                 let _ = sdist_metadata(&bytes, name);
                 let _ = sdist_build_files(&bytes, name);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
 
-use super::archive;
+use super::archive::{self, StartsCode, StartupCode};
 use super::codec::{Reader, Stored, Writer};
 use super::fetch::{Fetcher, Memo};
 use super::file_list::{FileList, PageFiles};
@@ -115,10 +115,10 @@ struct Shared {
     builds: Memo<String, BuildFiles>,
     /// The same, learnt while their metadata was read.
     built: Mutex<HashMap<String, BuildFiles>>,
-    /// Whether wheels plant code into every start of the interpreter, by URL.
-    hooks: Memo<String, bool>,
+    /// What code wheels plant into every start of the interpreter, by URL.
+    hooks: Memo<String, StartupCode>,
     /// The same, learnt while their metadata was read out of them.
-    seen: Mutex<HashMap<String, bool>>,
+    seen: Mutex<HashMap<String, StartupCode>>,
     /// Consecutive 404s for unadvertised metadata, by host; `None` once one was there.
     misses: Mutex<HashMap<String, Option<u32>>>,
     gaps: Mutex<BTreeSet<SignalGap>>,
@@ -195,15 +195,16 @@ impl PythonIndex for SimpleIndexes {
         }
     }
 
-    fn starts_code(&self, file: &File, ask: bool) -> Option<bool> {
+    fn starts_code(&self, project: &PackageName, file: &File, ask: bool) -> Option<StartsCode> {
         if let Some(known) = self.shared.known_hook(file) {
-            return Some(known);
+            return Some(known.of(project.canonical()));
         }
         // A file of this machine costs no request.
         if !ask && !file.url.starts_with("file:") {
             return None;
         }
-        self.shared.hooks.get(&file.url, || self.shared.hook(file)).ok().map(|found| *found)
+        let found = self.shared.hooks.get(&file.url, || self.shared.hook(file)).ok()?;
+        Some(found.of(project.canonical()))
     }
 
     fn prefetch_starts_code(&self, files: &[File]) {
@@ -524,13 +525,13 @@ impl Shared {
         }
         let mut remote = RemoteFile::open(&self.fetcher, &file.url, file.size)?;
         if let Some(bytes) = remote.whole() {
-            self.note_hook(file, archive::starts_code(Cursor::new(bytes)));
+            self.note_hook(file, archive::startup_code(Cursor::new(bytes)));
             return read_whole(file, bytes);
         }
         let metadata = archive::wheel_metadata(&mut remote, &file.filename);
         // The list of files is here already.
         if metadata.is_ok() {
-            self.note_hook(file, archive::starts_code(&mut remote));
+            self.note_hook(file, archive::startup_code(&mut remote));
         }
         match metadata {
             Ok(text) => parse_metadata(file, &text),
@@ -539,24 +540,24 @@ impl Shared {
     }
 
     /// What is known of a wheel without asking.
-    fn known_hook(&self, file: &File) -> Option<bool> {
+    fn known_hook(&self, file: &File) -> Option<StartupCode> {
         if let Some(known) = lock(&self.seen).get(&file.url) {
-            return Some(*known);
+            return Some(known.clone());
         }
         let address = file.digests.iter().find(|d| !d.algorithm().is_weak())?.to_string();
-        self.fetcher.kept::<Hook>("starts-code", &address).map(|hook| hook.0)
+        self.fetcher.kept("startup-code", &address)
     }
 
-    fn note_hook(&self, file: &File, found: Result<bool, String>) {
+    fn note_hook(&self, file: &File, found: Result<StartupCode, String>) {
         let Ok(found) = found else { return };
-        lock(&self.seen).insert(file.url.clone(), found);
         if let Some(digest) = file.digests.iter().find(|d| !d.algorithm().is_weak()) {
-            self.fetcher.keep("starts-code", &digest.to_string(), &Hook(found));
+            self.fetcher.keep("startup-code", &digest.to_string(), &found);
         }
+        lock(&self.seen).insert(file.url.clone(), found);
     }
 
     /// Looks into a wheel's list of files.
-    fn hook(&self, file: &File) -> Result<bool, FetchError> {
+    fn hook(&self, file: &File) -> Result<StartupCode, FetchError> {
         /// A server that knows no ranges sends everything: more than this is not asked of one that is not known to.
         const UNRANGED_MAX: u64 = 16 << 20;
         let (registry, limit) = (redact_url(&file.url), UNRANGED_MAX);
@@ -564,14 +565,14 @@ impl Shared {
             let path = Url::parse(&file.url).ok().and_then(|u| u.to_file_path().ok());
             let bytes = path.and_then(|path| self.files.read(&path).ok());
             let bytes = bytes.ok_or_else(|| malformed(file, "it cannot be read".to_owned()))?;
-            archive::starts_code(Cursor::new(&*bytes))
+            archive::startup_code(Cursor::new(&*bytes))
         } else if self.fetcher.offline {
             return Err(FetchError::Offline { registry });
         } else if !registry.starts_with("https://files.pythonhosted.org/") && file.size.is_none_or(|s| s > limit) {
             return Err(FetchError::TooLarge { registry, limit });
         } else {
             let mut remote = RemoteFile::open(&self.fetcher, &file.url, file.size)?;
-            archive::starts_code(&mut remote).map_err(|reason| match remote.failure.take() {
+            archive::startup_code(&mut remote).map_err(|reason| match remote.failure.take() {
                 Some(failure) => failure.to_string(),
                 None => reason,
             })
@@ -708,20 +709,17 @@ impl Stored for Reason {
     }
 }
 
-/// Whether a wheel plants code into every start of the interpreter.
-struct Hook(bool);
-
-impl Stored for Hook {
+impl Stored for StartupCode {
     fn encode(&self, out: &mut Writer) {
-        out.text(if self.0 { "yes" } else { "no" });
+        out.flag(self.other);
+        out.list(self.files.iter(), |out, (name, digest)| {
+            out.text(name);
+            out.digest(digest);
+        });
     }
 
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
-        match from.string()?.as_str() {
-            "yes" => Some(Self(true)),
-            "no" => Some(Self(false)),
-            _ => None,
-        }
+        Some(Self { other: from.flag()?, files: from.list(|from| Some((from.string()?, from.digest()?)))? })
     }
 }
 

@@ -137,9 +137,9 @@ pub trait PythonIndex: Send + Sync {
     fn prefetch(&self, names: &[PackageName]);
     /// The metadata of these files will be asked for.
     fn prefetch_metadata(&self, files: &[python::File]);
-    /// Whether a wheel plants code into every start of the interpreter, by its own list of files; `None` when that is
-    /// not known. `ask`: a request may be spent on it, beyond what was seen while its metadata was read.
-    fn starts_code(&self, _file: &python::File, _ask: bool) -> Option<bool> {
+    /// Whether a wheel of a project plants code into every start of the interpreter, by its own list of files; `None`
+    /// when that is not known. `ask`: a request may be spent on it, beyond what was seen while its metadata was read.
+    fn starts_code(&self, _project: &PackageName, _file: &python::File, _ask: bool) -> Option<archive::StartsCode> {
         None
     }
     /// [`PythonIndex::starts_code`] will be asked for these.

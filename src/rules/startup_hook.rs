@@ -14,11 +14,31 @@ pub const RULE: Rule = Rule {
 };
 
 fn look(facts: &Facts<'_>) -> Vec<Observation> {
-    let hooked = facts.plan.packages.iter().filter(|p| p.executes.contains(&Execution::StartupHook));
-    hooked.map(observe).collect()
+    facts.plan.packages.iter().filter_map(observe).collect()
 }
 
-fn observe(package: &Package) -> Observation {
+fn observe(package: &Package) -> Option<Observation> {
+    if package.executes.contains(&Execution::StartupHook) {
+        return Some(unknown(package));
+    }
+    package.executes.contains(&Execution::KnownStartupHook).then(|| known(package))
+}
+
+/// A few projects have always done it. That they still do is worth a note; that the bytes are the same is what was held
+/// against the table of [`crate::ecosystem::python::startup`].
+fn known(package: &Package) -> Observation {
+    let message = format!(
+        "{} has a .pth file that runs at every start of the interpreter, the same that this project is known to ship",
+        say::package(package)
+    );
+    Observation::new(message)
+        .about(package)
+        .at_most(Level::Note)
+        .with("known", true)
+        .with("locked", package.lock != crate::model::LockState::Unlocked)
+}
+
+fn unknown(package: &Package) -> Observation {
     let message = format!(
         "{} has a .pth file or sitecustomize, which can run at every start of the interpreter",
         say::package(package)

@@ -129,6 +129,7 @@ fn execution(word: &str) -> Execution {
         "build.rs" => Execution::BuildScript,
         "proc-macro" => Execution::ProcMacro,
         "startup-hook" => Execution::StartupHook,
+        "known-startup-hook" => Execution::KnownStartupHook,
         script => Execution::LifecycleScript(Arc::from(script)),
     }
 }

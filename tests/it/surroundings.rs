@@ -435,7 +435,31 @@ fn wheels_that_start_code_are_seen() {
         let ran = sandbox.run(&["check", "--format", "json", "--", "pip", "install", name]);
         assert!(!server.paths().iter().any(|p| p.ends_with(".whl")), "{name}: {:?} {ran:#?}", server.paths());
     }
+    // The very file that a project is known to ship is worth a note, and only in that project.
+    let known = b"import hunter; hunter._embed_via_environment()\n";
+    let changed = b"import hunter; hunter._embed_via_environment();\n";
+    let cases = [
+        ("hunter", "3.9.0", &known[..], true),
+        ("hunter", "3.9.1", &changed[..], false),
+        ("tw-hunter", "3.9.0", &known[..], false),
+    ];
+    for (name, version, text, _) in cases {
+        let wheel = Dist::wheel(name, version).member("hunter.pth", text);
+        server.python(wheel.without_metadata_file().unadvertised());
+    }
+    for (name, version, _, note) in cases {
+        let wanted = format!("{name}=={version}");
+        for _ in 0..2 {
+            let ran = sandbox.run(&["check", "--format", "json", "--", "pip", "install", &wanted]);
+            assert!(executes(&ran).contains("startup-hook"), "{wanted}: {ran:#?}");
+            let document = ran.json();
+            let finding = document["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "startup-hook");
+            assert_eq!(finding.unwrap()["level"], if note { "note" } else { "ask" }, "{wanted}: {ran:#?}");
+            assert_eq!(ran.status, if note { 0 } else { 10 }, "{wanted}: {ran:#?}");
+        }
+    }
     // A well-known package of old is not looked into, and that is said.
+    server.clear_log();
     let ran = sandbox.run(&["check", "--format", "json", "--", "pip", "install", "-I", "requests"]);
     assert!(ran.json()["signals_unavailable"].to_string().contains("startup-hook"), "{ran:#?}");
     assert!(!server.paths().iter().any(|p| p.ends_with(".whl")), "{:?}", server.paths());

@@ -13,6 +13,7 @@ pub mod requirement;
 pub mod requirements_txt;
 pub mod script;
 pub mod setup_cfg;
+pub mod startup;
 pub mod tags;
 pub mod uv_lock;
 pub mod version;

@@ -16,7 +16,9 @@ use super::pool::{Fit, From, Pool, python_fits};
 use super::ranges::Spec;
 use crate::ecosystem::python::requirement::{self, MarkerEnvironment, Requirement};
 use crate::ecosystem::python::version::{Version, parse_version};
-use crate::model::{Digest, Ecosystem, Files, InterpreterFacts, PackageName, Source, UnresolvedCause, normalise_name};
+use crate::model::{
+    Digest, Ecosystem, Execution, Files, InterpreterFacts, PackageName, Source, UnresolvedCause, normalise_name,
+};
 use crate::registry::python::{CoreMetadata, File};
 use crate::registry::{FetchError, PythonIndex};
 use crate::resolve::Freshness;
@@ -87,8 +89,8 @@ pub(super) struct DirectSource {
     pub(super) digests: Vec<Digest>,
     /// Whether installing it runs a build backend.
     pub(super) builds: bool,
-    /// Whether it plants code into every start of the interpreter, as far as its files are known.
-    pub(super) starts_code: bool,
+    /// That it plants code into every start of the interpreter, as far as its files are known.
+    pub(super) starts_code: Option<Execution>,
     /// The archive's file name.
     pub(super) filename: Option<String>,
 }

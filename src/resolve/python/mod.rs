@@ -340,11 +340,12 @@ fn add_direct(
             direct.source = Source::Workspace { path: dir };
         }
     }
-    let mut starts_code = false;
+    let mut starts_code = None;
     if let (Source::Path { path }, Some(filename), true) = (&direct.source, &filename, wheel)
         && let Some(file) = startup::local_wheel(&request.environment.absolute(path), filename)
     {
-        starts_code = index.starts_code(&file, true) == Some(true);
+        let starts = direct.name.as_ref().and_then(|name| index.starts_code(name, &file, true));
+        starts_code = starts.and_then(startup::execution);
         if let Ok(metadata) = index.metadata(&file) {
             requires = Ok(metadata.requires_dist.clone());
         }

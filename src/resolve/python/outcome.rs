@@ -98,9 +98,7 @@ pub(super) fn fill(plan: &mut Plan, catalog: &Catalog<'_>, roots: &[Root], pins:
                     if direct.builds {
                         package.executes.push(Execution::PythonBuild);
                     }
-                    if direct.starts_code {
-                        package.executes.push(Execution::StartupHook);
-                    }
+                    package.executes.extend(direct.starts_code.clone());
                     if let (Some(filename), Source::Url { url }) = (&direct.filename, &direct.source) {
                         package.artifacts.push(Artifact {
                             kind: kind_of(filename),

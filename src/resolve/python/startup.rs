@@ -1,5 +1,6 @@
 //! Which wheels of a plan plant code into every start of the interpreter. In: the plan, and the index. Out: the plan
-//! with [`Execution::StartupHook`] where they do, and what could not be learnt as a signal gap.
+//! with [`Execution::StartupHook`] where they do ([`Execution::KnownStartupHook`] where a project always did), and what
+//! could not be learnt as a signal gap.
 //!
 //! An index does not list a wheel's files. Where the metadata was read out of the wheel, and for wheels of this machine,
 //! they are known at no cost. Of the others those are looked into, by one request for the end of the file, that a
@@ -10,6 +11,7 @@ use std::path::Path;
 use crate::ecosystem::popular;
 use crate::model::{ArtifactKind, Digest, Execution, Package, Plan, SignalGap, Source};
 use crate::registry::PythonIndex;
+use crate::registry::archive::StartsCode;
 use crate::registry::python::{Advertised, File};
 use crate::resolve::Freshness;
 
@@ -28,24 +30,33 @@ pub(super) fn mark(plan: &mut Plan, index: &dyn PythonIndex, freshness: &Freshne
         .collect();
     wheels.sort_by_key(|(at, ..)| plan.packages.get(*at).map_or(0, |p| p.depth));
     let mut left = MOST;
-    for (_, file, ask) in &mut wheels {
+    for (at, file, ask) in &mut wheels {
+        let Some(package) = plan.packages.get(*at) else { continue };
         // What is known already costs nothing.
-        *ask &= index.starts_code(file, false).is_none() && left > 0;
+        *ask &= index.starts_code(&package.id.name, file, false).is_none() && left > 0;
         left -= usize::from(*ask);
     }
     let asked: Vec<File> = wheels.iter().filter(|(.., ask)| *ask).map(|(_, file, _)| file.clone()).collect();
     index.prefetch_starts_code(&asked);
     for (at, file, ask) in wheels {
         let Some(package) = plan.packages.get_mut(at) else { continue };
-        match index.starts_code(&file, ask) {
-            Some(true) => package.executes.push(Execution::StartupHook),
-            Some(false) => {}
+        match index.starts_code(&package.id.name, &file, ask) {
+            Some(starts) => package.executes.extend(execution(starts)),
             None => plan.signal_gaps.push(SignalGap {
                 signal: "startup-hook",
                 registry: package.source.url(),
                 reason: "not every wheel was looked into for a .pth file that runs code".to_owned(),
             }),
         }
+    }
+}
+
+/// What stands in a plan for what a wheel does.
+pub(super) fn execution(starts: StartsCode) -> Option<Execution> {
+    match starts {
+        StartsCode::No => None,
+        StartsCode::Known => Some(Execution::KnownStartupHook),
+        StartsCode::Yes => Some(Execution::StartupHook),
     }
 }
 
