@@ -78,5 +78,8 @@ pub mod hook;
 /// Canary installs through the links, against a registry of this process.
 pub mod doctor;
 
+/// Labelled commands, and how often a classifier is right about them.
+pub mod bench;
+
 /// One thin file a subcommand.
 pub mod cli;

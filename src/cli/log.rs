@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::process::Directories;
 use super::run::{short, shown};
 use super::{Failure, complain, print};
-use crate::model::{Timestamp, printable};
+use crate::model::{Timestamp, json_text, printable};
 use crate::record::log::Entry;
 use crate::record::{Event, Log, RecordError};
 
@@ -94,7 +94,7 @@ fn list(log: &Log, last: Option<usize>, format: Form) -> Result<ExitCode, Failur
         match format {
             Form::Human => lines.push_back(row(&entry)),
             // Only what was understood, written anew: JSON escapes every control character.
-            Form::Json => lines.extend(entry.line.ok().and_then(|l| serde_json::to_string(&l).ok())),
+            Form::Json => lines.extend(entry.line.ok().and_then(|l| serde_json::to_string(&l).ok()).map(json_text)),
         }
         if last.is_some_and(|n| lines.len() > n) {
             lines.pop_front();
@@ -185,7 +185,7 @@ fn show(log: &Log, id: &str, format: Form) -> Result<ExitCode, Failure> {
     for entry in &found {
         match (&entry.line, format) {
             (Ok(line), Form::Json) => {
-                let _ = writeln!(out, "{}", serde_json::to_string(line).unwrap_or_default());
+                let _ = writeln!(out, "{}", json_text(serde_json::to_string(line).unwrap_or_default()));
             }
             (Ok(line), Form::Human) => {
                 let _ = writeln!(out, "{}", row(entry));

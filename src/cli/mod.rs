@@ -5,6 +5,7 @@
 mod advisories;
 mod approve;
 mod audit;
+mod bench;
 mod cache;
 mod check;
 mod doctor;
@@ -110,6 +111,8 @@ touched, and no other registry is asked.
 Exit status: 0 when every tool found is covered and all else is as it must be, 1
 otherwise, and the output says what is not.")]
     Doctor(doctor::Arguments),
+    /// How often a classifier is right about labelled commands
+    Bench(bench::Arguments),
 }
 
 /// How a verdict is printed.
@@ -212,6 +215,7 @@ pub fn main() -> ExitCode {
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Shim(arguments) => shim::run(&arguments),
         Command::Hook(arguments) => hook::run(&arguments),
         Command::Approve(arguments) => approve::run(&arguments),

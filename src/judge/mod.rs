@@ -182,15 +182,7 @@ const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 impl Judge<'_> {
     /// Judges a command, which may hold several package commands (`sh -c 'pip install x && npm ci'`).
     pub fn command(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Judgement {
-        // The first that brings something in speaks for the line; a line that brings nothing in is spoken for by its first.
-        let speaker = invocations.iter().find(|i| i.effect != Effect::Nothing).or_else(|| invocations.first());
-        let subject = Subject::Command {
-            argv: argv.to_vec(),
-            cwd: self.environment.cwd.display().to_string(),
-            tool: speaker.map_or("other", |i| i.tool.name()),
-            verb: speaker.map_or_else(String::new, |i| i.verb.clone()),
-            via,
-        };
+        let subject = self.subject(argv, invocations, via);
         let operations = operation::read(&text_of(argv), self.environment);
         if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty())
             && !rules::gate_tampering::concerns(&operations, self.environment, self.files)
@@ -211,6 +203,27 @@ impl Judge<'_> {
             plan.merge(self.resolve(invocation));
         }
         self.conclude(Matter { subject, invocations, operations: &operations, changed: &[], audit: false }, plan)
+    }
+
+    /// Judges a command by its words alone, as one who cannot see what it would bring in: nothing is resolved or looked
+    /// up. The baseline that a judgement of consequences is measured against.
+    pub fn by_text(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Judgement {
+        let operations = operation::read(&text_of(argv), self.environment);
+        let subject = self.subject(argv, invocations, via);
+        let matter = Matter { subject, invocations, operations: &operations, changed: &[], audit: false };
+        self.conclude(matter, Plan::default())
+    }
+
+    fn subject(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Subject {
+        // The first that brings something in speaks for the line; a line that brings nothing in is spoken for by its first.
+        let speaker = invocations.iter().find(|i| i.effect != Effect::Nothing).or_else(|| invocations.first());
+        Subject::Command {
+            argv: argv.to_vec(),
+            cwd: self.environment.cwd.display().to_string(),
+            tool: speaker.map_or("other", |i| i.tool.name()),
+            verb: speaker.map_or_else(String::new, |i| i.verb.clone()),
+            via,
+        }
     }
 
     /// Judges manifests and lockfiles. Lockfiles and exact pins speak for themselves; what only a registry can tell

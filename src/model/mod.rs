@@ -26,7 +26,7 @@ pub use plan::{
 };
 pub use setting::{Setting, SettingKind, SettingLayer};
 pub use source::{Source, redact_url};
-pub use text::{ago, printable, shell_line};
+pub use text::{ago, json_text, printable, shell_line};
 pub use verdict::{Category, Evidence, Finding, Fix, FixKind, Level, Value, Verdict};
 
 /// A moment in UTC. All times in this crate are of this type; text forms are RFC 3339.

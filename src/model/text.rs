@@ -61,6 +61,25 @@ fn is_deceptive(c: char) -> bool {
             | 0xE0000..=0x10FFFF)
 }
 
+/// JSON with the characters that a terminal obeys or an eye does not see written as escapes: C1 controls, DEL,
+/// bidirectional and invisible characters, which serialisers leave as they are. The same document to every reader.
+pub fn json_text(json: String) -> String {
+    if json.bytes().all(|b| b < 0x7f) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Beyond ASCII JSON has nothing but the inside of strings.
+        if c as u32 >= 0x7f && is_deceptive(c) {
+            let mut units = [0; 2];
+            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// How long before `now` something was: `less than an hour ago`, `5 hours ago`, `3 days ago`. A moment that is still to
 /// come counts as now.
 pub fn ago(now: super::Timestamp, then: super::Timestamp) -> String {
@@ -92,7 +111,7 @@ fn quote(word: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{printable, shell_line};
+    use super::{json_text, printable, shell_line};
 
     #[test]
     fn words_survive_a_shell() {
@@ -122,6 +141,14 @@ mod tests {
         ] {
             assert_eq!(printable(text, 200), shown, "{text:?}");
         }
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_obeys_nobody() {
+        let text = "a\u{9b}31m\u{202e}\u{e0041}\u{7f}größe";
+        let json = json_text(format!("\"{text}\""));
+        assert_eq!(json, "\"a\\u009b31m\\u202e\\udb40\\udc41\\u007fgröße\"");
+        assert_eq!(serde_json::from_str::<String>(&json).ok().as_deref(), Some(text));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as 
 use std::path::{Path, PathBuf};
 
 use super::line::{Event, Line, SCHEMA, moment};
-use crate::model::{Digest, Timestamp};
+use crate::model::{Digest, Timestamp, json_text};
 
 /// A file that has this many bytes gets no further line.
 const FULL: u64 = 16 << 20;
@@ -120,7 +120,7 @@ impl Log {
                 event,
             };
             // Serialising plain structs with text keys cannot fail.
-            let json = serde_json::to_string(&line).unwrap_or_default();
+            let json = json_text(serde_json::to_string(&line).unwrap_or_default());
             *prev = hash_of(json.as_bytes());
             text.push_str(&json);
             text.push('\n');

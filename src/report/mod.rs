@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::judge::Judgement;
-use crate::model::{Environment, Evidence, Timestamp, Unresolved, UnresolvedCause, Value, printable};
+use crate::model::{Environment, Evidence, Timestamp, Unresolved, UnresolvedCause, Value, json_text, printable};
 
 /// The longest text of a stranger that a report shows in full.
 const LONGEST: usize = 300;
@@ -30,7 +30,7 @@ fn rfc3339(time: Timestamp) -> String {
 /// One JSON document, indented, with a final newline.
 fn document(document: &impl Serialize) -> String {
     // Serialising plain structs with text keys cannot fail.
-    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
+    let mut text = json_text(serde_json::to_string_pretty(document).unwrap_or_default());
     text.push('\n');
     text
 }

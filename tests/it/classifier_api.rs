@@ -18,28 +18,27 @@ const APIS: [(&str, &str, &str); 3] = [
 ];
 
 /// A project, its registry, its model and its user.
-pub struct Desk {
-    pub sandbox: Sandbox,
-    pub server: Loopback,
-    pub models: Models,
+struct Desk {
+    sandbox: Sandbox,
+    models: Models,
     kind: &'static str,
     api: &'static str,
 }
 
 impl Desk {
-    pub fn new(kind: &'static str, api: &'static str) -> Self {
+    fn new(kind: &'static str, api: &'static str) -> Self {
         let (server, models, sandbox) = (Loopback::start(), Models::start(), Sandbox::new());
         serve(&server);
         server.npm("tw-script", "1.0.0", "2020-01-01T00:00:00Z", json!({"scripts": {"postinstall": "node x.js"}}));
         npmrc(&sandbox, &server);
         sandbox.write("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\"}");
-        let desk = Self { sandbox, server, models, kind, api };
+        let desk = Self { sandbox, models, kind, api };
         desk.policy("");
         desk
     }
 
     /// The user's policy, with more keys of `[classifier]`, or what stands before it.
-    pub fn policy(&self, more: &str) -> &Self {
+    fn policy(&self, more: &str) -> &Self {
         self.policy_with("", more)
     }
 
@@ -54,7 +53,7 @@ impl Desk {
         self
     }
 
-    pub fn check(&self, options: &[&str], words: &[&str]) -> Ran {
+    fn check(&self, options: &[&str], words: &[&str]) -> Ran {
         let mut command = self.sandbox.command(&[&["check"], options, &["--"], words].concat());
         command.env("TW_KEY", KEY);
         let ran = Ran::of(command.output().unwrap(), self.sandbox.dir.path());

@@ -130,6 +130,8 @@ fn help() -> String {
         &["log", "verify"],
         &["log", "export"],
         &["recheck"],
+        &["bench"],
+        &["bench", "judgement"],
         &["advisories"],
         &["advisories", "update"],
         &["advisories", "import"],
