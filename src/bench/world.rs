@@ -25,6 +25,7 @@ use crate::model::{
     Digest, Ecosystem, Environment, Files, InterpreterFacts, PackageId, PackageName, Setting, SignalGap, Timestamp,
 };
 use crate::policy::Policy;
+use crate::registry::archive::StartsCode;
 use crate::registry::crate_index::{CrateRegistry, read_index};
 use crate::registry::crates::{Crate, IndexSource};
 use crate::registry::index::Indexes;
@@ -298,8 +299,9 @@ impl PythonIndex for Memory<Indexes> {
 
     fn prefetch_metadata(&self, _: &[File]) {}
 
-    fn starts_code(&self, file: &File, _: bool) -> Option<bool> {
-        self.release_of(file).map(|(_, _, release)| release["pth"] == true)
+    fn starts_code(&self, _: &PackageName, file: &File, _: bool) -> Option<StartsCode> {
+        let (_, _, release) = self.release_of(file)?;
+        Some(if release["pth"] == true { StartsCode::Yes } else { StartsCode::No })
     }
 
     fn signal_gaps(&self) -> Vec<SignalGap> {
