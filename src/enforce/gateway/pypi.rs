@@ -4,6 +4,7 @@
 //! /SECRET/pypi/simple/NAME/                       every index together, as pip pools them
 //! /SECRET/pypi/index/~/https/HOST/PATH/NAME/      one index, as uv asks them apart
 //! /SECRET/pypi/files/~/https/HOST/PATH/FILE       a file; FILE.metadata is its core metadata
+//! /SECRET/pypi/json/~/https/HOST/pypi/NAME/VERSION/json   PyPI's own document of a release, as poetry asks it
 //! ```
 //!
 //! Pages are made from the answers that the judgement rests on: what an index says now is not asked again. A wheel's
@@ -23,6 +24,7 @@ use crate::ecosystem::python::wheel;
 use crate::enforce::{Refused, Upstream};
 use crate::model::{Artifact, ArtifactKind, Digest, Ecosystem, PackageId, PackageName};
 use crate::registry::file_list::FileRef;
+use crate::registry::http;
 use crate::registry::index::IndexSpec;
 use crate::registry::python::{Advertised, CoreMetadata, File, Project};
 use crate::registry::{FetchError, PythonIndex};
@@ -35,6 +37,12 @@ pub(super) async fn answer(shared: &Arc<Shared>, asked: Asked) -> Response<Body>
     if let Some(rest) = asked.path.strip_prefix("files/~/") {
         return match Shared::carried(&asked, rest) {
             Some(url) => file(shared, &asked, &url).await,
+            None => nothing(),
+        };
+    }
+    if let Some(rest) = asked.path.strip_prefix("json/~/") {
+        return match Shared::carried(&asked, rest) {
+            Some(url) => release(shared, &url).await,
             None => nothing(),
         };
     }
@@ -227,6 +235,107 @@ fn html_page(shared: &Shared, asked: &Asked, files: &[File]) -> String {
         out.push_str(&format!(">{}</a><br>\n", escape(&file.filename)));
     }
     out + "</body></html>\n"
+}
+
+/// The largest document of a release: 32 MiB.
+const RELEASE_MAX: u64 = 32 << 20;
+
+/// `…/pypi/NAME/VERSION/json`: the registry's own document of this moment with the files that may be seen, and with the
+/// requirements that were judged.
+async fn release(shared: &Arc<Shared>, url: &str) -> Response<Body> {
+    let mut parts = url.trim_end_matches("/json").rsplit('/');
+    let (Some(version), Some(name), Some("pypi")) = (parts.next(), parts.next(), parts.next()) else {
+        return nothing();
+    };
+    let known = configured(shared).iter().any(|index| origin(index).is_some_and(|o| url.starts_with(&o)));
+    let name = PackageName::new(Ecosystem::PyPI, name);
+    if !known || !name.is_well_formed() {
+        return nothing();
+    }
+    let Ok(project) = project(shared, &name).await else { return nothing() };
+    let of_release = |f: &&File| version_of(&name, &f.filename).as_deref() == Some(version) && shown(shared, &name, f);
+    let all: Vec<File> = project.files.iter().map(|f| f.to_file()).collect();
+    let files: Vec<&File> = all.iter().filter(of_release).collect();
+    if files.is_empty() {
+        return shared.refuse(shared.closed.missing(&name, Some(version)));
+    }
+    let request = http::Request::get(url, "application/json", RELEASE_MAX);
+    let document = match shared.fetch(request).await.and_then(http::Response::success) {
+        Ok(response) => serde_json::from_slice::<Value>(&response.body).unwrap_or_default(),
+        // A mirror that has project pages alone.
+        Err(FetchError::NotFound { .. }) => written_release(&name, version, &files),
+        Err(error) => return shared.failed(name.written(), &format!("could not be looked up: {error}")),
+    };
+    let best = files.iter().find(|f| shared.closed.at(&f.url).is_some()).or(files.first());
+    let core = match (index_of(shared), best) {
+        (Some(index), Some(file)) if is_wheel(file) => {
+            let file = File::clone(file);
+            tokio::task::spawn_blocking(move || index.metadata(&file).ok()).await.unwrap_or_default()
+        }
+        _ => None,
+    };
+    answer::document("application/json", held_release(document, &files, core.as_deref()).to_string())
+}
+
+/// `https://host/`.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    Some(format!("{scheme}://{}/", rest.split('/').next()?))
+}
+
+/// A document of a release, of what its project's page says.
+fn written_release(name: &PackageName, version: &str, files: &[&File]) -> Value {
+    let urls: Vec<Value> = files
+        .iter()
+        .map(|file| {
+            let digests: Map<String, Value> =
+                file.digests.iter().map(|d| (d.algorithm().name().to_owned(), Value::String(d.hex()))).collect();
+            json!({
+                "packagetype": if is_wheel(file) { "bdist_wheel" } else { "sdist" },
+                "filename": file.filename, "url": file.url, "digests": digests, "size": file.size,
+                "upload_time_iso_8601": file.upload_time.map(|t| t.to_string()),
+                "yanked": file.yanked.is_some(), "yanked_reason": file.yanked,
+            })
+        })
+        .collect();
+    let yanked = files.iter().all(|f| f.yanked.is_some());
+    json!({
+        "info": {
+            "name": name.written(), "version": version, "summary": "", "requires_dist": null,
+            "requires_python": files.iter().find_map(|f| f.requires_python.clone()), "yanked": yanked,
+        },
+        "urls": urls,
+    })
+}
+
+/// A release's document with these files and no others, each with the digests that were judged, and with what the
+/// judged metadata require.
+fn held_release(mut document: Value, files: &[&File], core: Option<&CoreMetadata>) -> Value {
+    if let Some(Value::Array(urls)) = document.get_mut("urls") {
+        urls.retain(|one| {
+            let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+            let sha256 = one.pointer("/digests/sha256").and_then(Value::as_str).unwrap_or_default();
+            files.iter().any(|f| {
+                f.filename == text("filename")
+                    && plain(&f.url) == plain(text("url"))
+                    && f.digests.iter().all(|d| d.algorithm().name() != "sha256" || d.hex() == sha256)
+            })
+        });
+    }
+    if let (Some(core), Some(info)) = (core, document.get_mut("info").and_then(Value::as_object_mut)) {
+        let normal =
+            |text: &str| text.chars().filter(|c| !c.is_whitespace() && !"'\"()".contains(*c)).collect::<String>();
+        let mut judged: Vec<String> = core.requires_dist.iter().map(|r| normal(r)).collect();
+        let now = info.get("requires_dist").and_then(Value::as_array);
+        let mut now: Vec<String> = now.into_iter().flatten().filter_map(Value::as_str).map(normal).collect();
+        judged.sort();
+        now.sort();
+        if judged != now || info.get("requires_dist").is_none_or(Value::is_null) {
+            info.insert("requires_dist".to_owned(), json!(core.requires_dist));
+        }
+        info.insert("requires_python".to_owned(), json!(core.requires_python));
+    }
+    document
 }
 
 fn escape(text: &str) -> String {

@@ -3,10 +3,15 @@
 
 pub mod cargo;
 pub mod npm;
+pub mod pdm;
 pub mod pip;
+pub mod pipx;
 pub mod pnpm;
+pub mod poetry;
+mod redirect;
 pub mod uv;
 pub mod words;
+pub mod yarn;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -109,6 +114,10 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
         Tool::Uv | Tool::Uvx => &uv::Uv,
         Tool::Npm | Tool::Npx => &npm::Npm,
         Tool::Pnpm | Tool::Pnpx => &pnpm::Pnpm,
+        Tool::Yarn => &yarn::Yarn,
+        Tool::Pipx => &pipx::Pipx,
+        Tool::Poetry => &poetry::Poetry,
+        Tool::Pdm => &pdm::Pdm,
         Tool::Cargo => &cargo::Cargo,
         _ => return None,
     })

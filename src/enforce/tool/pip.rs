@@ -42,7 +42,7 @@ const PLACES: [&str; 13] = [
 /// Options whose values are requirements files.
 const FILES: [&str; 3] = ["requirement", "constraint", "build-constraint"];
 
-fn is_place(flag: &Flag) -> bool {
+pub(super) fn is_place(flag: &Flag) -> bool {
     flag.name.strip_prefix("--").is_some_and(|name| PLACES.contains(&name))
 }
 
@@ -144,7 +144,7 @@ impl Adapter for Pip {
 }
 
 /// Takes configuration and variables about places away, and hands on what else the configuration says.
-fn settle(job: &Job<'_>, step: &mut Step) {
+pub(super) fn settle(job: &Job<'_>, step: &mut Step) {
     let isolated = job.invocation.flag("--isolated").is_some()
         || job.environment.variable("PIP_ISOLATED").is_some_and(|v| !matches!(v, "" | "0" | "false" | "no" | "off"));
     for name in job.environment.variables.keys() {
@@ -259,7 +259,7 @@ impl<'a> Copies<'a> {
 }
 
 /// Whether something of the plan, or the project itself, is built.
-fn builds(job: &Job<'_>) -> bool {
+pub(super) fn builds(job: &Job<'_>) -> bool {
     job.judgement.plan.packages.iter().any(|p| {
         matches!(p.source, Source::Workspace { .. } | Source::Path { .. } | Source::Git { .. })
             || p.executes.contains(&crate::model::Execution::PythonBuild)

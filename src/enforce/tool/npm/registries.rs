@@ -14,6 +14,7 @@ use crate::invocation::Tool;
 use crate::model::{Diagnostic, Environment, FileError, Place, Plan, printable};
 use crate::registry::npm_config::{self, NpmConfig};
 use crate::registry::npm_registry::is_public;
+use crate::registry::python_config::ConfiguredOption;
 
 /// A reader of one lockfile format.
 pub(in crate::enforce::tool) type Reader = fn(&Path, &str) -> (Lockfile, Vec<Diagnostic>);
@@ -91,6 +92,18 @@ impl Registries {
     /// Whether a switch is on.
     pub fn is_on(&self, job: &Job<'_>, key: &str) -> bool {
         self.value(job, key).is_some_and(|v| v != "false")
+    }
+
+    /// What `.npmrc` files set and is no secret, lowest precedence first: keys and values.
+    pub fn plain_options(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_npmrc = |o: &&ConfiguredOption| {
+            o.location.path().and_then(Path::file_name).is_some_and(|name| name == ".npmrc" || name == "npmrc")
+        };
+        let plain = |key: &str| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        self.config.options.iter().filter(of_npmrc).filter_map(move |o| {
+            let key = o.name.strip_prefix("--").filter(|key| plain(key))?;
+            (!o.value.contains("****")).then_some((key, o.value.as_str()))
+        })
     }
 
     /// A directory that the user has set for the tool to write in. A file of the project may only name one within it.
