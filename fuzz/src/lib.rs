@@ -53,6 +53,23 @@ macro_rules! file {
     };
 }
 
+/// A target over a file that a command runs: its text at a path, and the command's words.
+#[macro_export]
+macro_rules! followed {
+    ($path:literal, $($word:literal),+) => {
+        $crate::bytes!(|data| {
+            let files = $crate::file_at($path, data);
+            let argv = [$($word.to_owned()),+];
+            ::tidewaiter::invocation::follow(&argv, &$crate::environment(), &|_| None, &files)
+        });
+    };
+}
+
+/// One file.
+pub fn file_at(path: &str, content: &[u8]) -> MemoryFiles {
+    [(path, content)].into_iter().collect()
+}
+
 /// Where the commands run: `/w` on Linux, with nothing set.
 pub fn environment() -> Environment {
     Environment {

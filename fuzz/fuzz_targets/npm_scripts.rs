@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::followed!("/w/package.json", "npm", "test");

@@ -1,0 +1,2 @@
+#![no_main]
+tidewaiter_fuzz::followed!("/w/run.sh", "sh", "run.sh");
