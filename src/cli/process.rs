@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use super::progress::Line;
 use crate::model::{Environment, FileError, Files, Timestamp};
+use crate::toolchain::own::{MARKER, Own};
+use crate::toolchain::{account, reentry};
 
 /// The largest file that is read, in bytes. The largest real lockfiles are a tenth of it.
 pub const LARGEST_FILE: u64 = 64 << 20;
@@ -37,7 +39,7 @@ pub fn environment() -> (Environment, Option<std::io::Error>) {
 }
 
 /// Where this program keeps things (XDG on Unix, the platform's own elsewhere).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
     /// `~/.config/tidewaiter`
     pub config: PathBuf,
@@ -48,9 +50,81 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// The directories of this user. Without a home directory: below the system's temporary directory, so that
-    /// a judgement is still possible.
+    /// The directories of this user: see [`Directories::settled`].
     pub fn of_user() -> Self {
+        Self::settled().0
+    }
+
+    /// The directories of this user, and those that the variables name where they are others.
+    ///
+    /// A variable in front of a command must not bring a policy, a record and approvals of its own. So the directories
+    /// are those that were noted when the links were made through which this process was started; else those of the
+    /// account's own home, by the system's list of accounts, where this gate was used from there before; and only else
+    /// those of the variables, as in a container whose home is made for one run.
+    pub fn settled() -> (Self, Option<Self>) {
+        let named = Self::named();
+        if !cfg!(target_os = "linux") || is_trial() {
+            return (named, None);
+        }
+        let own = Self::linked().or_else(Self::of_account).filter(|own| !own.is(&named));
+        match own {
+            Some(own) => (own, Some(named)),
+            None => (named, None),
+        }
+    }
+
+    /// Whether two are the same by another way.
+    fn is(&self, other: &Self) -> bool {
+        let plain = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let same = |a: &Path, b: &Path| a == b || plain(a) == plain(b);
+        same(&self.config, &other.config) && same(&self.cache, &other.cache) && same(&self.data, &other.data)
+    }
+
+    /// What the marker of the links says that this process was started through, or that are on PATH.
+    fn linked() -> Option<Self> {
+        let argv0 = std::env::args_os().next().unwrap_or_default();
+        let word = Path::new(&argv0);
+        let by_path = word.components().count() > 1;
+        let name = word.file_name().filter(|_| crate::shim::tool(&argv0).is_some());
+        let directories: Vec<PathBuf> = match (name, word.parent()) {
+            (Some(_), Some(parent)) if by_path => vec![parent.to_owned()],
+            _ => std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect(),
+        };
+        let directory =
+            directories.into_iter().find(|d| name.is_none_or(|n| d.join(n).exists()) && d.join(MARKER).exists())?;
+        let marker = directory.join(MARKER);
+        let text = std::fs::read_to_string(&marker).ok().filter(|_| account::owns(&marker))?;
+        Self::noted(&text)
+    }
+
+    /// As the marker of links has them.
+    pub fn note(&self) -> String {
+        let Self { config, cache, data } = self;
+        let lines = [("config", config), ("cache", cache), ("data", data)];
+        lines.iter().map(|(what, path)| format!("{what}={}\n", path.display())).collect()
+    }
+
+    fn noted(text: &str) -> Option<Self> {
+        let of = |what: &str| {
+            let found = text.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix('='));
+            found.map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        Some(Self { config: of("config")?, cache: of("cache")?, data: of("data")? })
+    }
+
+    /// Those of the account's own home, where there is something of this gate's.
+    fn of_account() -> Option<Self> {
+        let home = account::home()?;
+        let below = |path: &str| home.join(path).join("tidewaiter");
+        let own = Self { config: below(".config"), cache: below(".cache"), data: below(".local/share") };
+        let used = ["log", "shims", "approvals", "advisories"].iter().any(|name| own.data.join(name).exists())
+            || own.config.join("policy.toml").exists();
+        used.then_some(own)
+    }
+
+    /// Those that the variables name. Without a home directory: below the system's temporary directory, so that
+    /// a judgement is still possible.
+    fn named() -> Self {
         use etcetera::BaseStrategy as _;
         match etcetera::choose_base_strategy() {
             Ok(base) => Self {
@@ -64,6 +138,16 @@ impl Directories {
             }
         }
     }
+}
+
+/// Whether `doctor` started this process, to try a link in a home made for that. The parent says so, and no variable: it
+/// has to be this program, with that word first.
+fn is_trial() -> bool {
+    let said = std::env::var(reentry::TRIAL).ok().and_then(|id| id.parse::<u32>().ok());
+    said.is_some_and(|id| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        reentry::is_parent(id, &Own::detect()) && line.split(|b| *b == 0).nth(1) == Some(b"doctor")
+    })
 }
 
 /// A file's bytes, or why there are none.

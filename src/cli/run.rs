@@ -396,7 +396,8 @@ impl Decision<'_> {
 
     /// The command's program with our links first on its PATH.
     fn through(&self, tools: &[String]) -> Result<ExitCode, Failure> {
-        let links = Links { directory: self.session.directories.cache.join("links") };
+        let directories = &self.session.directories;
+        let links = Links { directory: directories.cache.join("links"), note: directories.note() };
         let own = &self.call.search.own;
         let engine = links::engine(&self.call.search)
             .ok_or_else(|| Failure::Internal(anyhow::anyhow!("cannot tell where this program is; nothing was run")))?;

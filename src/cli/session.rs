@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub intent: Intent,
     /// When the caller has to answer at the latest.
     pub deadline: Option<std::time::Instant>,
+    /// The directories that the variables name, when this gate's are others.
+    named: Option<Directories>,
     /// Why the working directory cannot be told.
     lost: Option<std::io::Error>,
 }
@@ -50,12 +52,14 @@ impl Session {
     /// The same without a working directory, if need be: see [`Session::placed`].
     pub fn anywhere() -> Self {
         let (environment, lost) = process::environment();
+        let (directories, named) = Directories::settled();
         Self {
             environment,
-            directories: Directories::of_user(),
+            directories,
             disk: Arc::new(Disk::default()),
             intent: Intent::default(),
             deadline: None,
+            named,
             lost,
         }
     }
@@ -82,13 +86,25 @@ impl Session {
 
     /// The layered policy. Its errors are printed at once: they explain a refusal that follows from them.
     pub fn policy(&self, extra: Option<&std::path::Path>) -> Result<Loaded, Failure> {
-        let loaded = policy::load(&self.environment, &*self.disk, extra, &rules::infos());
+        let elsewhere = self.named.as_ref().map(|named| policy::Elsewhere {
+            own: self.directories.config.join("policy.toml"),
+            named: named.config.join("policy.toml"),
+        });
+        let loaded = policy::load_from(&self.environment, &*self.disk, elsewhere.as_ref(), extra, &rules::infos());
         if let Some(path) = extra
             && !path.exists()
         {
             return Err(Failure::Usage(format!("--policy {}: no such file", path.display())));
         }
         Ok(loaded)
+    }
+
+    /// Where answers of registries are kept; nowhere without a home.
+    pub fn cache(&self) -> Option<std::path::PathBuf> {
+        match &self.named {
+            Some(_) => Some(self.directories.cache.clone()),
+            None => crate::registry::connect::cache_directory(&self.environment),
+        }
     }
 
     /// Where the advisory indexes are.

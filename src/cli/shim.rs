@@ -59,9 +59,11 @@ enum ForShell {
 
 impl Place {
     fn links(&self) -> Result<Links, Failure> {
+        let user = Directories::of_user();
+        let note = user.note();
         match &self.dir {
-            Some(dir) => Ok(Links { directory: std::path::absolute(dir)? }),
-            None => Ok(Links::of_user(&Directories::of_user().data)),
+            Some(dir) => Ok(Links { directory: std::path::absolute(dir)?, note }),
+            None => Ok(Links::of_user(&user.data).noting(note)),
         }
     }
 }

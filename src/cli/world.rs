@@ -17,7 +17,7 @@ use crate::model::{
     SignalGap,
 };
 use crate::policy::Policy;
-use crate::registry::connect::{Options, Registries, cache_directory};
+use crate::registry::connect::{Options, Registries};
 use crate::registry::{CrateIndex, FetchError, NpmRegistry, PythonIndex, cargo_config, npm, npm_config, python_config};
 use crate::toolchain;
 
@@ -46,7 +46,7 @@ impl RealWorld {
         let names = policy.clone();
         let private = Arc::new(move |name: &PackageName| names.private_name(name).is_some());
         let files = Arc::clone(&session.disk);
-        let options = Options { cache: cache_directory(&session.environment), offline, files: files.clone(), private };
+        let options = Options { cache: session.cache(), offline, files: files.clone(), private };
         Self {
             registries: Registries::new(options),
             policy: policy.clone(),
@@ -56,7 +56,7 @@ impl RealWorld {
             crates: Mutex::default(),
             interpreters: Mutex::default(),
             upstreams: Mutex::default(),
-            cache: cache_directory(&session.environment),
+            cache: session.cache(),
             settings: Mutex::default(),
         }
     }

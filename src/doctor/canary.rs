@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::registry::{PASSES, Registry, STOPPED, VERSION, advisory};
 use crate::advisories::feed::Feed;
 use crate::model::{Environment, printable};
+use crate::toolchain::reentry::TRIAL;
 
 /// How long one install may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -282,6 +283,7 @@ impl Trial {
         let mut command = Command::new(link);
         as_if_typed(&mut command, name);
         command.args(words).env_clear().envs(&self.variables).current_dir(self.at("work")).stdin(Stdio::null());
+        command.env(TRIAL, std::process::id().to_string());
         command.stdout(std::fs::File::create(&out)?).stderr(std::fs::File::create(&err)?);
         let mut child = command.spawn()?;
         let until = Instant::now() + PATIENCE;

@@ -13,8 +13,8 @@ pub const UNCOVERED: &[&str] = &[
      own alias, function or remembered path (`hash -r` forgets it)",
     "a command with another PATH: `env -i pip`, `sudo pip` (its secure_path), cron, an editor's own terminal",
     "code that installs by itself: `python -c`, `ensurepip`, a script that downloads (`curl … | sh`)",
-    "variables that give this gate another home (`HOME=…`, `XDG_DATA_HOME=…`): the user's policy and advisories are \
-     then not found; the managed policy and the built-in incidents are",
+    "elsewhere than on Linux, variables that give this gate another home (`HOME=…`, `XDG_DATA_HOME=…`): the user's \
+     policy and advisories are then not found; the managed policy and the built-in incidents are",
 ];
 
 /// How the ways of [`UNCOVERED`] are covered where they are.

@@ -32,8 +32,28 @@ pub struct Origin {
     pub text: Result<String, FileError>,
 }
 
+/// A user's policy where the variables name another place for it than the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The user's file.
+    pub own: PathBuf,
+    /// The one that the variables name: it only tightens.
+    pub named: PathBuf,
+}
+
 /// Reads every layer that is there. `extra` is `--policy FILE`: a further user layer, which must exist.
 pub fn load(environment: &Environment, files: &dyn Files, extra: Option<&Path>, rules: &[RuleInfo]) -> Loaded {
+    load_from(environment, files, None, extra, rules)
+}
+
+/// [`load`], with the user's file where it is.
+pub fn load_from(
+    environment: &Environment,
+    files: &dyn Files,
+    elsewhere: Option<&Elsewhere>,
+    extra: Option<&Path>,
+    rules: &[RuleInfo],
+) -> Loaded {
     let mut origins = Vec::new();
     let mut warnings = Vec::new();
     let root = project_root(environment, files).unwrap_or(&environment.cwd);
@@ -43,14 +63,30 @@ pub fn load(environment: &Environment, files: &dyn Files, extra: Option<&Path>, 
         text => Some(Origin { layer, path, text }),
     };
     origins.extend(optional(Layer::Managed, managed_path(environment)));
-    let (user, ignored) = trusted_user_path(environment, root);
-    warnings.extend(ignored);
-    origins.extend(user.and_then(|path| optional(Layer::User, path)));
+    let mut tightening = None;
+    if let Some(Elsewhere { own, named }) = elsewhere {
+        let of_home = environment.home.as_ref().is_some_and(|home| named.starts_with(home));
+        let variable = if of_home { "HOME" } else { "XDG_CONFIG_HOME" };
+        let message = format!(
+            "leads to another home than this gate's: {} holds, with the record and the approvals that go with it, and \
+             {} can only tighten it",
+            own.display(),
+            named.display()
+        );
+        warnings.push(Diagnostic::new(Location::environment(variable), message));
+        origins.extend(optional(Layer::User, own.clone()));
+        tightening = optional(Layer::Project, named.clone()).filter(|_| named != own);
+    } else {
+        let (user, ignored) = trusted_user_path(environment, root);
+        warnings.extend(ignored);
+        origins.extend(user.and_then(|path| optional(Layer::User, path)));
+    }
     if let Some(path) = extra {
         let path = environment.absolute(path);
         let text = files.read_text(&path);
         origins.push(Origin { layer: Layer::User, path, text });
     }
+    origins.extend(tightening);
     origins.extend(projects.into_iter().filter_map(|path| optional(Layer::Project, path)));
     let mut loaded = load_layers(&origins, environment.now, rules);
     loaded.policy.warnings.splice(0..0, warnings);

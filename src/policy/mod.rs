@@ -28,7 +28,7 @@ use crate::ecosystem::popular;
 use crate::model::{Diagnostic, Level, Location, PackageId, PackageName, Timestamp};
 
 pub use describe::{Explained, Shown, explain, show};
-pub use load::{Loaded, Origin, load, load_layers, managed_path, project_paths, user_path};
+pub use load::{Elsewhere, Loaded, Origin, load, load_from, load_layers, managed_path, project_paths, user_path};
 pub use pattern::{NamePattern, PackagePattern, RegistryPrefix, RemotePattern, registry_url};
 pub use template::init;
 

@@ -12,6 +12,8 @@ use crate::toolchain::own::{MARKER, Own};
 pub struct Links {
     /// Its path, absolute.
     pub directory: PathBuf,
+    /// What its marker says beside that it is one, in lines.
+    pub note: String,
 }
 
 /// What an installation did, by name.
@@ -43,7 +45,12 @@ pub enum Link {
 impl Links {
     /// The user's own directory of links.
     pub fn of_user(data: &Path) -> Self {
-        Self { directory: data.join("shims") }
+        Self { directory: data.join("shims"), note: String::new() }
+    }
+
+    /// The same, whose marker has these lines.
+    pub fn noting(self, note: String) -> Self {
+        Self { note, ..self }
     }
 
     /// Where a name's link is.
@@ -77,10 +84,7 @@ impl Links {
     /// Makes a link to `engine` for every name, and takes away our links of other names. Repeating it changes nothing.
     pub fn install(&self, engine: &Path, names: &[String], own: &Own) -> std::io::Result<Installed> {
         std::fs::create_dir_all(&self.directory)?;
-        let marker = self.directory.join(MARKER);
-        if !marker.exists() {
-            std::fs::write(&marker, "Links made by `tidewaiter shim install`.\n")?;
-        }
+        self.mark()?;
         let mut done = Installed::default();
         for name in names {
             let path = self.path(name);
@@ -103,6 +107,18 @@ impl Links {
             }
         }
         Ok(done)
+    }
+
+    /// Marks the directory, and notes whose it is: whoever is started through a link belongs there.
+    fn mark(&self) -> std::io::Result<()> {
+        let text = format!("Links made by `tidewaiter shim install`.\n{}", self.note);
+        let marker = self.directory.join(MARKER);
+        if std::fs::read(&marker).is_ok_and(|known| known == text.as_bytes()) {
+            return Ok(());
+        }
+        let new = self.directory.join(format!("{MARKER}.{}", std::process::id()));
+        std::fs::write(&new, text)?;
+        std::fs::rename(&new, marker)
     }
 
     /// Takes our links away, and the directory when nothing else is in it.
@@ -182,7 +198,7 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         std::fs::write(at("tidewaiter"), "engine").unwrap();
         let own = Own::of(&at("tidewaiter"));
-        let links = Links { directory: at("shims") };
+        let links = Links { directory: at("shims"), note: "data=/d\n".to_owned() };
         let names = |all: &[&str]| all.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
         let done = links.install(&at("tidewaiter"), &names(&["pip", "npm"]), &own).unwrap();
         assert_eq!(done, Installed { made: names(&["pip", "npm"]), ..Installed::default() });

@@ -130,7 +130,7 @@ mod tests {
         std::fs::write(at("tidewaiter"), "#!/bin/sh\n# the engine: nothing else has its bytes\n").unwrap();
         std::fs::write(at("venv/pyvenv.cfg"), "").unwrap();
         let own = Own::of(&at("tidewaiter"));
-        let links = Links { directory: at("shims") };
+        let links = Links { directory: at("shims"), note: String::new() };
         links.install(&at("tidewaiter"), &["pip".to_owned(), "npm".to_owned()], &own).unwrap();
         std::os::unix::fs::symlink("/gone/tidewaiter", at("shims/uv")).unwrap();
         let states = |path: &[&str]| {

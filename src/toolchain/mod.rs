@@ -3,6 +3,7 @@
 //! A repository can put programs in front of its user (`.venv/bin/python`, a `.` in PATH); nothing inside the
 //! project's tree is executed to answer a question here.
 
+pub mod account;
 pub mod own;
 mod platform;
 mod process;

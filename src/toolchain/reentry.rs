@@ -12,6 +12,10 @@ use super::own::Own;
 /// Set for the tool that is started for a cleared plan, to the gate's process id. See [`is_started_by_gate`].
 pub const STARTED: &str = "TIDEWAITER_STARTED";
 
+/// Set by `doctor` for the links that it tries, to its own process id: its toy policy, record and advisories are those
+/// of the home that it made. The parent has to be that process.
+pub const TRIAL: &str = "TIDEWAITER_TRIAL";
+
 /// Set for the tool: the variables that were changed for it, as JSON (`{"NAME": "value before" | null}`). It can only
 /// set variables, which whoever could forge it can do without.
 pub const BEFORE: &str = "TIDEWAITER_BEFORE";
@@ -38,14 +42,15 @@ pub fn is_started_by_gate(mark: Option<&OsStr>, own: &Own) -> bool {
     said.is_some_and(|id| is_parent(id, own))
 }
 
+/// Whether the parent is a process of this program, with this number.
 #[cfg(target_os = "linux")]
-fn is_parent(id: u32, own: &Own) -> bool {
+pub fn is_parent(id: u32, own: &Own) -> bool {
     std::os::unix::process::parent_id() == id && own.same(std::path::Path::new(&format!("/proc/{id}/exe")))
 }
 
 /// Without a way to see what the parent is, everything is judged again.
 #[cfg(not(target_os = "linux"))]
-fn is_parent(_: u32, _: &Own) -> bool {
+pub fn is_parent(_: u32, _: &Own) -> bool {
     false
 }
 

@@ -317,6 +317,76 @@ fn no_setting_or_flag_of_pip_opens_another_way() {
 }
 
 #[test]
+fn another_home_brings_no_policy_and_no_record_of_its_own() {
+    let Some(tools) = python_tools() else { return };
+    const CONF: (&str, &str) = ("elsewhere/.config/pip/pip.conf", "[global]\nindex-url = $S/simple/\n");
+    let moved = ("elsewhere/pip/pip.conf", CONF.1);
+    let loose = (
+        "elsewhere/.config/tidewaiter/policy.toml",
+        "version = 1\n[rules]\nuntrusted-registry = \"off\"\n[trust]\nregistries = [\"$O/simple/\"]\n",
+    );
+    let loose_moved = ("elsewhere/tidewaiter/policy.toml", loose.1);
+    let tight = (loose.0, "version = 1\n[rules]\nunpinned = \"deny\"\n");
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("HOME=\"$PWD/elsewhere\" pip install --target out tw-evil", &[CONF], Deny),
+            ("env HOME=\"$PWD/elsewhere\" pip install --target out tw-evil", &[CONF], Deny),
+            ("export HOME=\"$PWD/elsewhere\"; pip install --target out tw-evil", &[CONF], Deny),
+            ("HOME=\"$PWD/elsewhere\" sh -c 'pip install --target out tw-evil'", &[CONF], Deny),
+            ("HOME=\"$PWD/elsewhere\" python3 -m pip install --target out tw-evil", &[CONF], Deny),
+            ("HOME= pip install --target out --index-url $S/simple/ tw-evil", &[], Deny),
+            ("unset HOME; pip install --target out --index-url $S/simple/ tw-evil", &[], Deny),
+            ("XDG_DATA_HOME=\"$PWD/elsewhere\" pip install --target out tw-evil", &[], Deny),
+            ("XDG_CACHE_HOME=\"$PWD/elsewhere\" pip install --target out tw-evil", &[], Deny),
+            ("XDG_CONFIG_HOME=\"$PWD/elsewhere\" pip install --target out tw-evil", &[moved], Deny),
+            ("HOME=\"$PWD/elsewhere\" pip install --target out tw-good", &[CONF], Install("out/tw_good.py")),
+            // What is there may be looser than the user's own policy, and says nothing then.
+            ("HOME=\"$PWD/elsewhere\" pip install --target out --index-url $O/simple/ tw-good", &[loose], Stop),
+            (
+                "XDG_CONFIG_HOME=\"$PWD/elsewhere\" pip install --target out --index-url $O/simple/ tw-good",
+                &[loose_moved],
+                Stop,
+            ),
+            ("HOME=\"$PWD/elsewhere\" pip install --target out tw-good", &[CONF, tight], Deny),
+        ],
+    );
+}
+
+#[test]
+fn the_accounts_own_home_holds_where_it_was_used_before() {
+    use std::os::unix::fs::MetadataExt as _;
+    let shimmed = Shimmed { sandbox: Sandbox::new() };
+    let id = std::fs::metadata(shimmed.at("work")).unwrap().uid();
+    shimmed.sandbox.write("../passwd", format!("x:x:{id}:{id}::{}:/bin/sh\n", shimmed.at("account").display()));
+    let level = |home: &str| {
+        let mut command = shimmed.command("tidewaiter", &["policy", "show"]);
+        command.env("TIDEWAITER_TEST_PASSWD", shimmed.at("passwd")).env("HOME", shimmed.at(home));
+        let ran = Ran::of(command.output().unwrap(), shimmed.sandbox.dir.path());
+        let line = |rule: &str| {
+            let found = ran.stdout.lines().find(|line| line.trim_start().starts_with(rule));
+            found.unwrap_or_else(|| panic!("{rule}: {ran:?}")).to_owned()
+        };
+        [line("rules.unpinned"), line("rules.typosquat")].map(|l| {
+            ["off", "note", "warn", "ask", "deny"]
+                .into_iter()
+                .find(|w| l.split([' ', '"', '=']).any(|x| x == *w))
+                .unwrap()
+        })
+    };
+    // A home made for one run, as in CI: it is all there is.
+    shimmed.sandbox.write("../home/.config/tidewaiter/policy.toml", "version = 1\n[rules]\ntyposquat = \"warn\"\n");
+    assert_eq!(level("home"), ["warn", "warn"]);
+    // The account's own, once it has one.
+    shimmed.sandbox.write("../account/.config/tidewaiter/policy.toml", "version = 1\n[rules]\nunpinned = \"off\"\n");
+    assert_eq!(level("account"), ["off", "ask"]);
+    assert_eq!(level("home"), ["off", "ask"], "it is not loosened");
+    shimmed.sandbox.write("../home/.config/tidewaiter/policy.toml", "version = 1\n[rules]\ntyposquat = \"deny\"\n");
+    assert_eq!(level("home"), ["off", "deny"], "it is tightened");
+}
+
+#[test]
 fn what_pip_is_given_in_place_of_a_name_is_judged() {
     let Some(tools) = python_tools() else { return };
     let setup = (

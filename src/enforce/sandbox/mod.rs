@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Environment, printable};
 use crate::policy;
+use crate::toolchain::account;
 
 pub use confined::{Confined, objection};
 #[cfg(target_os = "linux")]
@@ -147,6 +148,13 @@ impl Profile {
         let free = |path: &PathBuf| !write.iter().any(|w| w.starts_with(path));
         let free = |paths: Vec<PathBuf>| paths.into_iter().filter(free).collect();
         let mut hidden = places::hidden(level, environment);
+        let mut kept = places::kept(environment);
+        // `HOME=/elsewhere` moves nothing of what the account has.
+        if let Some(home) = account::home().filter(|home| Some(home) != environment.home.as_ref()) {
+            let account = Environment { home: Some(home), ..environment.clone() };
+            hidden.extend(places::hidden(level, &account));
+            kept.extend(places::kept(&account));
+        }
         hidden.extend(policy.read_deny.value.iter().filter_map(of_policy));
         let reach = match policy.network.value {
             policy::Network::Open => Reach::Open,
@@ -156,7 +164,7 @@ impl Profile {
             level,
             reach,
             hidden: free(hidden),
-            kept: free(places::kept(environment)),
+            kept: free(kept),
             project_hidden: free(places::hidden_in_project(level, project)),
             project_kept: free(places::kept_in_project(project)),
             write,
