@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::progress::Line;
+use crate::enforce::gateway;
 use crate::model::{Environment, FileError, Files, Timestamp};
 use crate::toolchain::own::{MARKER, Own};
 use crate::toolchain::{account, reentry};
@@ -185,7 +186,11 @@ impl Files for Disk {
         if let Some(known) = read.get(path) {
             return known.clone();
         }
-        let answer = read_bounded(path);
+        // What a run that was killed has left in a lockfile stands for the upstream's.
+        let answer = match read_bounded(path) {
+            Ok(text) if gateway::is_lockfile(path) => Ok(gateway::mended_of_any(&text).map_or(text, Into::into)),
+            other => other,
+        };
         read.insert(path.to_owned(), answer.clone());
         answer
     }

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
+use crate::enforce::gateway;
 use crate::enforce::sandbox::{self, Confined, nested};
 use crate::enforce::{self, Job};
 use crate::invocation::{self, Effect, Invocation};
@@ -92,6 +93,10 @@ impl Call {
                 return Ok(self.step_aside(None));
             }
             return self.inside(&mut session, &text, &invocations, Path::new(&directory));
+        }
+        for invocation in invocations.iter().filter(|i| installing(i) && i.wrappers.is_empty()) {
+            let directory = invocation.directory.as_ref().map(|d| session.environment.absolute(Path::new(d)));
+            gateway::mend_left_behind(&directory.unwrap_or_else(|| session.environment.cwd.clone()));
         }
         let deliberation = session.deliberate(&self.judging, |judge| judge.command(&text, &invocations, self.via))?;
         Decision { call: self, session: &session, invocations: &invocations, deliberation }.act()

@@ -433,28 +433,9 @@ impl Gateway {
         let bases = [base.clone(), format!("http://{USER}:{secret}@{authority}"), format!("http://{authority}")];
         let mut out = None;
         for base in bases {
-            out = mended(out.as_deref().unwrap_or(text), &base).or(out);
+            out = mended(out.as_deref().unwrap_or(text), base.as_bytes()).or(out);
         }
         mended_encoded(out.as_deref().unwrap_or(text), base).or(out)
-    }
-
-    /// [`Gateway::mended`] for what any gateway has left that was known by a password, whatever its port.
-    pub fn mended_of_any(&self, text: &[u8]) -> Option<Vec<u8>> {
-        const LOCAL: &[u8] = b"http://127.0.0.1:";
-        let mut bases: BTreeSet<String> = BTreeSet::new();
-        let mut rest = text;
-        while let Some(at) = rest.windows(LOCAL.len()).position(|w| w == LOCAL) {
-            rest = rest.get(at + LOCAL.len()..).unwrap_or_default();
-            let port: String = rest.iter().take_while(|b| b.is_ascii_digit()).take(6).map(|b| char::from(*b)).collect();
-            if rest.get(port.len()..).is_some_and(|r| r.starts_with(b"/pypi/")) && bases.len() < 16 {
-                bases.insert(format!("http://127.0.0.1:{port}"));
-            }
-        }
-        let mut out = None;
-        for base in bases {
-            out = mended(out.as_deref().unwrap_or(text), &base).or(out);
-        }
-        out
     }
 
     /// Mends a file, which is written anew as a whole, or not at all. One that is not there needs no mending.
@@ -498,6 +479,78 @@ impl Drop for Gateway {
     }
 }
 
+/// Lockfiles that a tool may have written gateway URLs into when it was killed together with its gateway.
+const LOCKFILES: [&str; 8] = [
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "pylock.toml",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+];
+
+/// Whether a file is one that [`mended_of_any`] is for.
+pub fn is_lockfile(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| LOCKFILES.iter().any(|known| name == *known))
+}
+
+/// Mends the lockfiles of a directory and of those above it that a gateway which was killed has left its URLs in.
+/// Whatever cannot be read or written stays as it is, and is judged as it is.
+pub fn mend_left_behind(directory: &Path) {
+    for path in directory.ancestors().take(12).flat_map(|d| LOCKFILES.iter().map(move |name| d.join(name))) {
+        // A link may lead to a file that is not the project's.
+        if !path.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() < 64 << 20) {
+            continue;
+        }
+        if let Some(mended) = std::fs::read(&path).ok().and_then(|text| mended_of_any(&text)) {
+            let _ = replace(&path, &mended);
+        }
+    }
+}
+
+/// A text with the upstream's URLs where it has those of any gateway, whatever its port and its secret; `None` when it has
+/// none. Such a URL says itself what it stands for.
+pub fn mended_of_any(text: &[u8]) -> Option<Vec<u8>> {
+    const LOCAL: &[u8] = b"127.0.0.1:";
+    const ROUTES: [&[u8]; 3] = [b"/pypi/", b"/npm/", b"/cargo/"];
+    let hex = |bytes: &[u8]| bytes.len() == 32 && bytes.iter().all(u8::is_ascii_hexdigit);
+    let mut bases: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.windows(LOCAL.len()).position(|w| w == LOCAL)) {
+        let host = at + found;
+        at = host + LOCAL.len();
+        let digits = text.get(at..).unwrap_or_default().iter().take(5).take_while(|b| b.is_ascii_digit()).count();
+        let mut end = at + digits;
+        let before = text.get(..host).unwrap_or_default();
+        let start = if before.ends_with(b"http://") {
+            Some(host - b"http://".len())
+        } else {
+            let user = format!("http://{USER}:");
+            let start = host.checked_sub(1 + 32 + user.len());
+            start.filter(|s| {
+                let (own, secret) = (text.get(*s..s + user.len()), text.get(s + user.len()..host - 1));
+                own == Some(user.as_bytes()) && secret.is_some_and(hex) && before.ends_with(b"@")
+            })
+        };
+        if let Some(secret) =
+            text.get(end..end + 33).filter(|s| s.starts_with(b"/") && hex(s.get(1..).unwrap_or_default()))
+        {
+            end += secret.len();
+        }
+        let routed = text.get(end..).is_some_and(|rest| ROUTES.iter().any(|route| rest.starts_with(route)));
+        if let (Some(base), true, true) = (start.and_then(|s| text.get(s..end)), routed, bases.len() < 16) {
+            bases.insert(base.to_owned());
+        }
+    }
+    let mut out = None;
+    for base in bases {
+        out = mended(out.as_deref().unwrap_or(text), &base).or(out);
+    }
+    out
+}
+
 /// Writes a file anew, whole or not at all, with the permissions that it has.
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -511,8 +564,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn mended(text: &[u8], base: &str) -> Option<Vec<u8>> {
-    let base = base.as_bytes();
+fn mended(text: &[u8], base: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = text;
     let mut changed = false;
@@ -619,7 +671,7 @@ mod tests {
         for url in ["https://h.example/a/b.whl?x=1", "http://u.example:8080/", "file:///opt/x.whl"] {
             let text = format!("x = \"{BASE}/pypi/files/~/{}\", y", carried(url));
             let expected = format!("x = \"{url}\", y");
-            assert_eq!(mended(text.as_bytes(), BASE), Some(expected.into_bytes()));
+            assert_eq!(mended(text.as_bytes(), BASE.as_bytes()), Some(expected.into_bytes()));
             assert_eq!(original(&carried(url)).as_deref(), Some(url));
         }
         let encoded =
@@ -627,9 +679,27 @@ mod tests {
         let expected = "x::__archiveUrl=https%3A%2F%2Fh.example%3A8%2Fa%2Fb.tgz\"";
         assert_eq!(mended_encoded(encoded.as_bytes(), BASE), Some(expected.as_bytes().to_vec()));
         assert_eq!(mended_encoded(expected.as_bytes(), BASE), None);
-        assert_eq!(mended(b"nothing", BASE), None);
-        assert_eq!(mended(format!("{BASE}/pypi/simple").as_bytes(), BASE), None);
-        assert_eq!(mended(format!("{BASE}/a \"/~/https/h").as_bytes(), BASE), None);
+        assert_eq!(mended(b"nothing", BASE.as_bytes()), None);
+        assert_eq!(mended(format!("{BASE}/pypi/simple").as_bytes(), BASE.as_bytes()), None);
+        assert_eq!(mended(format!("{BASE}/a \"/~/https/h").as_bytes(), BASE.as_bytes()), None);
+    }
+
+    #[test]
+    fn what_a_killed_gateway_left_is_mended_whatever_it_was_known_by() {
+        let secret = "00112233445566778899aabbccddeeff";
+        for base in [
+            "http://127.0.0.1:4711".to_owned(),
+            format!("http://127.0.0.1:4711/{secret}"),
+            format!("http://tidewaiter:{secret}@127.0.0.1:31999"),
+        ] {
+            let text = format!("a = \"{base}/pypi/files/~/https/h.example~1/a.whl\"\n{base}/npm/~/https/r/x.tgz");
+            let expected = "a = \"https://h.example:1/a.whl\"\nhttps://r/x.tgz".to_owned();
+            assert_eq!(mended_of_any(text.as_bytes()), Some(expected.into_bytes()), "{base}");
+        }
+        for foreign in ["http://127.0.0.1:8080/simple/a.whl", "http://x@127.0.0.1:1/pypi/~/https/h", "127.0.0.1:", ""] {
+            assert_eq!(mended_of_any(foreign.as_bytes()), None, "{foreign}");
+        }
+        assert!(is_lockfile(Path::new("/a/uv.lock")) && !is_lockfile(Path::new("/a/Cargo.lock")));
     }
 
     #[test]
@@ -642,8 +712,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn mending_never_panics(text: Vec<u8>, tail in "[~/a-z:]{0,20}") {
-            let _ = mended(&text, BASE);
-            let _ = mended(format!("{BASE}{tail}").as_bytes(), BASE);
+            let _ = mended(&text, BASE.as_bytes());
+            let _ = mended_of_any(&text);
+            let _ = mended_of_any(format!("http://127.0.0.1:{tail}http://tidewaiter:127.0.0.1:1@127.0.0.1:{tail}").as_bytes());
+            let _ = mended(format!("{BASE}{tail}").as_bytes(), BASE.as_bytes());
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::words::{Words, index};
 use super::{Adapter, Prepared, pip};
-use crate::enforce::gateway::{Gateway, View, replace};
+use crate::enforce::gateway::{self, Gateway, View, replace};
 use crate::enforce::{EnforceError, Job, Step, Upstream};
 use crate::invocation::{Effect, FileRole, Flag};
 use crate::registry::index::{FindLinks, IndexSpec, Indexes};
@@ -192,7 +192,7 @@ fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared
         if path.is_file() {
             let text = std::fs::read(&path).map_err(EnforceError::io(&path))?;
             // What a run that was killed has left.
-            let clean = gateway.mended_of_any(&text).unwrap_or(text.clone());
+            let clean = gateway::mended_of_any(&text).unwrap_or(text.clone());
             let mut carried =
                 String::from_utf8_lossy(&gateway.carry_planned_without_secret("pypi/files", &clean)).into_owned();
             for spec in &indexes.indexes {
