@@ -31,7 +31,7 @@ use crate::registry::crates::{Crate, IndexSource};
 use crate::registry::index::Indexes;
 use crate::registry::npm::Packument;
 use crate::registry::npm_registry::Scopes;
-use crate::registry::python::{Advertised, CoreMetadata, File, Project};
+use crate::registry::python::{Advertised, BuildFiles, CoreMetadata, File, Project};
 use crate::registry::python_config::ConfiguredOption;
 use crate::registry::{
     CRATES_SOURCE_ID, CrateIndex, FetchError, NpmRegistry, PythonIndex, cargo_config, npm_config, npm_registry,
@@ -293,6 +293,10 @@ impl PythonIndex for Memory<Indexes> {
         }
         let requires_dist = texts(&release["requires"]);
         Ok(Arc::new(CoreMetadata { name, version, requires_dist, ..CoreMetadata::default() }))
+    }
+
+    fn build_files(&self, _: &File) -> Result<Arc<BuildFiles>, FetchError> {
+        Ok(Arc::default())
     }
 
     fn prefetch(&self, _: &[PackageName]) {}

@@ -11,7 +11,7 @@ use crate::bypass::{Town, python_tools};
 use crate::cli::Ran;
 use crate::shims::program;
 use crate::support::loopback::Fault;
-use crate::support::rig::{Rig, python, wheel};
+use crate::support::rig::{Rig, python, uv, wheel};
 
 const INSTALL: &[&str] = &["install", "--target", "out", "tw-good"];
 
@@ -165,4 +165,28 @@ fn the_cache_is_shown_and_cleared() {
     let cleared = town.shimmed.run("tidewaiter", &["cache", "clear"]);
     assert!(cleared.status == 0 && cleared.stdout.starts_with("removed 2 artifacts"), "{cleared:?}");
     assert!(town.shimmed.run("tidewaiter", &["cache", "show"]).stdout.contains("/store: 0 artifacts"));
+}
+
+#[test]
+fn a_lockfile_that_a_killed_gate_left_is_mended_before_it_is_judged() {
+    let (Some(mut tools), Some(uv)) = (python_tools(), uv()) else { return };
+    tools.push(("uv", uv));
+    let town = Town::new(&tools);
+    let manifest = "[project]\nname = \"app\"\nversion = \"0.1\"\nrequires-python = \">=3.8\"\ndependencies = \
+                    [\"tw-good\"]\n[tool.uv]\npackage = false\n";
+    town.shimmed.sandbox.write("pyproject.toml", manifest);
+    assert_eq!(town.shimmed.run("uv", &["lock"]).status, 0);
+    let path = town.shimmed.sandbox.work().join("uv.lock");
+    let lock = std::fs::read_to_string(&path).unwrap();
+    let host = town.server.url.strip_prefix("http://").unwrap();
+    let carried = format!("http://127.0.0.1:4711/pypi/files/~/http/{}/files/", host.replace(':', "~"));
+    let left = lock.replace(&format!("http://{host}/files/"), &carried);
+    assert_ne!(left, lock);
+    std::fs::write(&path, &left).unwrap();
+    let checked = town.shimmed.run("tidewaiter", &["check", "--", "uv", "sync"]);
+    assert_eq!(checked.status, 0, "{checked:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), left, "a check writes nothing");
+    let ran = town.shimmed.run("uv", &["sync"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), lock);
 }
