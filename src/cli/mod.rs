@@ -22,6 +22,7 @@ mod session;
 mod shim;
 mod world;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -199,15 +200,16 @@ pub fn main() -> ExitCode {
     if let Some(ended) = crate::enforce::sandbox::run_contained(std::env::args_os()) {
         return ended;
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let words: Vec<_> = std::env::args_os().collect();
+    let command = match at_once(&words).map_or_else(|| Cli::try_parse_from(&words).map(|cli| cli.command), Ok) {
+        Ok(command) => command,
         Err(error) => {
             // A broken pipe while help is printed is no error of this program.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    report(guard::guarded(|| match cli.command {
+    report(guard::guarded(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
@@ -222,6 +224,24 @@ pub fn main() -> ExitCode {
         Command::Log(arguments) => log::run(&arguments),
         Command::Recheck(arguments) => recheck::run(&arguments),
     }))
+}
+
+/// The subcommands that stand before every install, without a description of all the others: to make that takes longer
+/// than to read the words. `None` for every other one, and for what is to be answered with help or an error.
+fn at_once(words: &[OsString]) -> Option<Command> {
+    fn only<A: Args>(words: &[OsString], command: fn(A) -> Command) -> Option<Command> {
+        let described = A::augment_args(clap::Command::new("tidewaiter"));
+        let mut matches = described.try_get_matches_from(words).ok()?;
+        A::from_arg_matches_mut(&mut matches).ok().map(command)
+    }
+    let words = words.get(1..)?;
+    match words.first()?.to_str()? {
+        "audit" => only(words, Command::Audit),
+        "check" => only(words, Command::Check),
+        "hook" => only(words, Command::Hook),
+        "run" => only(words, Command::Run),
+        _ => None,
+    }
 }
 
 /// A failure in words, and its exit status.
@@ -253,5 +273,52 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             Err(Failure::Internal(anyhow::anyhow!("cannot write to stdout: {e}")))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read at once is what the whole command line would have given, and nothing else is.
+    #[test]
+    fn the_short_way_reads_as_the_long_one() {
+        for line in [
+            "audit",
+            "audit a b --offline -v",
+            "audit --format json --as-of 2026-01-01 .",
+            "audit --format=sarif -- -x",
+            "audit --policy p.toml help",
+            "check -- pip install -r x --format json",
+            "check --shell sh --offline",
+            "check npm ci",
+            "run -- npm ci --foo",
+            "run --offline -- pip install -- x",
+            "hook claude-code",
+            "hook install claude-code",
+            "hook codex --offline",
+            "",
+            "audit --help",
+            "audit -h",
+            "audit --version",
+            "audit --no-such",
+            "audit --format nothing",
+            "check",
+            "run",
+            "hook",
+            "hook help",
+            "help audit",
+            "policy show",
+            "--version",
+            "audi",
+        ] {
+            let words: Vec<OsString> =
+                std::iter::once("tidewaiter").chain(line.split_whitespace()).map(Into::into).collect();
+            let long = Cli::try_parse_from(&words).ok().map(|cli| format!("{:?}", cli.command));
+            let short = at_once(&words).map(|command| format!("{command:?}"));
+            let verb = line.split_whitespace().next().unwrap_or_default();
+            let expected = if ["audit", "check", "run", "hook"].contains(&verb) { long } else { None };
+            assert_eq!(short, expected, "{line}");
+        }
     }
 }
