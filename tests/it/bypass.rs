@@ -159,7 +159,7 @@ impl Town {
     }
 
     /// Files that must not be there: unpacked, or as archives. This program's own store and record apart.
-    fn forbidden(&self) -> Vec<String> {
+    pub fn forbidden(&self) -> Vec<String> {
         let root = self.shimmed.sandbox.dir.path();
         let own = [self.shimmed.at("home/.cache/tidewaiter"), self.shimmed.at("home/.local/share/tidewaiter")];
         let mut out = Vec::new();
