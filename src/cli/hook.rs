@@ -239,7 +239,7 @@ fn command(text: &str, session: &Session) -> Option<Command> {
     let installs = invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty());
     let concerns = || {
         let operations = operation::read(text, &session.environment);
-        rules::gate_tampering::concerns(&operations, &session.environment, &*session.disk)
+        rules::concerns(&operations, &session.environment, &*session.disk)
     };
     (installs || concerns()).then_some(Command { argv, invocations })
 }
@@ -276,7 +276,7 @@ fn edits(event: &Event, session: &Session) -> (Option<Edits>, Decision) {
         let gates = |how| {
             let operation = file(how);
             let concerns = std::slice::from_ref(&operation);
-            rules::gate_tampering::concerns(concerns, &session.environment, &*session.disk).then_some(operation)
+            rules::concerns(concerns, &session.environment, &*session.disk).then_some(operation)
         };
         // Most edits are of neither kind, and cost nothing.
         if !brings && gates(How::Written).is_none() && !is_switch(&path) {

@@ -2,7 +2,9 @@
 //!
 //! In: the environment. Out: paths. Nothing here looks whether they are there.
 
+pub mod conduct;
 pub mod operation;
+pub mod remotes;
 
 use std::path::{Path, PathBuf};
 

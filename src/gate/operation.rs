@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
+use super::conduct::{self, Conduct};
 use crate::model::{Environment, lexical};
 use crate::shell::{self, Directory, SimpleCommand, Stream, Surroundings, Word};
 
@@ -50,6 +51,8 @@ pub enum Operation {
         /// Its name.
         name: String,
     },
+    /// Something else that a rule looks at.
+    Acts(Conduct),
     /// A file is changed.
     File {
         /// Which.
@@ -134,6 +137,10 @@ pub fn read(text: &str, environment: &Environment) -> Vec<Operation> {
     reader.out
 }
 
+fn texts(command: &SimpleCommand) -> Vec<String> {
+    command.words.iter().map(|w| w.text.clone().unwrap_or_else(|| w.raw.clone())).collect()
+}
+
 /// The name of the program that a word starts.
 pub fn program(word: &str) -> String {
     let name = word.rsplit(['/', '\\']).next().unwrap_or(word).to_ascii_lowercase();
@@ -159,11 +166,77 @@ impl Reader<'_> {
             ..Surroundings::default()
         };
         let script = shell::read(text, &around, self.steps);
+        let mut pipeline: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        let mut fetched = false;
         for command in &script.commands {
             if self.out.len() >= MOST {
                 return;
             }
+            if command.origin.pipeline.is_none_or(|at| at == 0) {
+                pipeline.clear();
+            }
+            let before = self.out.len();
             self.command(command, base, depth);
+            self.conduct(command, &pipeline, fetched, before);
+            let texts = texts(command);
+            fetched |= texts.first().is_some_and(|w| matches!(program(w).as_str(), "curl" | "wget"));
+            if command.origin.pipeline.is_some() && pipeline.len() < 32 {
+                pipeline.push((texts, command.words.iter().map(|w| w.raw.clone()).collect()));
+            }
+        }
+    }
+
+    /// What the command does beside programs and files. `before`: what was found until it came.
+    fn conduct(
+        &mut self,
+        command: &SimpleCommand,
+        upstream: &[(Vec<String>, Vec<String>)],
+        fetched: bool,
+        before: usize,
+    ) {
+        let (texts, raws) = (texts(command), command.words.iter().map(|w| w.raw.clone()).collect::<Vec<_>>());
+        let writes: Vec<String> = self
+            .out
+            .iter()
+            .skip(before)
+            .filter_map(|o| match o {
+                Operation::File { target: Target::Path(path), .. } if path.starts_with("/dev") => {
+                    Some(path.display().to_string())
+                }
+                _ => None,
+            })
+            .collect();
+        let first = texts.first().map(|w| program(w)).unwrap_or_default();
+        let wraps = WRAPPERS.contains(&first.as_str());
+        let made = |w: &Word| {
+            let text = w.text.as_deref().unwrap_or_default();
+            let place = shell::place(&command.directory, text);
+            !text.starts_with('-') && command.written.get(&place) == Some(&shell::Content::Made)
+        };
+        // Past so many words no wrapper's own options reach, and every suffix of a long line would be read.
+        for start in 0..texts.len().min(24) {
+            let Some(word) = texts.get(start).filter(|_| start == 0 || wraps) else { break };
+            let name = program(word);
+            let runs = SHELLS.contains(&name.as_str()) || INTERPRETERS.iter().any(|i| name.starts_with(i));
+            let rest = command.words.get(start..).unwrap_or_default();
+            // A file that an earlier command fetched, given to a shell or run by its path.
+            let file = if runs {
+                rest.iter().skip(1).find(|w| !w.raw.starts_with('-'))
+            } else {
+                rest.first().filter(|w| w.raw.contains('/'))
+            };
+            let found = conduct::read(&conduct::Command {
+                texts: texts.get(start..).unwrap_or_default(),
+                raws: raws.get(start..).unwrap_or_default(),
+                upstream,
+                runs_fetched: fetched && file.is_some_and(made),
+                writes: if start == 0 { &writes } else { &[] },
+            });
+            for one in found.into_iter().map(Operation::Acts) {
+                if self.out.len() < MOST && !self.out.contains(&one) {
+                    self.out.push(one);
+                }
+            }
         }
     }
 
@@ -180,6 +253,9 @@ impl Reader<'_> {
         for redirection in &command.redirections {
             if redirection.operator.contains('>') && !redirection.operator.contains('&')
                 || matches!(redirection.operator, "&>" | "&>>")
+                // `>& FILE`, and not another descriptor.
+                || (redirection.operator == ">&"
+                    && !redirection.target.raw.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
             {
                 let target = place.target(&redirection.target);
                 self.file(target, How::Written, &name);

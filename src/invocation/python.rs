@@ -47,6 +47,10 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word], launche
         Ends::Script(script) if matches!(script.text.as_str(), "-" | "/dev/stdin") => {
             code::read_from_input(context, Tool::Pip, program, words).unwrap_or_else(|| other(context, program)).into()
         }
+        Ends::Script(script) if script.expands && names_a_tool(&script.text) => {
+            let why = opaque(script.index, format!("runs `{}`", super::engine::shown(&script.text)));
+            unknown(context, Tool::Pip, program, why).into()
+        }
         Ends::Script(script) => match code::in_written_file(context, Tool::Pip, program, &script) {
             Some(invocation) => invocation.into(),
             None => run_script(context, program, &script, rest),

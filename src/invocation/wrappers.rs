@@ -99,7 +99,7 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper("setsid", &[flag("-c --ctty, -f --fork, -w --wait", Neutral)], Then::Command(0)),
     wrapper("stdbuf", &[value("-i --input, -o --output, -e --error", Neutral)], Then::Command(0)),
     wrapper("unbuffer", &[flag("-p", Neutral)], Then::Command(0)),
-    wrapper("command", &[flag("-p", Neutral)], Then::Command(0)),
+    wrapper("command", &[flag("-p, -v, -V", Neutral)], Then::Command(0)),
     wrapper("exec", &[flag("-c, -l", Neutral), value("-a", Neutral)], Then::Command(0)),
     wrapper("builtin", &[], Then::Command(0)),
     wrapper("caffeinate", &[flag("-d, -i, -m, -s, -u", Neutral), value("-t, -w", Neutral)], Then::Command(0)),
@@ -250,6 +250,27 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
             let inner = context.inside(name);
             return from_input(&inner, first, out);
         }
+        "git" => return git(context, rest, out),
+        "vim" | "nvim" | "vi" | "ex" | "view" | "emacs" => {
+            for word in rest.iter().filter(|w| w.text.trim_start_matches([':', '+']).starts_with('!')) {
+                let code = Word { text: word.text.trim_start_matches([':', '+', '!']).to_owned(), ..word.clone() };
+                script_word(&context.inside(name), name, &code, None, out);
+            }
+            return;
+        }
+        "socat" => {
+            for word in rest {
+                let command = word
+                    .text
+                    .split_once(':')
+                    .filter(|(kind, _)| ["EXEC", "SYSTEM", "SHELL"].iter().any(|k| k.eq_ignore_ascii_case(kind)));
+                if let Some((_, command)) = command {
+                    let code = Word { text: command.to_owned(), ..word.clone() };
+                    script_word(&context.inside(name), name, &code, None, out);
+                }
+            }
+            return;
+        }
         "crontab" if rest.iter().any(|w| w.text == "-") || rest.is_empty() => {
             return match &context.input {
                 Stream::Text(text) if !names_a_tool(text) => {}
@@ -279,6 +300,13 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
     }
     if first.text.contains('/') {
         run_file(context, first, rest, By::Path, out);
+    } else if context.assignments.iter().any(|(n, _, _)| n == "PATH") {
+        // A program of this name that an earlier command put where it may be found first.
+        let made = context.written.keys().find(|path| path.rsplit('/').next() == Some(first.text.as_str()));
+        if let Some(path) = made {
+            let file = Word { text: path.clone(), ..first.clone() };
+            run_file(&Context { directory: None, ..context.clone() }, &file, rest, By::Path, out);
+        }
     }
     if !MENTIONS.contains(&name) {
         strange(context, first, rest, out);
@@ -335,6 +363,43 @@ fn apart(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invoc
     }
 }
 
+/// Commands that git runs: `-c alias.x='!sh'`, `bisect run`, `submodule foreach`, `rebase --exec`.
+fn git(context: &Context<'_>, rest: &[Word], out: &mut Vec<Invocation>) {
+    let inner = context.inside("git");
+    let text = |word: &Word, text: &str, out: &mut Vec<Invocation>| {
+        let word = Word { text: text.to_owned(), ..word.clone() };
+        script_word(&inner, "git", &word, None, out);
+    };
+    for (at, word) in rest.iter().enumerate() {
+        // `alias.x=!command`, and `config alias.x '!command'`: what it runs, whenever it does.
+        let setting = word.text.split_once("=!").filter(|(key, _)| key.to_ascii_lowercase().starts_with("alias."));
+        let before = at.checked_sub(1).and_then(|at| rest.get(at)).map(|w| w.text.to_ascii_lowercase());
+        let next = || rest.get(at + 1);
+        let after = || rest.get(at + 1..).unwrap_or_default();
+        if let Some((_, command)) = setting {
+            text(word, command, out);
+        } else if let (Some(command), true) =
+            (word.text.strip_prefix('!'), before.is_some_and(|b| b.starts_with("alias.")))
+        {
+            text(word, command, out);
+        } else if word.text == "run" && rest.iter().any(|w| w.text == "bisect") {
+            return reading::read(&inner, after(), out);
+        } else if word.text == "foreach" && rest.iter().any(|w| w.text == "submodule") {
+            let words: Vec<&str> = after().iter().map(|w| w.text.as_str()).filter(|w| *w != "--recursive").collect();
+            return text(word, &words.join(" "), out);
+        } else if matches!(
+            word.text.as_str(),
+            "--exec" | "-x" | "--tree-filter" | "--index-filter" | "--msg-filter" | "--env-filter" | "--extcmd"
+        ) && let Some(command) = next()
+        {
+            text(command, &command.text, out);
+        } else if let Some(command) = word.text.strip_prefix("--exec=").or_else(|| word.text.strip_prefix("--extcmd="))
+        {
+            text(word, command, out);
+        }
+    }
+}
+
 /// Deno takes packages from npm; how, is not read.
 fn deno(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
     let verb = rest.iter().find(|w| !w.text.starts_with('-'));
@@ -365,7 +430,6 @@ const MENTIONS: &[&str] = &[
     "whatis",
     "apropos",
     "tldr",
-    "git",
     "gh",
     "hg",
     "svn",
@@ -585,6 +649,10 @@ fn from_input(inner: &Context<'_>, first: &Word, out: &mut Vec<Invocation>) {
             let why = opaque(first.index, format!("runs what comes from {}", source(&who)));
             out.push(unknown(inner, Tool::Other, &first.text, why));
         }
+        Stream::File if inner.follow.is_some() => {
+            let why = opaque(first.index, "runs what a file holds that cannot be read here");
+            out.push(unknown(inner, Tool::Other, &first.text, why));
+        }
         // A file is judged when it runs, like the script that a shell is given by name.
         Stream::Inherited | Stream::File => {}
     }
@@ -621,7 +689,9 @@ fn run_file(context: &Context<'_>, file: &Word, rest: &[Word], by: By, out: &mut
             let other = text.strip_prefix("#!").and_then(|t| t.lines().next()).is_some_and(|l| !l.contains("sh"));
             let text = Rc::clone(text);
             if !other {
-                return script::read(&context.inside(&file.text), &text, None, file.index, out);
+                let known = !context.open && rest.iter().all(|w| !w.expands);
+                let positional = known.then(|| rest.iter().map(|w| w.text.clone()).collect());
+                return script::read(&context.inside(&file.text), &text, positional, file.index, out);
             }
             if code::may_install(&text) {
                 let why = opaque(file.index, "runs code that starts a package tool or hides what it starts");
@@ -676,7 +746,8 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
     }
     match name {
         "sudo" if scanned.has("-e") || scanned.has("-l") => return,
-        "command" | "exec" => {}
+        // Says where a program is.
+        "command" if scanned.has("-v") || scanned.has("-V") => return,
         _ => {}
     }
     let Some(words) = surroundings(&mut inner, name, &scanned, words) else {
@@ -863,6 +934,12 @@ fn arguments_from_input(inner: &Context<'_>, scanned: &Scan, mut words: Vec<Word
             return;
         }
     }
+    if let Some(mark) = scanned.value("-I").or_else(|| scanned.has("--replace").then_some("{}")) {
+        for word in words.iter_mut().filter(|w| !mark.is_empty() && w.text.contains(mark)) {
+            word.template = Some(word.text.replace(mark, "${_}"));
+            word.expands = true;
+        }
+    }
     let mut found = Vec::new();
     // What `xargs` reads, the command does not.
     let inner = Context { open: true, input: Stream::Inherited, ..inner.clone() };
@@ -906,6 +983,12 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
                 at += usize::from(text.ends_with(['o', 'O']));
             }
         }
+    }
+    if let Some((variable, _, index)) =
+        context.assignments.iter().find(|(n, v, _)| matches!(n.as_str(), "BASH_ENV" | "ENV") && !v.is_empty())
+    {
+        let why = opaque(*index, format!("`{variable}` names a file that the shell runs first"));
+        out.push(unknown(&context.inside(name), Tool::Other, name, why));
     }
     let operand = rest.get(at);
     if reads_command {
@@ -1009,6 +1092,10 @@ pub(super) fn node(context: &Context<'_>, program: &str, rest: &[Word]) -> Optio
         let help = rest.iter().any(|w| matches!(w.text.as_str(), "-v" | "--version" | "-h" | "--help"));
         return if help { None } else { code::read_from_input(context, Tool::Npm, program, rest).map(Into::into) };
     };
+    if script.expands && names_a_tool(&script.text) {
+        let why = opaque(script.index, format!("runs `{}`", shown(&script.text)));
+        return Some(unknown(context, Tool::Npm, program, why).into());
+    }
     if let Some(found) = code::in_written_file(context, Tool::Npm, program, script) {
         return Some(found.into());
     }

@@ -184,14 +184,14 @@ impl Judge<'_> {
     pub fn command(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Judgement {
         let subject = self.subject(argv, invocations, via);
         let operations = operation::read(&text_of(argv), self.environment);
-        if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty())
-            && !rules::gate_tampering::concerns(&operations, self.environment, self.files)
-        {
+        if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty()) {
+            // No registry, no advisory; and a policy that cannot be used stops installs alone.
+            let findings = rules::beside(&operations, self.environment, self.files, self.policy);
             return Judgement {
                 subject,
                 plan: Plan::default(),
-                findings: Vec::new(),
-                verdict: Verdict::Allow,
+                verdict: rules::verdict(&findings, true),
+                findings,
                 coverage: Coverage::default(),
                 elapsed_ms: 0,
                 invocations: invocations.to_vec(),

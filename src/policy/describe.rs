@@ -145,6 +145,9 @@ pub fn show(policy: &Policy, rules: &[RuleInfo]) -> Vec<Shown> {
     for remote in &policy.git_remotes {
         add("trust.git-remotes", string(remote.value.text()), &remote.location);
     }
+    for host in &policy.hosts {
+        add("trust.hosts", string(host.value.text()), &host.location);
+    }
     let (classifier, sandbox, agent) = (&policy.classifier, &policy.sandbox, &policy.agent);
     add("classifier.kind", string(classifier.kind.value.word()), &classifier.kind.location);
     add("classifier.timeout-ms", classifier.timeout_ms.value.to_string(), &classifier.timeout_ms.location);

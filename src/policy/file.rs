@@ -12,8 +12,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::{
-    Api, ClassifierKind, Exception, Layer, NamePattern, Network, OptionKind, OptionValue, PackagePattern, Prices,
-    Programs, RegistryPrefix, RemotePattern, RuleInfo, Valued, nearest,
+    Api, ClassifierKind, Exception, HostPattern, Layer, NamePattern, Network, OptionKind, OptionValue, PackagePattern,
+    Prices, Programs, RegistryPrefix, RemotePattern, RuleInfo, Valued, nearest,
 };
 use crate::model::{Diagnostic, Level, LineIndex, Location, Timestamp};
 
@@ -27,8 +27,8 @@ const MAX_ENTRIES: usize = 1000;
 const MAX_DAYS: u32 = 3650;
 
 /// Settings beside the rules that a layer can hand on with `[delegate] settings`.
-pub(super) const SETTINGS: [&str; 6] =
-    ["on-unavailable", "trust.registries", "trust.git-remotes", "classifier", "sandbox", "agent"];
+pub(super) const SETTINGS: [&str; 7] =
+    ["on-unavailable", "trust.registries", "trust.git-remotes", "trust.hosts", "classifier", "sandbox", "agent"];
 
 const TOP: [&str; 8] = ["version", "on-unavailable", "rules", "allow", "trust", "classifier", "sandbox", "agent"];
 
@@ -80,6 +80,7 @@ pub(super) struct PolicyFile {
     pub registries: Vec<Valued<RegistryPrefix>>,
     pub private_names: Vec<Valued<NamePattern>>,
     pub git_remotes: Vec<Valued<RemotePattern>>,
+    pub hosts: Vec<Valued<HostPattern>>,
     pub classifier: ClassifierEntry,
     pub network: Option<Valued<Network>>,
     pub programs: Option<Valued<Programs>>,
@@ -323,7 +324,8 @@ impl Reader<'_> {
                 "registries" => file.registries = self.patterns(value, "trust.registries", RegistryPrefix::new),
                 "private-names" => file.private_names = self.patterns(value, "trust.private-names", NamePattern::new),
                 "git-remotes" => file.git_remotes = self.patterns(value, "trust.git-remotes", RemotePattern::new),
-                _ => self.unknown_key(key, "`trust`", ["registries", "private-names", "git-remotes"]),
+                "hosts" => file.hosts = self.patterns(value, "trust.hosts", HostPattern::new),
+                _ => self.unknown_key(key, "`trust`", ["registries", "private-names", "git-remotes", "hosts"]),
             }
         }
     }

@@ -71,6 +71,11 @@ pub(super) fn apply(policy: &mut Policy, file: PolicyFile, layer: Layer, now: Ti
             policy.git_remotes.push(new);
         }
     }
+    for new in file.hosts {
+        if step(policy, "trust.hosts", "trust.hosts", new.value.text(), layer, &new.location, Direction::Looser) {
+            policy.hosts.push(new);
+        }
+    }
     for new in file.private_names {
         // To claim a name as private can only refuse more.
         let direction = Direction::Tighter;

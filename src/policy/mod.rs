@@ -29,7 +29,7 @@ use crate::model::{Diagnostic, Level, Location, PackageId, PackageName, Timestam
 
 pub use describe::{Explained, Shown, explain, show};
 pub use load::{Elsewhere, Loaded, Origin, load, load_from, load_layers, managed_path, project_paths, user_path};
-pub use pattern::{NamePattern, PackagePattern, RegistryPrefix, RemotePattern, registry_url};
+pub use pattern::{HostPattern, NamePattern, PackagePattern, RegistryPrefix, RemotePattern, registry_url};
 pub use template::init;
 
 /// A value and the place that set it.
@@ -351,6 +351,8 @@ pub struct Policy {
     pub private_names: Vec<Valued<NamePattern>>,
     /// Git remotes that the user trusts.
     pub git_remotes: Vec<Valued<RemotePattern>>,
+    /// Hosts and buckets that the user trusts.
+    pub hosts: Vec<Valued<HostPattern>>,
     /// Who answers when the rules ask.
     pub classifier: Classifier,
     /// What installers may touch.
@@ -379,6 +381,7 @@ impl Default for Policy {
             registries: Vec::new(),
             private_names: Vec::new(),
             git_remotes: Vec::new(),
+            hosts: Vec::new(),
             classifier: Classifier {
                 kind: Valued::built_in(ClassifierKind::Rules),
                 timeout_ms: Valued::built_in(8000),
@@ -492,6 +495,11 @@ impl Policy {
     /// The place that trusts a git remote.
     pub fn trusts_remote(&self, url: &str) -> Option<&Location> {
         self.git_remotes.iter().find(|p| p.value.matches(url)).map(|p| &p.location)
+    }
+
+    /// The place that trusts a host, or a bucket with its scheme.
+    pub fn trusts_host(&self, host: &str) -> Option<&Location> {
+        self.hosts.iter().find(|p| p.value.matches(host)).map(|p| &p.location)
     }
 
     /// Everything in the layers that deserves a look: [`Policy::warnings`], and exceptions whose date has passed.

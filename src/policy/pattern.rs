@@ -258,6 +258,45 @@ impl RemotePattern {
     }
 }
 
+/// A glob over hosts, or over buckets with their scheme: `*.acme.example`, `s3://acme-*`.
+#[derive(Debug, Clone)]
+pub struct HostPattern {
+    text: String,
+    matcher: Matcher,
+}
+
+impl PartialEq for HostPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+impl Eq for HostPattern {}
+
+impl HostPattern {
+    /// Compiles a pattern; the error is a lower-case fragment.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let bucket = ["s3://", "gs://", "az://"].iter().any(|p| text.starts_with(p));
+        let host = text.split_once("://").filter(|_| bucket).map_or(text, |(_, name)| name);
+        if host.contains(['/', ':', '@', ' ']) {
+            return Err("write a host without scheme, port or path, or a bucket as `s3://name`".to_owned());
+        }
+        if matches!(host, "*" | "*.*") || host.trim_matches(['*', '.']).is_empty() {
+            return Err("a pattern that every host fits trusts nobody in particular".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), matcher: glob(&text.to_ascii_lowercase())? })
+    }
+
+    /// The pattern as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it matches a host, or a bucket with its scheme.
+    pub fn matches(&self, host: &str) -> bool {
+        self.matcher.is_match(&host.to_ascii_lowercase())
+    }
+}
+
 /// `host/path` of an https or ssh clone URL, or of git's `user@host:path`.
 fn remote(url: &str) -> Option<String> {
     let url = url.strip_prefix("git+").unwrap_or(url);

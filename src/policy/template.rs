@@ -58,6 +58,7 @@ const TAIL: &str = r#"
 # registries = ["https://pypi.internal.example/simple"]   # matched by their beginning, at a `/`
 # private-names = ["acme-*", "@acme/*"]                   # never to come from a public registry
 # git-remotes = ["github.com/acme/*"]                     # host/path; `*` stops at `/`
+# hosts = ["*.acme.example", "s3://acme-*"]               # hosts and buckets that commands may send to
 
 # [classifier]
 # kind = "rules"                                          # rules | anthropic | openai | command
@@ -84,7 +85,7 @@ const TAIL: &str = r#"
 # denials-in-all = 20
 
 # What the layer below may loosen: rules by name; settings are on-unavailable, trust.registries,
-# trust.git-remotes, classifier, sandbox, agent.
+# trust.git-remotes, trust.hosts, classifier, sandbox, agent.
 # [delegate]
 # rules = ["cooldown"]
 # settings = []

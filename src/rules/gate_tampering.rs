@@ -39,6 +39,7 @@ fn observe(operations: &[Operation], environment: &Environment, files: &dyn File
         let found = match operation {
             Operation::Run { words } => run(words),
             Operation::Sets { name } => sets(name),
+            Operation::Acts(_) => None,
             Operation::File { target, how, by } => {
                 let protected = protected.get_or_insert_with(|| gate::protected(environment));
                 file(protected, target, how, by, files)

@@ -4,12 +4,15 @@
 mod age_unknown;
 mod builds_from_source;
 mod changed;
+mod conduct;
 mod config_override;
 pub mod cooldown;
+mod credentials;
 mod dependency_confusion;
 mod dormant_revival;
 mod fix;
 pub mod gate_tampering;
+mod history_loss;
 mod insecure_transport;
 mod install_script;
 mod lockfile_drift;
@@ -20,11 +23,16 @@ mod new_install_script;
 mod new_package;
 mod non_registry_source;
 mod opaque;
+mod outside_write;
+mod persistence;
 mod places;
+mod privilege;
 mod provenance_lost;
+mod publish;
 mod publisher_changed;
 mod range_admits_bad;
 mod release_burst;
+mod remote_code;
 mod safety_flag;
 mod say;
 mod startup_hook;
@@ -32,7 +40,9 @@ mod typosquat;
 mod unhashed;
 mod unknown_package;
 mod unpinned;
+mod untrusted_host;
 mod untrusted_registry;
+mod untrusted_remote;
 mod verdict;
 mod vulnerability;
 mod withdrawn;
@@ -41,8 +51,8 @@ use crate::advisories::Advisories;
 use crate::gate::operation::Operation;
 use crate::invocation::{Effect, Flag, Invocation};
 use crate::model::{
-    Category, Consent, Environment, Evidence, Files, Fix, Level, Location, Package, PackageId, PackageName, Plan,
-    Timestamp, Value,
+    Category, Consent, Environment, Evidence, Files, Finding, Fix, Level, Location, Package, PackageId, PackageName,
+    Plan, Timestamp, Value,
 };
 use crate::policy::{Policy, RuleInfo, RuleOption};
 
@@ -82,7 +92,78 @@ pub static ALL: &[Rule] = &[
     config_override::RULE,
     opaque::RULE,
     gate_tampering::RULE,
+    outside_write::RULE,
+    privilege::RULE,
+    persistence::RULE,
+    history_loss::RULE,
+    untrusted_host::RULE,
+    untrusted_remote::RULE,
+    publish::RULE,
+    remote_code::RULE,
+    credentials::RULE,
 ];
+
+/// The rules that look at what a command does beside installing.
+const OF_COMMANDS: &[Rule] = &[
+    gate_tampering::RULE,
+    outside_write::RULE,
+    privilege::RULE,
+    persistence::RULE,
+    history_loss::RULE,
+    untrusted_host::RULE,
+    untrusted_remote::RULE,
+    publish::RULE,
+    remote_code::RULE,
+    credentials::RULE,
+];
+
+/// What stands against a command that brings nothing in: the rules that look at what else it does, under a policy. Costs
+/// no registry and no advisory.
+pub fn beside(operations: &[Operation], environment: &Environment, files: &dyn Files, policy: &Policy) -> Vec<Finding> {
+    let facts = Facts {
+        invocations: &[],
+        plan: &Plan::default(),
+        settings: &[],
+        workspace_names: &[],
+        last_good: &|_| None,
+        newest_good: &|_| None,
+        next_best: &|_| None,
+        near_names: &|_| Vec::new(),
+        advisories: &NoAdvisories,
+        as_of: None,
+        policy,
+        environment,
+        operations,
+        files,
+        audit: false,
+    };
+    let mut findings = verdict::judge_by(&facts, OF_COMMANDS);
+    findings.retain(|f| f.rule != POLICY);
+    findings
+}
+
+/// Whether any of these rules has something to say: asked before a policy is read.
+pub fn concerns(operations: &[Operation], environment: &Environment, files: &dyn Files) -> bool {
+    let looked_at = |o: &Operation| !matches!(o, Operation::Sets { name } if !name.starts_with("TIDEWAITER"));
+    operations.iter().any(looked_at) && !beside(operations, environment, files, &Policy::default()).is_empty()
+}
+
+/// What is not asked.
+struct NoAdvisories;
+
+impl Advisories for NoAdvisories {
+    fn find(&self, _: &PackageId, _: Option<Timestamp>) -> Vec<crate::advisories::Match> {
+        Vec::new()
+    }
+
+    fn malicious_versions(&self, _: &PackageName, _: Option<Timestamp>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn coverage(&self) -> crate::advisories::Coverage {
+        crate::advisories::Coverage::default()
+    }
+}
 
 /// What policy has to know of every rule.
 pub fn infos() -> Vec<RuleInfo> {

@@ -156,6 +156,17 @@ impl Walker<'_> {
                     }
                 }
             }
+            "hash" => {
+                // `hash -p PROGRAM NAME`: the name stands for that program.
+                let words: Vec<&str> = rest.iter().filter_map(|w| w.text.as_deref()).collect();
+                if let ["-p", program, name] = words.as_slice()
+                    && state.aliases.len() < 256
+                {
+                    let text = crate::model::shell_line(&[(*program).to_owned()]);
+                    Rc::make_mut(&mut state.aliases).insert((*name).to_owned(), text);
+                }
+                self.emit(command.clone());
+            }
             "unalias" => {}
             "eval" => {
                 let rest = match rest.split_first() {
@@ -336,6 +347,17 @@ impl Walker<'_> {
     }
 }
 
+/// A link to a program, or its copy, does what the program does: `ln -s $(which pip) x`.
+fn stands_for(source: &Word) -> Option<Content> {
+    let raw = source.raw.trim_matches('"');
+    let program = match &source.text {
+        Some(path) if path.contains("/bin/") => crate::model::shell_line(std::slice::from_ref(path)),
+        None if raw.starts_with("$(") || raw.starts_with('`') => source.raw.clone(),
+        _ => return None,
+    };
+    Some(Content::Text(Rc::from(format!("exec {program} \"$@\""))))
+}
+
 fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State, disk: &dyn Fn(&str) -> Option<Content>) {
     let options_with = |names: &[&str]| -> Option<String> {
         let at = rest.iter().position(|w| w.text.as_deref().is_some_and(|t| names.contains(&t)))?;
@@ -385,17 +407,24 @@ fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State, disk: &dy
             }
         }
         "cp" | "mv" | "install" | "ln" | "rsync" | "scp" => {
-            let all: Vec<String> = operands().map(str::to_owned).collect();
-            if let Some((target, sources)) = all.split_last() {
+            let all: Vec<&Word> = rest.iter().filter(|w| !w.raw.starts_with('-')).collect();
+            if let Some((last, sources)) = all.split_last()
+                && let Some(target) = last.text.clone()
+            {
                 for source in sources {
                     // A copy holds what the text put into the original; into a directory, under the same name.
-                    let from = place(&state.directory, source);
-                    let content = state.written.get(&from).cloned().or_else(|| disk(&from));
-                    let content = content.unwrap_or(Content::Changed);
-                    let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-                    state.write(target, content.clone());
-                    state.write(&format!("{}/{name}", target.trim_end_matches('/')), content);
+                    let path = source.text.as_deref();
+                    let from = path.map(|path| place(&state.directory, path));
+                    let known = from.as_ref().and_then(|from| state.written.get(from).cloned().or_else(|| disk(from)));
+                    let content = known.or_else(|| stands_for(source)).unwrap_or(Content::Changed);
+                    state.write(&target, content.clone());
+                    let name = path.unwrap_or_default().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                    if !name.is_empty() {
+                        state.write(&format!("{}/{name}", target.trim_end_matches('/')), content);
+                    }
                 }
+                let sources: Vec<&str> = sources.iter().filter_map(|w| w.text.as_deref()).collect();
+                let target = &target;
                 // The contents of a directory, not the directory: `rsync -a new/ .`, `cp -r new/. .`.
                 if sources.iter().any(|s| s.ends_with(['/', '*']) || s.ends_with("/.")) {
                     state.write(target, Content::Replaced);

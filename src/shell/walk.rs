@@ -488,7 +488,10 @@ impl Walker<'_> {
                     _ => match target.text.as_ref().map(|t| state.written.get(&place(&state.directory, t))) {
                         Some(Some(Content::Text(text))) => Stream::Text(Rc::clone(text)),
                         Some(Some(Content::Made)) => Stream::Unknown(shown(&target)),
-                        _ => Stream::File,
+                        _ => match target.text.as_ref().and_then(|t| self.disk(&place(&state.directory, t))) {
+                            Some(Content::Text(text)) => Stream::Text(text),
+                            _ => Stream::File,
+                        },
                     },
                 });
                 if let (Some(Stream::Unknown(who)), "<<" | "<<-" | "<<<") = (&mut input, node.operator) {
@@ -661,7 +664,7 @@ impl Walker<'_> {
         }
         self.emit(command.clone());
         self.files_of(&name, &rest, &command.input, state);
-        printed(&name, &rest, &command.input, state)
+        printed(&name, &rest, &command.input, state, &|place| self.disk(place))
     }
 
     pub fn emit(&mut self, command: SimpleCommand) {
@@ -815,7 +818,7 @@ fn identifiers(text: &str) -> BTreeSet<&str> {
 }
 
 /// What a command prints, where that is certain.
-fn printed(name: &str, rest: &[Word], input: &Stream, state: &State) -> Stream {
+fn printed(name: &str, rest: &[Word], input: &Stream, state: &State, disk: &dyn Fn(&str) -> Option<Content>) -> Stream {
     let unknown = || Stream::Unknown(name.to_owned());
     let known: Option<Vec<&str>> = rest.iter().map(|w| w.text.as_deref()).collect();
     let Some(arguments) = known else { return unknown() };
@@ -831,8 +834,13 @@ fn printed(name: &str, rest: &[Word], input: &Stream, state: &State) -> Stream {
         "cat" => {
             let mut out = nothing();
             for path in arguments {
-                let file = match state.written.get(&place(&state.directory, path)) {
+                let at = place(&state.directory, path);
+                let file = match state.written.get(&at) {
                     _ if path.starts_with('-') => unknown(),
+                    Some(Content::Changed) | None if !at.starts_with("/dev/") => match disk(&at) {
+                        Some(Content::Text(text)) => Stream::Text(text),
+                        _ => Stream::File,
+                    },
                     Some(Content::Text(text)) => Stream::Text(Rc::clone(text)),
                     Some(Content::Made) => unknown(),
                     Some(Content::Changed | Content::Directory | Content::Replaced) | None => Stream::File,

@@ -14,8 +14,9 @@ mod cargo_formats;
 mod classifier_api;
 mod cli;
 #[cfg(target_os = "linux")]
-mod contained_installs;
+mod commands;
 #[cfg(target_os = "linux")]
+mod contained_installs;
 mod containment;
 mod context;
 mod credentials;
