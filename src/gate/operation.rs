@@ -138,7 +138,8 @@ pub fn read(text: &str, environment: &Environment) -> Vec<Operation> {
 }
 
 fn texts(command: &SimpleCommand) -> Vec<String> {
-    command.words.iter().map(|w| w.text.clone().unwrap_or_else(|| w.raw.clone())).collect()
+    let plain = |w: &Word| w.text.clone().unwrap_or_else(|| w.raw.trim_matches('"').to_owned());
+    command.words.iter().map(plain).collect()
 }
 
 /// The name of the program that a word starts.
