@@ -4,6 +4,7 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::Failure;
 use crate::context::Transcript;
@@ -11,18 +12,29 @@ use crate::context::messages::{self, LONGEST};
 use crate::gate::Host;
 use crate::model::Environment;
 
-/// The user's messages, where they are known.
+/// The user's messages, where they are known. A host's transcript is read when somebody wants to know: most judgements
+/// do without.
 #[derive(Debug, Default)]
 pub(super) struct Intent {
-    pub transcript: Option<Transcript>,
+    host: Option<(Host, PathBuf)>,
+    read: OnceLock<Option<Transcript>>,
 }
 
 impl Intent {
     /// Of the host's own file.
     pub fn of_host(host: Host, path: Option<&str>, environment: &Environment) -> Self {
         let path = path.map(PathBuf::from).filter(|p| p.is_absolute() && !inside(p, environment));
-        let text = path.filter(|_| messages::understood(host)).and_then(|p| end_of(&p).ok());
-        Self { transcript: text.and_then(|t| messages::read(host, &t)) }
+        let path = path.filter(|_| messages::understood(host));
+        Self { host: path.map(|p| (host, p)), read: OnceLock::new() }
+    }
+
+    /// What the user said.
+    pub fn transcript(&self) -> Option<&Transcript> {
+        let read = || {
+            let (host, path) = self.host.as_ref()?;
+            messages::read(*host, &end_of(path).ok()?)
+        };
+        self.read.get_or_init(read).as_ref()
     }
 
     /// Of `--messages FILE`.
@@ -33,12 +45,12 @@ impl Intent {
             let why = "neither a JSON list of texts nor a transcript of Claude Code";
             return Err(Failure::Usage(format!("--messages {}: {why}", path.display())));
         }
-        Ok(Self { transcript })
+        Ok(Self { host: None, read: OnceLock::from(transcript) })
     }
 
     /// Whether a file was changed since the session began.
     pub fn changed(&self, path: &Path) -> Option<bool> {
-        let transcript = self.transcript.as_ref()?;
+        let transcript = self.transcript()?;
         if transcript.edited.iter().any(|p| p == path) {
             return Some(true);
         }

@@ -216,7 +216,7 @@ impl Session {
             files: &*self.disk,
             policy: &done.loaded.policy,
             installed: &installed,
-            transcript: self.intent.transcript.as_ref(),
+            transcript: self.intent.transcript(),
             changed: &|path| self.intent.changed(path),
         })
     }
