@@ -61,6 +61,12 @@ pub(super) fn flag(text: &str) -> Option<&str> {
     (!body.is_empty() && body.len() <= 40 && body.chars().all(plain)).then_some(text)
 }
 
+/// A program's name.
+pub(super) fn program(text: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    (!text.is_empty() && text.len() <= 24 && text.chars().all(plain)).then_some(text)
+}
+
 /// The word for what runs: a lifecycle script's name is a stranger's where it is none that npm knows.
 pub(super) fn execution(execution: &Execution) -> &str {
     const KNOWN: [&str; 8] =

@@ -363,6 +363,7 @@ impl<'a> Builder<'a> {
                         None
                     }
                     "flag" => admit::flag(text).map(Into::into),
+                    "operation" => admit::program(text).map(Into::into),
                     _ => None,
                 },
                 Value::List(list) => match *key {

@@ -155,3 +155,29 @@ fn the_loopback_apis_refuse_what_the_real_ones_refuse() {
     assert_eq!(ask("/v1/responses", &[("authorization", &bearer)], &chat).0, 400);
     assert_eq!(ask("/v1/elsewhere", &[], &chat).0, 404);
 }
+
+#[test]
+fn what_may_be_lowered_is_a_rule_and_none_that_must_stand() {
+    for (name, least) in rules::SOFT {
+        assert!(rules::find(name).is_some(), "{name}");
+        assert!(*least >= tidewaiter::model::Consent::Package, "{name}: consent has to name the package");
+    }
+    for name in [
+        "malware",
+        "lockfile-poisoned",
+        "gate-tampering",
+        "opaque",
+        "unknown-package",
+        "dependency-confusion",
+        "typosquat",
+        "publisher-changed",
+        "provenance-lost",
+        "untrusted-registry",
+        "config-override",
+        "safety-flag",
+        "classifier",
+        "policy",
+    ] {
+        assert_eq!(rules::soft(name), None, "{name}");
+    }
+}
