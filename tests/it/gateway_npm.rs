@@ -22,14 +22,14 @@ use crate::support::loopback::{Fault, Loopback};
 const OLD: &str = "2020-01-01T00:00:00Z";
 
 /// A home, a project and a registry.
-struct Rig {
+pub(crate) struct Rig {
     root: tempfile::TempDir,
-    server: Loopback,
+    pub(crate) server: Loopback,
     variables: Vec<(String, String)>,
 }
 
 /// `None`, said, where there is no npm.
-fn rig() -> Option<Rig> {
+pub(crate) fn rig() -> Option<Rig> {
     let there = Command::new("npm").arg("--version").output().is_ok_and(|o| o.status.success());
     if !there {
         eprintln!("skipped: there is no npm here");
@@ -53,7 +53,7 @@ fn rig() -> Option<Rig> {
 }
 
 /// A registry with `tw-a`, which needs `tw-b`.
-fn with_packages() -> Option<Rig> {
+pub(crate) fn with_packages() -> Option<Rig> {
     let rig = rig()?;
     rig.server
         .npm(
@@ -68,7 +68,7 @@ fn with_packages() -> Option<Rig> {
 }
 
 /// Runs steps in the real sandbox, by the program that this package builds.
-struct ByEngine;
+pub(crate) struct ByEngine;
 
 impl Sandbox for ByEngine {
     fn contain(&self, mut step: Step, limits: &Limits, job: &Job<'_>) -> Result<Step, EnforceError> {
@@ -87,44 +87,54 @@ impl Sandbox for ByEngine {
 }
 
 impl Rig {
-    fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
 
-    fn write(&self, path: &str, text: &str) -> &Self {
+    pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
         let path = self.work().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
         self
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.work().join(path)).unwrap_or_default()
     }
 
-    fn clean(&self) {
+    pub(crate) fn clean(&self) {
         for path in ["node_modules", "package-lock.json"] {
             let path = self.work().join(path);
             let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
         }
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    fn bare(&self, argv: &[&str]) -> Output {
+    pub(crate) fn bare(&self, argv: &[&str]) -> Output {
         let mut command = Command::new(argv[0]);
         command.args(&argv[1..]).env_clear().envs(self.variables.iter().cloned()).current_dir(self.work());
         command.output().unwrap()
     }
 
-    fn run(&self, argv: &[&str], between: impl FnOnce(&Self)) -> Outcome {
+    pub(crate) fn run(&self, argv: &[&str], between: impl FnOnce(&Self)) -> Outcome {
         self.run_in(argv, &Uncontained, between)
     }
 
     /// Judges, lets `between` happen, and runs.
-    fn run_in(&self, argv: &[&str], sandbox: &dyn Sandbox, between: impl FnOnce(&Self)) -> Outcome {
+    pub(crate) fn run_in(&self, argv: &[&str], sandbox: &dyn Sandbox, between: impl FnOnce(&Self)) -> Outcome {
+        self.tried_in(argv, sandbox, between).unwrap()
+    }
+
+    /// [`Rig::run_in`], for what may be refused before the tool starts.
+    pub(crate) fn tried_in(
+        &self,
+        argv: &[&str],
+        sandbox: &dyn Sandbox,
+        between: impl FnOnce(&Self),
+    ) -> Result<Outcome, EnforceError> {
         let cache = self.root.path().join("cache");
         let environment = Environment {
             variables: self.variables.iter().cloned().collect(),
@@ -166,7 +176,7 @@ impl Rig {
             cache: &cache,
             sandbox,
         };
-        enforce::run(&job).unwrap()
+        enforce::run(&job)
     }
 }
 
@@ -218,13 +228,13 @@ impl World for NpmWorld {
     }
 }
 
-fn nothing(_: &Rig) {}
+pub(crate) fn nothing(_: &Rig) {}
 
-fn lines(outcome: &Outcome) -> Vec<String> {
+pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
     outcome.refused.iter().map(enforce::Refused::line).collect()
 }
 
-fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 

@@ -32,9 +32,13 @@ mod gateway;
 #[cfg(unix)]
 mod gateway_cargo;
 #[cfg(unix)]
+mod gateway_javascript;
+#[cfg(unix)]
 mod gateway_npm;
 #[cfg(unix)]
 mod gateway_server;
+#[cfg(target_os = "linux")]
+mod gateway_tools;
 #[cfg(unix)]
 mod gateway_uv;
 mod hooks;

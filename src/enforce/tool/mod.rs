@@ -126,7 +126,7 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
 pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     let tool = job.invocation.tool;
     let Some(adapter) = adapter(tool) else {
-        return Err(EnforceError::unsupported(format!("{} is not run by this gate yet", tool.name())));
+        return Err(EnforceError::unsupported(instead(tool)));
     };
     let started = match Gateway::start(job, adapter.view(job), adapter.keeps_port()) {
         Ok(gateway) => Some(gateway),
@@ -176,6 +176,21 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     run.contained.dedup();
     let Run { contained, uncovered, said, .. } = run;
     Ok(Outcome { ended: done?, form, refused, served, contained, uncovered, said })
+}
+
+/// What to do where there is no adapter.
+fn instead(tool: Tool) -> String {
+    let name = tool.name();
+    match tool {
+        Tool::Pipenv => format!(
+            "{name} is judged and not run by this gate; `pipenv requirements > FILE` and `pip install -r FILE` bring in \
+             what its lockfile says"
+        ),
+        Tool::Bun | Tool::Bunx => format!(
+            "{name} is judged and not run by this gate; `npm install` or `pnpm add` bring the same packages in"
+        ),
+        _ => format!("{name} is judged and not run by this gate"),
+    }
 }
 
 /// A job under way.

@@ -26,6 +26,12 @@ pub struct Npm;
 
 impl Adapter for Npm {
     fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError> {
+        if job.invocation.verb == "audit fix" {
+            return Err(EnforceError::unsupported(
+                "`npm audit fix` asks the registry what to take while it runs, after anything could be judged; `npm \
+                 audit` says what it would do, and `npm install NAME@VERSION` does it",
+            ));
+        }
         let settings = Settings::of(job, gateway)?;
         if job.invocation.effect == Effect::RunsRemote {
             return exec::prepare(job, settings);

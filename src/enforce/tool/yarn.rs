@@ -174,7 +174,7 @@ impl Classic {
             step.remove(name);
         }
         for (key, value) in self.registries.plain_options() {
-            // Files that code of packages cannot read, and so this yarn cannot.
+            // Of files that code of packages cannot read, and so this yarn cannot.
             let variable = format!("npm_config_{}", key.replace('-', "_"));
             if job.environment.variable(&variable).is_none() {
                 step.set(&variable, value);
@@ -188,6 +188,8 @@ impl Classic {
         if let Some(refusing) = &self.registries.refusing {
             super::refuse_through(step, refusing);
         }
+        // A file that it finds and cannot read is an error to it.
+        words.insert(0, "--no-default-rc".into());
         let own = [
             ("--registry", self.registries.default.clone()),
             ("--cache-folder", self.cache.path().display().to_string()),
@@ -197,9 +199,22 @@ impl Classic {
         let end = words.iter().position(|w| w == "--").unwrap_or(words.len());
         let all = own.into_iter().chain(proxies).flat_map(|(name, value)| [OsString::from(name), value.into()]);
         words.splice(end..end, all);
+        if let (false, Some((node, script))) = (self.registries.scoped.is_empty(), script_of(job)) {
+            // A shell in between would lose variables that it takes for misnamed.
+            step.program = node;
+            words.insert(0, script.into());
+        }
         step.arguments = words;
         step.runs_packages = !self.registries.is_on(job, "ignore-scripts");
     }
+}
+
+/// `node` and the script behind a yarn that is started by a shell script, as its archive and distributions have it.
+fn script_of(job: &Job<'_>) -> Option<(PathBuf, PathBuf)> {
+    let program = job.program.canonicalize().ok()?;
+    let script = program.with_file_name("yarn.js");
+    (script != program && script.is_file()).then_some(())?;
+    Some((toolchain::find("node", job.environment)?, script))
 }
 
 /// Where `yarn global` keeps packages, and where it links their programs.

@@ -14,7 +14,6 @@ use crate::invocation::Tool;
 use crate::model::{Diagnostic, Environment, FileError, Place, Plan, printable};
 use crate::registry::npm_config::{self, NpmConfig};
 use crate::registry::npm_registry::is_public;
-use crate::registry::python_config::ConfiguredOption;
 
 /// A reader of one lockfile format.
 pub(in crate::enforce::tool) type Reader = fn(&Path, &str) -> (Lockfile, Vec<Diagnostic>);
@@ -94,13 +93,10 @@ impl Registries {
         self.value(job, key).is_some_and(|v| v != "false")
     }
 
-    /// What `.npmrc` files set and is no secret, lowest precedence first: keys and values.
+    /// What files set and is no secret, lowest precedence first: keys and values.
     pub fn plain_options(&self) -> impl Iterator<Item = (&str, &str)> {
-        let of_npmrc = |o: &&ConfiguredOption| {
-            o.location.path().and_then(Path::file_name).is_some_and(|name| name == ".npmrc" || name == "npmrc")
-        };
-        let plain = |key: &str| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-        self.config.options.iter().filter(of_npmrc).filter_map(move |o| {
+        let plain = |key: &str| key != "registry" && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        self.config.options.iter().filter_map(move |o| {
             let key = o.name.strip_prefix("--").filter(|key| plain(key))?;
             (!o.value.contains("****")).then_some((key, o.value.as_str()))
         })
