@@ -247,6 +247,22 @@ fn every_failure_is_its_own_outcome_and_the_policy_decides() {
     }
 }
 
+/// d. It is shown the context and nothing else, and what it says of anything else is no answer.
+#[test]
+fn a_judge_sees_only_the_context_and_cannot_name_a_package_that_the_plan_lacks() {
+    for (desk, _) in all() {
+        desk.policy("stages = 1");
+        for cited in ["p9", "pkg:npm/left-pad@1.3.0", "left-pad", "f99", ""] {
+            let said = [Reply::Says(against("deny", &[cited]))];
+            let (ran, document, asked) = desk.judge(&said, &[], &["npm", "install", "tw-good"]);
+            assert_eq!(document["classifier"]["usage"]["outcome"], "malformed", "{cited}");
+            assert_eq!(ran.status, 10, "{cited}: {document:#}");
+            let shown: Value = serde_json::from_str(&asked[0].facts()).unwrap();
+            crate::context::schema(&shown);
+        }
+    }
+}
+
 #[test]
 fn a_busy_server_is_asked_again_as_it_says() {
     for (desk, _) in all() {
@@ -341,6 +357,13 @@ fn the_same_question_is_asked_once_and_every_question_is_accounted_for() {
     let list = desk.sandbox.run(&["log", "list"]).stdout;
     assert!(list.contains("consulted") && list.contains("anthropic: answered stands, $0.000338"), "{list}");
     assert_eq!(desk.sandbox.run(&["log", "verify"]).status, 0);
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/record-1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for line in desk.sandbox.run(&["log", "list", "--format", "json"]).stdout.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&line).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "not by the schema: {errors:#?}\n{line:#}");
+    }
 }
 
 #[test]
@@ -361,6 +384,28 @@ fn a_model_s_words_reach_no_terminal_as_they_are() {
     }
     let log = desk.sandbox.run(&["log", "list"]).stdout + &desk.sandbox.run(&["log", "export"]).stdout;
     assert!(!log.chars().any(|c| c.is_control() && c != '\n'), "{log:?}");
+}
+
+/// What would be run is asked about too, and what was said of it is in its record.
+#[test]
+fn a_run_is_stopped_and_its_record_says_why() {
+    let (desk, _) = all().next().unwrap();
+    desk.models.next(&[Reply::Says(harm("escalate")), Reply::Says(against("deny", &["r1"]))]);
+    let mut command = desk.sandbox.command(&["run", "--", "npm", "install", "tw-good"]);
+    let ran = Ran::of(command.env("TW_KEY", KEY).output().unwrap(), desk.sandbox.dir.path());
+    assert_eq!(ran.status, 20, "{ran:?}");
+    assert!(ran.stderr.contains("the classifier (anthropic test-model) raised allow to deny"), "{ran:?}");
+    let lines = desk.sandbox.run(&["log", "list", "--format", "json"]).stdout;
+    let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let stopped = lines.iter().find(|l| l["event"] == "stopped").unwrap();
+    assert_eq!(
+        (&stopped["verdict"], &stopped["classifier"]["effect"]),
+        (&json!("deny"), &json!("raised")),
+        "{stopped:#}"
+    );
+    assert_eq!(stopped["classifier"]["stages"], json!(["harm", "intent"]));
+    assert_eq!(lines.iter().filter(|l| l["event"] == "consulted").count(), 1);
+    assert!(!desk.sandbox.work().join("node_modules").exists());
 }
 
 /// A program that judges: what it gets, how it may fail, and that it is ended with all that it started.

@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/judgement")
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let read = |name: &str| std::fs::read_to_string(folder().join(name)).map_err(|e| FileError::Io(e.to_string()));
     bench::load(&read).unwrap()
 }

@@ -12,6 +12,7 @@ mod builds;
 mod bypass;
 mod cargo_formats;
 mod classifier_api;
+mod classifier_combine;
 mod classifier_policy;
 mod cli;
 #[cfg(target_os = "linux")]
