@@ -17,6 +17,7 @@ mod archive;
 mod cargo;
 mod npm;
 mod python;
+mod tools;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

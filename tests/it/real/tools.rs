@@ -1,0 +1,212 @@
+//! `tidewaiter run` with the real tools on the real registries, in a clean home: each tool allowed (what came in works),
+//! held back (an older release, and why), asked and denied; exit status and what is printed.
+//!
+//! Tools are those on PATH and in the directories that `TIDEWAITER_TOOLS` names (separated by colons).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A tool, and how it is asked for one package.
+struct Tool {
+    /// As its users write it.
+    program: &'static str,
+    /// What `--version` must begin with; empty: anything.
+    version: &'static str,
+    add: &'static [&'static str],
+    /// Files that are there before.
+    files: &'static [(&'static str, &'static str)],
+}
+
+const MANIFEST: (&str, &str) = ("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\"}\n");
+const BERRY: &[(&str, &str)] = &[MANIFEST, ("yarn.lock", ""), (".yarnrc.yml", "nodeLinker: node-modules\n")];
+const PROJECT: (&str, &str) = (
+    "pyproject.toml",
+    "[project]\nname = \"app\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = []\n\n[tool.poetry]\npackage-mode = false\n",
+);
+
+const JAVASCRIPT: &[Tool] = &[
+    Tool { program: "npm", version: "", add: &["install"], files: &[MANIFEST] },
+    Tool { program: "pnpm", version: "", add: &["add"], files: &[MANIFEST] },
+    Tool { program: "yarn", version: "1.", add: &["add"], files: &[MANIFEST] },
+    Tool { program: "yarn", version: "4.", add: &["add"], files: BERRY },
+];
+
+const PYTHON: &[Tool] = &[
+    Tool { program: "pip", version: "", add: &["install", "--target", "out"], files: &[] },
+    Tool { program: "uv", version: "", add: &["pip", "install", "--target", "out"], files: &[] },
+    Tool { program: "pipx", version: "", add: &["install"], files: &[] },
+    Tool { program: "poetry", version: "", add: &["add"], files: &[PROJECT] },
+];
+
+/// A home and a project of their own.
+struct Place {
+    root: tempfile::TempDir,
+    path: std::ffi::OsString,
+}
+
+/// What a run said and came to.
+struct Ran {
+    status: Option<i32>,
+    text: String,
+}
+
+impl Place {
+    /// `None`, said, where there is no such tool.
+    fn of(tool: &Tool) -> Option<Self> {
+        let named = std::env::var_os("TIDEWAITER_TOOLS").unwrap_or_default();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let all: Vec<PathBuf> = std::env::split_paths(&named).chain(std::env::split_paths(&path)).collect();
+        let starts = |directory: &&PathBuf| {
+            let program = directory.join(tool.program);
+            let output = program.is_file().then(|| Command::new(program).arg("--version").output().ok()).flatten();
+            output.is_some_and(|o| {
+                o.status.success() && String::from_utf8_lossy(&o.stdout).trim().starts_with(tool.version)
+            })
+        };
+        let Some(directory) = all.iter().find(starts) else {
+            eprintln!("skipped: there is no {} {} here", tool.program, tool.version);
+            return None;
+        };
+        let path = std::env::join_paths(std::iter::once(directory).chain(&all)).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        for name in ["home", "work"] {
+            std::fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let out = Self { root, path };
+        for (name, text) in tool.files {
+            std::fs::write(out.work().join(name), text).unwrap();
+        }
+        Some(out)
+    }
+
+    fn work(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    fn command(&self, program: &Path, words: &[&str]) -> Ran {
+        let mut command = Command::new(program);
+        command.args(words).env_clear().current_dir(self.work());
+        command.env("HOME", self.root.path().join("home")).env("PATH", &self.path);
+        command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("YARN_ENABLE_TELEMETRY", "0");
+        // yarn 1 has one cache for root, whatever HOME is; ours is another in any case.
+        let output = command.output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Ran { status: output.status.code(), text }
+    }
+
+    /// The tool through the gate, with this policy.
+    fn gated(&self, policy: &str, tool: &Tool, what: &str) -> Ran {
+        let file = self.root.path().join("policy.toml");
+        std::fs::write(&file, format!("version = 1\n{policy}")).unwrap();
+        let file = file.display().to_string();
+        let words = [&["run", "--policy", &file, "--", tool.program], tool.add, &[what]].concat();
+        let ran = self.command(Path::new(env!("CARGO_BIN_EXE_tidewaiter")), &words);
+        eprintln!("{} {} {what}: {:?}\n{}", tool.program, tool.add.join(" "), ran.status, ran.text);
+        ran
+    }
+}
+
+/// The days from a date to now, for a cooldown that ends there.
+fn days_since(date: &str) -> i64 {
+    let then: tidewaiter::model::Timestamp = date.parse().unwrap();
+    (tidewaiter::model::Timestamp::now().as_second() - then.as_second()) / 86_400
+}
+
+/// A package without dependencies, its latest release, and a cooldown in days that holds that release back and lets
+/// an older one through: mirrors have times of their own.
+fn young() -> Option<(&'static str, String, i64)> {
+    for package in ["zod", "acorn", "semver", "ms"] {
+        let asked = Command::new("npm").args(["view", package, "time", "dist-tags", "--json"]).output().ok()?;
+        let Ok(about) = serde_json::from_slice::<serde_json::Value>(&asked.stdout) else { continue };
+        let about = about.get(0).cloned().unwrap_or(about);
+        let latest = about["dist-tags"]["latest"].as_str()?.to_owned();
+        let moment =
+            |version: &str| -> Option<tidewaiter::model::Timestamp> { about["time"][version].as_str()?.parse().ok() };
+        let of_latest = moment(&latest)?;
+        let versions = about["time"].as_object()?.keys();
+        let numbers = |version: &str| -> Option<Vec<u64>> { version.split('.').map(|n| n.parse().ok()).collect() };
+        let below = |version: &&String| numbers(version).is_some_and(|v| Some(v) < numbers(&latest));
+        let older = versions.filter(below).filter_map(|v| moment(v)).filter(|t| *t < of_latest).max();
+        if let Some(older) = older.filter(|t| of_latest.as_second() - t.as_second() > 4 * 86_400) {
+            let between = older.as_second() + (of_latest.as_second() - older.as_second()) / 2;
+            return Some((package, latest, (tidewaiter::model::Timestamp::now().as_second() - between) / 86_400));
+        }
+    }
+    eprintln!("skipped: no package here has an older release");
+    None
+}
+
+#[test]
+fn javascript_tools() {
+    for tool in JAVASCRIPT {
+        let Some(place) = Place::of(tool) else { continue };
+        let name = format!("{} {}", tool.program, tool.version);
+        let allowed = place.gated("", tool, "is-odd@3.0.1");
+        assert_eq!(allowed.status, Some(0), "{name}");
+        let works = place.command(Path::new("node"), &["-e", "console.log(require('is-odd')(3))"]);
+        assert_eq!(works.text, "true\n", "{name}");
+        for lock in ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "node_modules/.modules.yaml"] {
+            let text = std::fs::read_to_string(place.work().join(lock)).unwrap_or_default();
+            assert!(!text.contains("127.0.0.1"), "{name}: {lock} names the gateway:\n{text}");
+        }
+        if let Some((package, latest, days)) = young() {
+            let policy = format!("[rules]\ncooldown = {{ level = \"hold\", days = {days} }}\n");
+            let Some(fresh) = Place::of(tool) else { continue };
+            let held = fresh.gated(&policy, tool, package);
+            assert_eq!(held.status, Some(0), "{name}");
+            let manifest = fresh.work().join("node_modules").join(package).join("package.json");
+            let manifest = std::fs::read_to_string(manifest).unwrap();
+            let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+            assert!(manifest["version"].is_string() && manifest["version"] != latest, "{name}: {manifest}");
+        }
+        let asked = place.gated("", tool, "core-js@3.36.0");
+        assert_eq!(asked.status, Some(10), "{name}");
+        assert!(asked.text.contains("core-js 3.36.0 runs postinstall when it is installed"), "{name}");
+        assert!(asked.text.contains("tidewaiter: stopped; nothing was run."), "{name}");
+        assert!(!place.work().join("node_modules/core-js").exists(), "{name}");
+        let denied = place.gated("", tool, "event-stream@3.3.6");
+        assert_eq!(denied.status, Some(20), "{name}");
+        assert!(denied.text.contains("malware"), "{name}");
+        assert!(!place.work().join("node_modules/event-stream").exists(), "{name}");
+    }
+}
+
+#[test]
+fn python_tools() {
+    for tool in PYTHON {
+        let Some(place) = Place::of(tool) else { continue };
+        let name = tool.program;
+        let allowed = place.gated("", tool, "pycowsay==0.0.0.2");
+        assert_eq!(allowed.status, Some(0), "{name}");
+        let home = place.root.path().join("home");
+        match name {
+            "pipx" => {
+                let said = place.command(&home.join(".local/bin/pycowsay"), &["hello"]);
+                assert!(said.text.contains("hello"), "{name}: {}", said.text);
+            }
+            "poetry" => {
+                let said = place.command(Path::new("poetry"), &["run", "python", "-c", "import pycowsay; print('in')"]);
+                assert!(said.text.ends_with("in\n"), "{name}: {}", said.text);
+                let lock = std::fs::read_to_string(place.work().join("poetry.lock")).unwrap();
+                assert!(lock.contains("pycowsay-0.0.0.2") && !lock.contains("127.0.0.1"), "{lock}");
+            }
+            _ => assert!(place.work().join("out/pycowsay/main.py").is_file(), "{name}"),
+        }
+        // 3.7 is of April 2024, 3.6 of November 2023.
+        let policy =
+            format!("[rules]\ncooldown = {{ level = \"hold\", days = {} }}\n", days_since("2024-01-01T00:00:00Z"));
+        if name != "pipx" {
+            let held = place.gated(&policy, tool, "idna");
+            assert_eq!(held.status, Some(0), "{name}");
+            let lock = std::fs::read_to_string(place.work().join("poetry.lock")).unwrap_or_default();
+            let there = place.work().join("out/idna-3.6.dist-info").is_dir() || lock.contains("idna-3.6-py3");
+            assert!(there, "{name}");
+        }
+        let asked = place.gated("[rules]\nunpinned = { level = \"ask\" }\n", tool, "colorama");
+        assert_eq!(asked.status, Some(10), "{name}");
+        assert!(asked.text.contains("tidewaiter: stopped; nothing was run."), "{name}");
+        let denied = place.gated("", tool, "ctx==0.2.6");
+        assert_eq!(denied.status, Some(20), "{name}");
+        assert!(denied.text.contains("malware"), "{name}");
+    }
+}
