@@ -199,6 +199,7 @@ fn audit(bencher: divan::Bencher<'_, '_>, name: &str) {
         policy: &policy,
         world: &Nowhere,
         as_of: None,
+        said: None,
     };
     let paths = [PathBuf::from("/project").join(name)];
     bencher.bench(|| judge.audit(black_box(&paths)).findings.len());

@@ -22,7 +22,7 @@ tidewaiter_fuzz::bytes!(|data| {
         advisories: &advisories,
         policy: &loaded.policy as &Policy,
         world: &registries,
-        as_of: None,
+        as_of: None, said: None,
     };
     let argv: Vec<String> = line.split('\0').map(str::to_owned).collect();
     let command = judge.command(&argv, &tidewaiter::invocation::parse(&argv, &environment), Via::Argv);

@@ -94,6 +94,7 @@ fn judged(case: &Case, classifier: Option<&dyn Classifier>, text_only: bool, wit
         policy: &policy,
         world: &world,
         as_of: None,
+        said: None,
     };
     let (argv, invocations) = read(&case.command, &environment);
     let mut judgement = if text_only {

@@ -24,7 +24,7 @@ use crate::hook::decision::{added, shown};
 use crate::hook::overlay::Overlay;
 use crate::hook::session::{Limits, asks_person};
 use crate::hook::{self, Answer, Decision, Event, Stage, Word, edit};
-use crate::invocation::{self, Effect, Invocation};
+use crate::invocation::{self, Effect, Followed, FollowedText, Invocation};
 use crate::judge::{Judgement, Via, discover};
 use crate::model::{Files, Level, Timestamp, Verdict};
 use crate::policy::Loaded;
@@ -164,6 +164,8 @@ struct Case {
 struct Command {
     argv: Vec<String>,
     invocations: Vec<Invocation>,
+    /// The shell texts of files that it runs.
+    texts: Vec<FollowedText>,
 }
 
 /// Files that bring something in, or concern the gate.
@@ -235,31 +237,32 @@ fn placed(event: &Event) -> Session {
 
 /// `None` when a text neither brings anything in nor concerns the gate.
 fn command(text: &str, session: &Session) -> Option<Command> {
-    let (argv, invocations) = read(text, session);
+    let (argv, Followed { invocations, texts }) = read(text, session);
     let installs = invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty());
     let concerns = || {
-        let operations = operation::read(text, &session.environment);
+        let mut operations = operation::read(text, &session.environment);
+        operations.extend(operation::read_followed(&texts, &session.environment));
         rules::concerns(&operations, &session.environment, &*session.disk)
     };
-    (installs || concerns()).then_some(Command { argv, invocations })
+    (installs || concerns()).then_some(Command { argv, invocations, texts })
 }
 
 /// The longest text that is tried as one plain command, in bytes.
 const LONGEST_PLAIN: usize = 4096;
 
 /// Shell text as an argument vector: its own words where it is one plain command, so that a way out can be one too.
-fn read(text: &str, session: &Session) -> (Vec<String>, Vec<Invocation>) {
+fn read(text: &str, session: &Session) -> (Vec<String>, Followed) {
     let aliases = super::world::cargo_aliases(session);
     // Reading twice what is long or more than one command would be for nothing.
     let plain = text.len() <= LONGEST_PLAIN && !text.trim().contains(['\n', ';', '|', '&', '(', '`', '$', '<', '>']);
     match plain.then(|| shell::plain_words(text)).flatten().filter(|words| !words.is_empty()) {
         Some(words) => {
             let followed = invocation::follow(&words, &session.environment, &aliases, &*session.disk);
-            (words, followed.invocations)
+            (words, followed)
         }
         None => {
             let argv = ["sh", "-c", text].map(str::to_owned).to_vec();
-            (argv, invocation::follow_shell(text, &session.environment, &aliases, &*session.disk).invocations)
+            (argv, invocation::follow_shell(text, &session.environment, &aliases, &*session.disk))
         }
     }
 }
@@ -367,9 +370,10 @@ impl Case {
         let mut decision = Decision::none();
         let mut limits = None;
         let mut by_person = false;
-        if let Some(Command { argv, invocations }) = &self.command {
+        if let Some(Command { argv, invocations, texts }) = &self.command {
             let judging = &self.judging;
-            let done = self.session.deliberate(judging, |judge| judge.command(argv, invocations, Via::Hook))?;
+            let done =
+                self.session.deliberate(judging, |judge| judge.command_with(argv, invocations, texts, Via::Hook))?;
             limits = Some(limits_of(&done.loaded));
             let said = self.weigh(&done);
             by_person = said.is_none();
@@ -401,7 +405,9 @@ impl Case {
         let judged = record_of(judgement, loaded);
         let digest = judged.plan.digest.clone();
         let data = &self.session.directories.data;
-        if decision.word == Word::Ask {
+        // An approval is of a plan: one that is empty would let every command pass that asks by the same rules.
+        let has_plan = !judged.plan.packages.is_empty() || !judged.plan.complete;
+        if decision.word == Word::Ask && has_plan {
             // Spent by the shim, where there is one; else it lapses.
             if Approvals::new(data).covers(&digest, &judged.asks(), Timestamp::now()) {
                 return None;
@@ -470,8 +476,9 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
     let judging = judging(options);
     let work = move || {
         let mut session = session;
-        let (argv, invocations) = read(&checked, &session);
-        let done = session.by_rules(&judging, |judge| judge.command(&argv, &invocations, Via::Hook));
+        let (argv, followed) = read(&checked, &session);
+        let done = session
+            .by_rules(&judging, |judge| judge.command_with(&argv, &followed.invocations, &followed.texts, Via::Hook));
         done.ok().map(|done| session.with_sources(&done, |sources| context::line(sources, hook::LONGEST_CONTEXT)))
     };
     match within(options, work) {

@@ -11,6 +11,7 @@ use crate::context::Transcript;
 use crate::context::messages::{self, LONGEST};
 use crate::gate::Host;
 use crate::model::Environment;
+use crate::rules::Said;
 
 /// The user's messages, where they are known. A host's transcript is read when somebody wants to know: most judgements
 /// do without.
@@ -46,6 +47,12 @@ impl Intent {
             return Err(Failure::Usage(format!("--messages {}: {why}", path.display())));
         }
         Ok(Self { host: None, read: OnceLock::from(transcript) })
+    }
+
+    /// What was said in the session, for the rules.
+    pub fn said(&self) -> Option<Said<'_>> {
+        let transcript = self.transcript.as_ref()?;
+        Some(Said { messages: &transcript.messages, printed: transcript.printed.as_deref()? })
     }
 
     /// Whether a file was changed since the session began.

@@ -1,5 +1,6 @@
-//! `log list / show / stats / verify / export`: what was judged, run, stopped and approved.
+//! `log list / show / explain / stats / verify / export`: what was judged, run, stopped and approved.
 
+mod explain;
 mod stats;
 
 use std::fmt::Write as _;
@@ -48,6 +49,19 @@ enum Action {
         #[arg(long, value_enum, default_value_t = Form::Human, value_name = "FORMAT")]
         format: Form,
     },
+    /// Why a decision was what it was, and what would change it
+    #[command(after_help = "\
+The facts, each rule that fired with the line of policy that set its level, what a
+classifier was shown and said, and the ways out. `check --explain` does the same for a
+command that is judged now.")]
+    Explain {
+        /// Its id as `list` prints it; at least 6 characters
+        #[arg(value_name = "ID")]
+        id: String,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Form::Human, value_name = "FORMAT")]
+        format: Form,
+    },
     /// What the classifiers beside the rules were asked, said and cost
     Stats {
         /// Only what was asked since then
@@ -76,6 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.action {
         Action::List { last, format } => list(&log, *last, *format),
         Action::Show { id, format } => show(&log, id, *format),
+        Action::Explain { id, format } => explain::run(&log, id, *format == Form::Json),
         Action::Stats { since, format } => stats::run(&log, *since, *format == Form::Json),
         Action::Verify => verify(&log),
         Action::Export => {

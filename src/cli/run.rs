@@ -283,6 +283,10 @@ impl Decision<'_> {
             level: if at_least == Verdict::Deny { Level::Deny } else { Level::Ask }.word().to_owned(),
             package: None,
             message: reason.clone(),
+            category: None,
+            location: None,
+            policy: None,
+            fix: None,
         }));
         let verdict = self.judgement().verdict.max(at_least);
         verdict.word().clone_into(&mut judged.verdict);

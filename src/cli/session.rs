@@ -191,6 +191,7 @@ impl Session {
             policy: &loaded.policy,
             world: &world,
             as_of: options.as_of,
+            said: self.intent.said(),
         };
         let patience = process::Patience::new("working out what would come in");
         let mut judgement = judge(&judge_with);

@@ -6,6 +6,7 @@
 //! is not decided here.
 
 use super::operation::program;
+use crate::model::Location;
 
 /// The kind of a conduct. Each has a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,8 @@ pub struct Conduct {
     pub peer: Option<String>,
     /// The credentials concerned, by what they are called: `.env`, `the environment`, `$API_TOKEN`.
     pub secret: Option<String>,
+    /// The file and line in which the command stands, when it was found in one.
+    pub at: Option<Location>,
 }
 
 /// A command in its place.
@@ -95,7 +98,7 @@ pub(super) fn read(command: &Command<'_>) -> Vec<Conduct> {
 }
 
 fn conduct(kind: Kind, what: &str, command: &Command<'_>, grave: bool) -> Conduct {
-    Conduct { kind, what: what.to_owned(), by: by(command.texts), grave, peer: None, secret: None }
+    Conduct { kind, what: what.to_owned(), by: by(command.texts), grave, peer: None, secret: None, at: None }
 }
 
 /// The program with its verbs and short options, for people. Operands may hold secrets.
@@ -765,13 +768,13 @@ fn is_remote_url(word: &str) -> bool {
     word.contains("://") || elsewhere(word).is_some() || word.starts_with("ext::")
 }
 
-fn at(kind: Kind, what: &str, command: &Command<'_>, peer: &str, grave: bool) -> Conduct {
+fn with_peer(kind: Kind, what: &str, command: &Command<'_>, peer: &str, grave: bool) -> Conduct {
     Conduct { peer: Some(peer.to_owned()), ..conduct(kind, what, command, grave) }
 }
 
 fn push_target(plain: &[&String], command: &Command<'_>, out: &mut Vec<Conduct>) {
     if let Some(url) = plain.first().filter(|w| is_remote_url(w)) {
-        out.push(at(Kind::Remote, "pushes to a URL", command, url, true));
+        out.push(with_peer(Kind::Remote, "pushes to a URL", command, url, true));
     }
 }
 
@@ -779,7 +782,7 @@ fn remote(plain: &[&String], command: &Command<'_>, out: &mut Vec<Conduct>) {
     let verb = plain.first().map_or("", |w| w.as_str());
     let url = plain.iter().skip(1).find(|w| is_remote_url(w));
     match (verb, url) {
-        ("add" | "set-url", Some(url)) => out.push(at(Kind::Remote, "sets a remote", command, url, true)),
+        ("add" | "set-url", Some(url)) => out.push(with_peer(Kind::Remote, "sets a remote", command, url, true)),
         _ => {}
     }
 }
@@ -787,10 +790,10 @@ fn remote(plain: &[&String], command: &Command<'_>, out: &mut Vec<Conduct>) {
 fn fetches(verb: &str, plain: &[&String], command: &Command<'_>, out: &mut Vec<Conduct>) {
     let Some(url) = plain.iter().find(|w| is_remote_url(w)) else { return };
     if url.starts_with("ext::") {
-        out.push(at(Kind::RemoteCode, "makes git run a program to fetch", command, url, true));
+        out.push(with_peer(Kind::RemoteCode, "makes git run a program to fetch", command, url, true));
         return;
     }
-    out.push(at(
+    out.push(with_peer(
         Kind::Remote,
         if verb == "submodule" { "adds another repository" } else { "fetches" },
         command,
@@ -808,7 +811,7 @@ fn config(rest: &[String], plain: &[&String], command: &Command<'_>, out: &mut V
             out.push(conduct(Kind::Persistence, "makes git run a program from now on", command, true));
         }
         if key.starts_with("remote.") && key.ends_with("url") {
-            out.push(at(Kind::Remote, "sets a remote", command, value, true));
+            out.push(with_peer(Kind::Remote, "sets a remote", command, value, true));
         }
     }
 }

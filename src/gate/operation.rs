@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use super::conduct::{self, Conduct};
+use crate::invocation::FollowedText;
 use crate::model::{Environment, lexical};
 use crate::shell::{self, Directory, SimpleCommand, Stream, Surroundings, Word};
 
@@ -140,6 +141,24 @@ pub fn read(text: &str, environment: &Environment) -> Vec<Operation> {
 fn texts(command: &SimpleCommand) -> Vec<String> {
     let plain = |w: &Word| w.text.clone().unwrap_or_else(|| w.raw.trim_matches('"').to_owned());
     command.words.iter().map(plain).collect()
+}
+
+/// What the texts of files that a command runs do beside installing and beside files: a build writes many.
+pub fn read_followed(texts: &[FollowedText], environment: &Environment) -> Vec<Operation> {
+    let steps = Cell::new(shell::MAX_STEPS);
+    let mut out: Vec<Operation> = Vec::new();
+    for followed in texts {
+        let mut reader = Reader { environment, steps: &steps, out: Vec::new() };
+        reader.script(&followed.text, followed.directory.as_deref().unwrap_or_default(), None, 0);
+        for operation in reader.out {
+            let Operation::Acts(conduct) = operation else { continue };
+            let one = Operation::Acts(Conduct { at: Some(followed.location.clone()), ..conduct });
+            if out.len() < MOST && !out.contains(&one) {
+                out.push(one);
+            }
+        }
+    }
+    out
 }
 
 /// The name of the program that a word starts.

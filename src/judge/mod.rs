@@ -12,7 +12,7 @@ use crate::advisories::{Advisories, Coverage, Kind};
 use crate::ecosystem::python::wheel;
 use crate::ecosystem::{self, npm, popular, python};
 use crate::gate::operation::{self, Operation};
-use crate::invocation::{self, Effect, Flag, Invocation};
+use crate::invocation::{self, Effect, Flag, FollowedText, Invocation};
 use crate::model::{
     Category, Diagnostic, Ecosystem, Environment, FileError, Files, Finding, InterpreterFacts, Location, Opinion,
     PackageId, PackageName, Place, Plan, Setting, SettingLayer, Source, Timestamp, Unresolved, UnresolvedCause,
@@ -167,6 +167,8 @@ pub struct Judge<'a> {
     pub world: &'a dyn World,
     /// `--as-of`.
     pub as_of: Option<Timestamp>,
+    /// What was said in the agent's session, where that is known.
+    pub said: Option<rules::Said<'a>>,
 }
 
 impl std::fmt::Debug for Judge<'_> {
@@ -182,11 +184,23 @@ const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 impl Judge<'_> {
     /// Judges a command, which may hold several package commands (`sh -c 'pip install x && npm ci'`).
     pub fn command(&self, argv: &[String], invocations: &[Invocation], via: Via) -> Judgement {
+        self.command_with(argv, invocations, &[], via)
+    }
+
+    /// The same, with the shell texts of files that the command runs: what these do beside installing is judged too.
+    pub fn command_with(
+        &self,
+        argv: &[String],
+        invocations: &[Invocation],
+        texts: &[FollowedText],
+        via: Via,
+    ) -> Judgement {
         let subject = self.subject(argv, invocations, via);
-        let operations = operation::read(&text_of(argv), self.environment);
+        let mut operations = operation::read(&text_of(argv), self.environment);
+        operations.extend(operation::read_followed(texts, self.environment));
         if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty()) {
             // No registry, no advisory; and a policy that cannot be used stops installs alone.
-            let findings = rules::beside(&operations, self.environment, self.files, self.policy);
+            let findings = rules::beside(&operations, self.environment, self.files, self.policy, self.said);
             return Judgement {
                 subject,
                 plan: Plan::default(),
@@ -514,6 +528,7 @@ impl Judge<'_> {
             operations,
             files: self.files,
             audit,
+            said: self.said,
         };
         let findings = rules::judge(&facts);
         let verdict = rules::verdict(&findings, plan.complete());

@@ -289,6 +289,18 @@ pub struct Finding {
     pub package: Option<String>,
     /// The sentence.
     pub message: String,
+    /// Its category.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub category: Option<String>,
+    /// Where the cause stands.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub location: Option<String>,
+    /// The line of policy that set the level.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policy: Option<String>,
+    /// The way out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fix: Option<String>,
 }
 
 /// The policy's state.
@@ -379,6 +391,10 @@ impl Judged {
                     level: f.level.word().to_owned(),
                     package: f.package.as_ref().map(crate::model::PackageId::purl),
                     message: redact::text(&f.message),
+                    category: Some(f.category.word().to_owned()),
+                    location: f.location.as_ref().map(|l| redact::text(&l.to_string())),
+                    policy: Some(f.policy.to_string()),
+                    fix: f.fix.as_ref().map(|fix| redact::text(&fix.text)),
                 })
                 .collect(),
             policy: Policy { digest: Digest::sha256_of(policy.as_bytes()).to_string(), errors },

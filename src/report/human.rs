@@ -28,13 +28,13 @@ const LISTED: usize = 12;
 /// How many findings of one rule are listed before `and N more`.
 const LISTED_FINDINGS: usize = 5;
 
-struct Page {
-    out: String,
-    style: Style,
+pub(super) struct Page {
+    pub out: String,
+    pub style: Style,
 }
 
 #[derive(Clone, Copy)]
-enum Ink {
+pub(super) enum Ink {
     Plain,
     Bold,
     Dim,
@@ -57,7 +57,7 @@ impl Page {
     }
 
     /// `label` painted, then `text` wrapped, every line after the first indented to where `text` begins.
-    fn hanging(&mut self, indent: usize, ink: Ink, label: &str, text: &str) {
+    pub fn hanging(&mut self, indent: usize, ink: Ink, label: &str, text: &str) {
         let margin = indent + label.chars().count() + usize::from(!label.is_empty());
         let room = self.style.width.max(40).saturating_sub(margin).max(20);
         let gap = if label.is_empty() { "" } else { " " };
@@ -69,12 +69,12 @@ impl Page {
         }
     }
 
-    fn line(&mut self, indent: usize, ink: Ink, text: &str) {
+    pub fn line(&mut self, indent: usize, ink: Ink, text: &str) {
         let painted = self.paint(ink, text);
         let _ = writeln!(self.out, "{:indent$}{painted}", "");
     }
 
-    fn blank(&mut self) {
+    pub fn blank(&mut self) {
         self.out.push('\n');
     }
 }
@@ -391,6 +391,10 @@ fn footer(page: &mut Page, judgement: &Judgement) {
         page.hanging(0, Ink::Plain, "", &classifier(opinion));
     }
     let coverage = &judgement.coverage;
+    if plan.packages.is_empty() && plan.complete() && coverage.records == 0 && !judgement.findings.is_empty() {
+        // Nothing comes in, so no advisory was asked.
+        return page.hanging(0, Ink::Plain, "", &format!("it installs nothing · {} ms", judgement.elapsed_ms));
+    }
     let advisories = count(usize::try_from(coverage.records).unwrap_or(usize::MAX), "advisory", "advisories");
     let (age, advice) = match coverage.updated_at {
         None => (" (embedded incidents only)".to_owned(), Some("fetches the feeds")),

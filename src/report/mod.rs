@@ -2,6 +2,7 @@
 //! silently change a document that programs rely on. What several formats say alike stands here.
 
 pub mod cyclonedx;
+pub mod explain;
 pub mod github;
 pub mod html;
 pub mod human;

@@ -35,6 +35,9 @@ pub(super) fn observed(conduct: &Conduct, advice: &str) -> Observation {
     if let Some(secret) = &conduct.secret {
         out = out.with("secret", say::word(secret));
     }
+    if let Some(at) = &conduct.at {
+        out = out.at(at);
+    }
     if conduct.grave { out.at_least(Level::Ask) } else { out }
 }
 

@@ -18,6 +18,7 @@ mod install_script;
 mod lockfile_drift;
 mod lockfile_poisoned;
 mod malware;
+mod named_by_tools;
 mod new_dependency;
 mod new_install_script;
 mod new_package;
@@ -101,6 +102,7 @@ pub static ALL: &[Rule] = &[
     publish::RULE,
     remote_code::RULE,
     credentials::RULE,
+    named_by_tools::RULE,
 ];
 
 /// The rules that look at what a command does beside installing.
@@ -115,11 +117,18 @@ const OF_COMMANDS: &[Rule] = &[
     publish::RULE,
     remote_code::RULE,
     credentials::RULE,
+    named_by_tools::RULE,
 ];
 
 /// What stands against a command that brings nothing in: the rules that look at what else it does, under a policy. Costs
 /// no registry and no advisory.
-pub fn beside(operations: &[Operation], environment: &Environment, files: &dyn Files, policy: &Policy) -> Vec<Finding> {
+pub fn beside(
+    operations: &[Operation],
+    environment: &Environment,
+    files: &dyn Files,
+    policy: &Policy,
+    said: Option<Said<'_>>,
+) -> Vec<Finding> {
     let facts = Facts {
         invocations: &[],
         plan: &Plan::default(),
@@ -136,6 +145,7 @@ pub fn beside(operations: &[Operation], environment: &Environment, files: &dyn F
         operations,
         files,
         audit: false,
+        said,
     };
     let mut findings = verdict::judge_by(&facts, OF_COMMANDS);
     findings.retain(|f| f.rule != POLICY);
@@ -145,7 +155,7 @@ pub fn beside(operations: &[Operation], environment: &Environment, files: &dyn F
 /// Whether any of these rules has something to say: asked before a policy is read.
 pub fn concerns(operations: &[Operation], environment: &Environment, files: &dyn Files) -> bool {
     let looked_at = |o: &Operation| !matches!(o, Operation::Sets { name } if !name.starts_with("TIDEWAITER"));
-    operations.iter().any(looked_at) && !beside(operations, environment, files, &Policy::default()).is_empty()
+    operations.iter().any(looked_at) && !beside(operations, environment, files, &Policy::default(), None).is_empty()
 }
 
 /// What is not asked.
@@ -195,6 +205,15 @@ pub fn soft(rule: &str) -> Option<Consent> {
     SOFT.iter().find(|(name, _)| *name == rule).map(|(_, consent)| *consent)
 }
 
+/// What was said in an agent's session, where that is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// The user's messages.
+    pub messages: &'a [String],
+    /// What tools printed.
+    pub printed: &'a str,
+}
+
 /// Everything a rule may look at.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -230,6 +249,8 @@ pub struct Facts<'a> {
     pub files: &'a dyn Files,
     /// Whether manifests and lockfiles are judged without a command: `audit`.
     pub audit: bool,
+    /// What was said in the agent's session.
+    pub said: Option<Said<'a>>,
 }
 
 impl<'a> Facts<'a> {

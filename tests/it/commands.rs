@@ -148,8 +148,9 @@ impl Answer {
 fn answer(line: &str) -> Answer {
     let (environment, files) = (environment(), project());
     let followed = follow_shell(line, &environment, &|_| None, &files);
-    let operations = operation::read(line, &environment);
-    let findings = rules::beside(&operations, &environment, &files, &Policy::default());
+    let mut operations = operation::read(line, &environment);
+    operations.extend(operation::read_followed(&followed.texts, &environment));
+    let findings = rules::beside(&operations, &environment, &files, &Policy::default(), None);
     Answer { invocations: followed.invocations, findings }
 }
 

@@ -157,6 +157,7 @@ impl Rig {
             policy: &loaded.policy,
             world: &world,
             as_of: None,
+            said: None,
         };
         let judgement = judge.command(&argv, &invocations, Via::Argv);
         assert!(judgement.plan.complete(), "{:?}", judgement.plan.unresolved);

@@ -36,6 +36,7 @@ struct Case {
     operations: Vec<Operation>,
     files: MemoryFiles,
     audit: bool,
+    said: Option<(Vec<String>, String)>,
     user: Option<String>,
     project: Option<String>,
 }
@@ -421,6 +422,7 @@ fn case(json: &Json) -> Case {
             .flatten()
             .map(|(path, text)| (path, text.as_str().unwrap()))
             .collect(),
+        said: json["printed"].as_str().map(|p| (strings(json, "messages"), p.to_owned())),
         audit: json["audit"].as_bool().unwrap_or(false),
         user: json["policy"].as_str().map(str::to_owned),
         project: json["project"].as_str().map(str::to_owned),
@@ -465,6 +467,7 @@ impl Case {
             operations: &self.operations,
             files: &self.files,
             audit: self.audit,
+            said: self.said.as_ref().map(|(messages, printed)| rules::Said { messages, printed }),
         })
     }
 

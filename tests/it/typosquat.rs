@@ -84,6 +84,7 @@ fn findings(packages: Vec<Package>, now: Timestamp) -> Vec<String> {
         operations: &[],
         files: &tidewaiter::model::MemoryFiles::default(),
         audit: false,
+        said: None,
     });
     found.into_iter().filter(|f| f.rule == "typosquat").map(|f| f.message).collect()
 }

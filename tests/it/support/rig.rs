@@ -180,6 +180,7 @@ impl Rig {
             policy: &loaded.policy,
             world: &world,
             as_of: None,
+            said: None,
         };
         let judgement = judge.command(&argv, &invocations, Via::Argv);
         let upstream = world.made.lock().unwrap().as_ref().map(|(_, upstream)| upstream.clone()).unwrap();
