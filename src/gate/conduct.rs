@@ -54,7 +54,9 @@ pub(super) struct Command<'a> {
     pub texts: &'a [String],
     /// The words as written.
     pub raws: &'a [String],
-    /// The commands before it in its pipeline, in order: their words, and as written.
+    /// It reads what another command prints.
+    pub piped: bool,
+    /// Those before it in its pipeline that matter ([`matters_downstream`]), in order: their words, and as written.
     pub upstream: &'a [(Vec<String>, Vec<String>)],
     /// It reads what an earlier command of the line fetched.
     pub runs_fetched: bool,
@@ -65,6 +67,147 @@ pub(super) struct Command<'a> {
 const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "source", ".", "eval"];
 const INTERPRETERS: &[&str] = &["python", "node", "perl", "ruby", "php", "deno", "bun", "lua", "osascript", "pwsh"];
 const FETCHERS: &[&str] = &["curl", "wget", "fetch", "http", "https", "xh", "aria2c", "lynx", "iwr", "gh"];
+
+/// Programs that do something that is looked at here.
+const KNOWN: &[&str] = &[
+    "su",
+    "pkexec",
+    "runas",
+    "chmod",
+    "setcap",
+    "visudo",
+    "usermod",
+    "useradd",
+    "adduser",
+    "passwd",
+    "gpasswd",
+    "dscl",
+    "chpasswd",
+    "docker",
+    "podman",
+    "nerdctl",
+    "buildah",
+    "helm",
+    "oras",
+    "crane",
+    "cosign",
+    "nsenter",
+    "insmod",
+    "modprobe",
+    "kextload",
+    "setenforce",
+    "ufw",
+    "iptables",
+    "nft",
+    "spctl",
+    "csrutil",
+    "crontab",
+    "at",
+    "batch",
+    "systemctl",
+    "launchctl",
+    "update-rc.d",
+    "chkconfig",
+    "rc-update",
+    "schtasks",
+    "systemd-run",
+    "pm2",
+    "loginctl",
+    "ssh-copy-id",
+    "reg",
+    "iex",
+    "git",
+    "gh",
+    "curl",
+    "wget",
+    "http",
+    "https",
+    "xh",
+    "scp",
+    "rsync",
+    "sftp",
+    "ssh",
+    "mosh",
+    "telnet",
+    "ftp",
+    "nc",
+    "ncat",
+    "netcat",
+    "socat",
+    "dig",
+    "nslookup",
+    "host",
+    "ping",
+    "mail",
+    "mailx",
+    "sendmail",
+    "mutt",
+    "msmtp",
+    "swaks",
+    "aws",
+    "gsutil",
+    "gcloud",
+    "az",
+    "rclone",
+    "s3cmd",
+    "mc",
+    "azcopy",
+    "npm",
+    "pnpm",
+    "yarn",
+    "cargo",
+    "twine",
+    "gem",
+    "vsce",
+    "ovsx",
+    "uv",
+    "poetry",
+    "pdm",
+    "flit",
+    "hatch",
+    "maturin",
+    "mvn",
+    "gradle",
+    "gradlew",
+    "semantic-release",
+    "release-it",
+    "goreleaser",
+];
+/// Programs that read files, and so credentials.
+const READERS: &[&str] = &[
+    "cat", "less", "more", "head", "tail", "bat", "xxd", "od", "hexdump", "strings", "base64", "openssl", "grep",
+    "awk", "sed", "cp", "tar", "zip", "gzip", "nl", "tac", "rev", "sort", "diff", "pbcopy", "xclip",
+];
+
+/// Whether a program of this name does something that is looked at.
+pub(super) fn knows(name: &str) -> bool {
+    KNOWN.contains(&name)
+        || READERS.contains(&name)
+        || SHELLS.contains(&name)
+        || INTERPRETERS.iter().any(|i| name.starts_with(i))
+}
+
+/// Whether what a command prints matters to those after it in its pipeline: it prints credentials, or fetches.
+pub(super) fn matters_downstream(texts: &[String], raws: &[String]) -> bool {
+    let fetches = texts.first().is_some_and(|w| FETCHERS.contains(&program(w).as_str()));
+    fetches
+        || dumps(texts).is_some()
+        || texts.iter().skip(1).any(|w| secret_file(w).is_some())
+        || raws.iter().any(|w| secret_variable(w).is_some())
+}
+
+/// A text that does more than is read: what the rest does is not known.
+pub(super) fn more_than_is_read() -> Conduct {
+    Conduct {
+        kind: Kind::Privilege,
+        what: "does more than can be read here".to_owned(),
+        by: String::new(),
+        grave: true,
+        peer: None,
+        secret: None,
+        at: None,
+    }
+}
 
 /// Reads one command.
 pub(super) fn read(command: &Command<'_>) -> Vec<Conduct> {
@@ -328,10 +471,6 @@ fn carried(command: &Command<'_>, words: &[String]) -> Option<String> {
 }
 
 fn credentials_read(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
-    const READERS: &[&str] = &[
-        "cat", "less", "more", "head", "tail", "bat", "xxd", "od", "hexdump", "strings", "base64", "openssl", "grep",
-        "awk", "sed", "cp", "tar", "zip", "gzip", "nl", "tac", "rev", "sort", "diff", "pbcopy", "xclip",
-    ];
     if !READERS.contains(&name) {
         return;
     }
@@ -470,7 +609,7 @@ fn web(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
         files |= urls.iter().skip(1).any(|w| w.contains("=@") || w.starts_with('@') || w.contains(":@"));
         urls.truncate(1);
     }
-    files |= sends && !command.upstream.is_empty();
+    files |= sends && command.piped;
     let Some(peer) = urls.first().cloned() else { return };
     let variable = carries.iter().find_map(|w| secret_variable(w));
     let secret = if sends || carries.iter().any(|w| w.contains("$(") || w.contains('`') || w.contains('$')) {

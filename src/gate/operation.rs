@@ -130,12 +130,22 @@ const INTERPRETERS: &[&str] = &["python", "node", "nodejs", "perl", "ruby", "php
 const MAX_DEPTH: usize = 4;
 const MOST: usize = 2000;
 
+/// Whether a word names this program, or the setting that switches hooks off.
+fn speaks_of_gate(word: &str) -> bool {
+    let same = |part: &[u8]| part.eq_ignore_ascii_case(b"tidewaiter");
+    word.len() >= 10 && (word.as_bytes().windows(10).any(same) || word.contains("disableAllHooks"))
+}
+
 /// What a text does.
 pub fn read(text: &str, environment: &Environment) -> Vec<Operation> {
     let steps = Cell::new(shell::MAX_STEPS);
     let mut reader = Reader { environment, steps: &steps, out: Vec::new() };
     reader.script(text, "", None, 0);
     reader.out
+}
+
+fn raws(command: &SimpleCommand) -> Vec<String> {
+    command.words.iter().map(|w| w.raw.clone()).collect()
 }
 
 fn texts(command: &SimpleCommand) -> Vec<String> {
@@ -190,18 +200,26 @@ impl Reader<'_> {
         let mut fetched = false;
         for command in &script.commands {
             if self.out.len() >= MOST {
-                return;
+                return self.out.push(Operation::Acts(conduct::more_than_is_read()));
             }
-            if command.origin.pipeline.is_none_or(|at| at == 0) {
+            let at = command.origin.pipeline;
+            if at.is_none_or(|at| at == 0) {
                 pipeline.clear();
             }
             let before = self.out.len();
             self.command(command, base, depth);
-            self.conduct(command, &pipeline, fetched, before);
-            let texts = texts(command);
-            fetched |= texts.first().is_some_and(|w| matches!(program(w).as_str(), "curl" | "wget"));
-            if command.origin.pipeline.is_some() && pipeline.len() < 32 {
-                pipeline.push((texts, command.words.iter().map(|w| w.raw.clone()).collect()));
+            let name = command.words.first().and_then(|w| w.text.as_deref()).map(program);
+            // Most programs do nothing that is looked at, and a long line has many of them.
+            let known = name.as_deref().is_none_or(|name| conduct::knows(name) || WRAPPERS.contains(&name));
+            if known || fetched || self.out.len() > before {
+                self.conduct(command, &pipeline, at.is_some_and(|at| at > 0), fetched, before);
+            }
+            fetched |= matches!(name.as_deref(), Some("curl" | "wget"));
+            if at.is_some() && pipeline.len() < 64 {
+                let (texts, raws) = (texts(command), raws(command));
+                if conduct::matters_downstream(&texts, &raws) {
+                    pipeline.push((texts, raws));
+                }
             }
         }
     }
@@ -211,10 +229,11 @@ impl Reader<'_> {
         &mut self,
         command: &SimpleCommand,
         upstream: &[(Vec<String>, Vec<String>)],
+        piped: bool,
         fetched: bool,
         before: usize,
     ) {
-        let (texts, raws) = (texts(command), command.words.iter().map(|w| w.raw.clone()).collect::<Vec<_>>());
+        let (texts, raws) = (texts(command), raws(command));
         let writes: Vec<String> = self
             .out
             .iter()
@@ -249,6 +268,7 @@ impl Reader<'_> {
                 texts: texts.get(start..).unwrap_or_default(),
                 raws: raws.get(start..).unwrap_or_default(),
                 upstream,
+                piped,
                 runs_fetched: fetched && file.is_some_and(made),
                 writes: if start == 0 { &writes } else { &[] },
             });
@@ -281,11 +301,12 @@ impl Reader<'_> {
                 self.file(target, How::Written, &name);
             }
         }
-        for set in &command.assignments {
+        for set in command.assignments.iter().filter(|set| set.name.starts_with("TIDEWAITER")) {
             self.out.push(Operation::Sets { name: set.name.clone() });
         }
         if matches!(name.as_str(), "export" | "declare" | "typeset" | "set") {
             let named = words.iter().skip(1).filter_map(|w| w.split_once('='));
+            let named = named.filter(|(name, _)| name.starts_with("TIDEWAITER"));
             self.out.extend(named.map(|(name, _)| Operation::Sets { name: name.to_owned() }));
         }
         let wraps = WRAPPERS.contains(&name.as_str());
@@ -295,7 +316,10 @@ impl Reader<'_> {
             let rest = command.words.get(start..).unwrap_or_default();
             let texts = words.get(start..).unwrap_or_default();
             if start == 0 || name == "tidewaiter" {
-                self.out.push(Operation::Run { words: texts.to_vec() });
+                // Of the programs that are run, only those that speak of this gate are looked at.
+                if texts.iter().any(|w| speaks_of_gate(w)) {
+                    self.out.push(Operation::Run { words: texts.to_vec() });
+                }
             }
             self.changes(&place, &name, rest, texts);
             if let Some(code) = code(&name, texts) {

@@ -23,7 +23,9 @@ pub(super) fn observed(conduct: &Conduct, advice: &str) -> Observation {
     if let Some(peer) = &conduct.peer {
         message.push_str(&format!(": {}", peer_words(peer)));
     }
-    message.push_str(&format!(", by `{}`", say::word(&conduct.by)));
+    if !conduct.by.is_empty() {
+        message.push_str(&format!(", by `{}`", say::word(&conduct.by)));
+    }
     let mut out =
         Observation::new(message).with("operation", say::word(&conduct.by)).fix(fix::advice(advice.to_owned()));
     if let Some(peer) = &conduct.peer {
