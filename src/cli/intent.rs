@@ -51,7 +51,7 @@ impl Intent {
 
     /// What was said in the session, for the rules.
     pub fn said(&self) -> Option<Said<'_>> {
-        let transcript = self.transcript.as_ref()?;
+        let transcript = self.transcript()?;
         Some(Said { messages: &transcript.messages, printed: transcript.printed.as_deref()? })
     }
 

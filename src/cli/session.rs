@@ -13,7 +13,7 @@ use crate::classifier::{self, Asking};
 use crate::context::{Caps, Context, Sources};
 use crate::invocation::Invocation;
 use crate::judge::{Judge, Judgement, World as _};
-use crate::model::{Diagnostic, Digest, Environment, Files, Timestamp, printable};
+use crate::model::{Diagnostic, Digest, Environment, Files, Level, Timestamp, printable};
 use crate::policy::{self, Loaded};
 use crate::record::{self, Log};
 use crate::report;
@@ -191,7 +191,7 @@ impl Session {
             policy: &loaded.policy,
             world: &world,
             as_of: options.as_of,
-            said: self.intent.said(),
+            said: self.said(&loaded.policy, options.verbose),
         };
         let patience = process::Patience::new("working out what would come in");
         let mut judgement = judge(&judge_with);
@@ -200,6 +200,13 @@ impl Session {
         std::mem::forget(advisories);
         judgement.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Deliberation { judgement, loaded, world })
+    }
+
+    /// What was said in the session, where a rule that is shown looks at it: a transcript is long, and read for nothing
+    /// otherwise.
+    fn said(&self, policy: &policy::Policy, verbose: bool) -> Option<rules::Said<'_>> {
+        let level = rules::find("named-by-tools").map(|rule| policy.level(&rule.info()).value)?;
+        (verbose || level > Level::Note).then(|| self.intent.said())?
     }
 
     /// Calls `with` with everything that a context of a judgement is made from.

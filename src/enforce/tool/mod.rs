@@ -186,9 +186,9 @@ fn instead(tool: Tool) -> String {
             "{name} is judged and not run by this gate; `pipenv requirements > FILE` and `pip install -r FILE` bring in \
              what its lockfile says"
         ),
-        Tool::Bun | Tool::Bunx => format!(
-            "{name} is judged and not run by this gate; `npm install` or `pnpm add` bring the same packages in"
-        ),
+        Tool::Bun | Tool::Bunx => {
+            format!("{name} is judged and not run by this gate; `npm install` or `pnpm add` bring the same packages in")
+        }
         _ => format!("{name} is judged and not run by this gate"),
     }
 }
