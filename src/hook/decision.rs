@@ -82,8 +82,10 @@ impl Decision {
             Word::Deny => format!("tidewaiter denied {what}.\n"),
             _ => format!("tidewaiter wants a person to decide about {what}.\n"),
         };
-        let against: Vec<&Finding> =
+        let mut against: Vec<&Finding> =
             judgement.findings.iter().filter(|f| f.level.verdict() != Verdict::Allow).collect();
+        // What decides comes first: a classifier's word stands behind the rules'.
+        against.sort_by_key(|f| std::cmp::Reverse(f.level));
         for finding in against.iter().take(TOLD) {
             told(&mut reason, finding);
         }

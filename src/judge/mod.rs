@@ -93,9 +93,11 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The category of the worst finding; benign when nothing stands against it.
+    /// The category of the first finding that decides; benign when nothing stands against it.
     pub fn category(&self) -> Category {
-        self.findings.iter().find(|f| f.level.verdict() != Verdict::Allow).map_or(Category::Benign, |f| f.category)
+        let first = self.deciding().first().and_then(|n| self.findings.get(*n));
+        let any = || self.findings.iter().find(|f| f.level.verdict() != Verdict::Allow);
+        first.or_else(any).filter(|_| self.verdict != Verdict::Allow).map_or(Category::Benign, |f| f.category)
     }
 
     /// The findings whose level is the verdict, when that is against the command: their places in [`Judgement::findings`].
