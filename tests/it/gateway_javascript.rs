@@ -1,4 +1,4 @@
-//! The real pnpm and yarn (1, and 2 and later) in the closed world of a plan, against a registry on the loopback with
+//! The real pnpm, yarn (1, and 2 and later) and bun in the closed world of a plan, against a registry on the loopback with
 //! toy packages. Of each, every one that is found: on PATH, and in the directories that `TIDEWAITER_TOOLS` names
 //! (separated by colons). None found: said, and nothing tried.
 
@@ -59,7 +59,7 @@ fn each(name: &str, mut test: impl FnMut(Rig, &str)) {
 const MANIFEST: &str = "{\n  \"name\": \"app\",\n  \"version\": \"1.0.0\"\n}\n";
 
 fn anew(rig: &Rig, name: &str, version: &str) {
-    for path in ["node_modules", "pnpm-lock.yaml", "yarn.lock", ".yarn", "package.json"] {
+    for path in ["node_modules", "pnpm-lock.yaml", "yarn.lock", "bun.lock", ".yarn", "package.json"] {
         let path = rig.work().join(path);
         let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
@@ -82,7 +82,7 @@ fn written(rig: &Rig) -> Vec<String> {
 
 #[test]
 fn an_allowed_install_works_and_writes_what_a_bare_one_writes() {
-    for name in ["pnpm", "yarn"] {
+    for name in ["pnpm", "yarn", "bun"] {
         each(name, |rig, version| {
             let wanted = ["tw-a", "tw-b"];
             anew(&rig, name, version);
@@ -95,7 +95,7 @@ fn an_allowed_install_works_and_writes_what_a_bare_one_writes() {
             assert!(gated.iter().all(|text| !text.contains("/npm/~/")), "{name} {version}: {gated:?}");
             // By the lockfile, without what was there.
             std::fs::remove_dir_all(rig.work().join("node_modules")).unwrap();
-            let frozen = if version.starts_with("1.") || name == "pnpm" { "--frozen-lockfile" } else { "--immutable" };
+            let frozen = if version.starts_with("1.") || name != "yarn" { "--frozen-lockfile" } else { "--immutable" };
             let outcome = rig.run(&[name, "install", frozen], nothing);
             assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{name} {version}: {outcome:?}");
             assert!(exists(&rig.work().join("node_modules/tw-b/package.json")), "{name} {version}");
@@ -120,7 +120,7 @@ fn what_changes_between_judging_and_installing_does_not_come_in() {
             false,
         ),
     ];
-    for name in ["pnpm", "yarn"] {
+    for name in ["pnpm", "yarn", "bun"] {
         for (what, change, installs) in changes {
             each(name, |rig, version| {
                 let outcome = rig.run(&[name, "add", "tw-a"], change);
@@ -141,7 +141,7 @@ fn what_changes_between_judging_and_installing_does_not_come_in() {
 fn files_and_variables_cannot_lead_elsewhere() {
     let evil = Loopback::start();
     evil.npm("tw-a", "9.0.0", OLD, json!({})).npm("tw-b", "9.0.0", OLD, json!({}));
-    for name in ["pnpm", "yarn"] {
+    for name in ["pnpm", "yarn", "bun"] {
         each(name, |mut rig, version| {
             rig.server.npm("@acme/c", "1.0.0", OLD, json!({}));
             let url = evil.npm_url();
@@ -150,7 +150,7 @@ fn files_and_variables_cannot_lead_elsewhere() {
             }
             let own = rig.server.npm_url();
             let registry = format!("--registry={own}");
-            let words: Vec<&str> = match version.starts_with("1.") || name == "pnpm" {
+            let words: Vec<&str> = match version.starts_with("1.") || name != "yarn" {
                 true => vec![name, "add", "tw-a", "@acme/c", &registry],
                 false => vec![name, "add", "tw-a", "@acme/c"],
             };
@@ -192,7 +192,7 @@ fn a_scope_in_yarns_own_file_has_its_own_registry() {
 
 #[test]
 fn what_was_judged_has_to_be_what_is_there() {
-    for name in ["pnpm", "yarn"] {
+    for name in ["pnpm", "yarn", "bun"] {
         each(name, |rig, version| {
             let outcome = rig.tried_in(&[name, "add", "tw-a"], &Uncontained, |rig| {
                 rig.write("package.json", "{\"name\": \"app\", \"dependencies\": {\"tw-evil\": \"1\"}}");
@@ -206,7 +206,7 @@ fn what_was_judged_has_to_be_what_is_there() {
 #[test]
 fn scripts_run_when_they_were_cleared_and_reach_nothing() {
     let available = tidewaiter::enforce::sandbox::availability_with(env!("CARGO_BIN_EXE_tidewaiter").as_ref());
-    for name in ["pnpm", "yarn"] {
+    for name in ["pnpm", "yarn", "bun"] {
         each(name, |mut rig, version| {
             let evil = Loopback::start();
             let code = format!(
@@ -231,11 +231,11 @@ fn scripts_run_when_they_were_cleared_and_reach_nothing() {
             rig.write("../home/.ssh/id_ed25519", "PRIVATE");
             // pnpm 10 and later, and yarn 4.14 and later, ask the project for every package that has scripts.
             let manifest = json!({"name": "app", "version": "1.0.0", "dependencies": {"tw-s": "1"},
-                "pnpm": {"onlyBuiltDependencies": ["tw-s"]}, "dependenciesMeta": {"tw-s": {"built": true}}});
+                "pnpm": {"onlyBuiltDependencies": ["tw-s"]}, "dependenciesMeta": {"tw-s": {"built": true}}, "trustedDependencies": ["tw-s"]});
             let allowed = "packages: []\nonlyBuiltDependencies: [tw-s]\nallowBuilds:\n  tw-s: true\n";
             rig.write("package.json", &manifest.to_string()).write("pnpm-workspace.yaml", allowed);
             rig.set("YARN_ENABLE_SCRIPTS", "1");
-            let skipped = match version.starts_with("1.") || name == "pnpm" {
+            let skipped = match version.starts_with("1.") || name != "yarn" {
                 true => rig.run(&[name, "install", "--ignore-scripts"], nothing),
                 false => rig.run(&[name, "install", "--mode=skip-build"], nothing),
             };
@@ -261,14 +261,15 @@ fn scripts_run_when_they_were_cleared_and_reach_nothing() {
 fn programs_are_fetched_and_run() {
     let code = "#!/usr/bin/env node\nrequire('fs').writeFileSync('said', JSON.stringify([process.argv.slice(2), \
                 require('tw-b'), Object.keys(process.env).filter(n => /registry|proxy/i.test(n))]))\n";
-    for name in ["pnpm", "yarn"] {
+    for name in ["pnpm", "yarn", "bun"] {
         each(name, |rig, version| {
             if name == "yarn" && version.starts_with("1.") {
                 return;
             }
             let manifest = json!({"bin": "cli.js", "dependencies": {"tw-b": "1"}});
             rig.server.npm_with("tw-run", "1.0.0", OLD, manifest, &[("cli.js", code)]);
-            let outcome = rig.run(&[name, "dlx", "tw-run", "--registry=x", "a b"], nothing);
+            let outcome =
+                rig.run(&[name, if name == "bun" { "x" } else { "dlx" }, "tw-run", "--registry=x", "a b"], nothing);
             assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{name} {version}: {outcome:?}");
             let said: serde_json::Value = serde_json::from_str(&rig.read("said")).unwrap();
             assert_eq!((&said[0], &said[1]), (&json!(["--registry=x", "a b"]), &json!("b1")), "{name} {version}");

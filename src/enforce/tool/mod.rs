@@ -1,6 +1,7 @@
 //! One adapter for each family of tools: which changes to a command, its variables and its files make the tool ask the
 //! gateway and nobody else, and what has to be mended after it ended. [`run`] does what they have in common.
 
+pub mod bun;
 pub mod cargo;
 pub mod npm;
 pub mod pdm;
@@ -115,6 +116,7 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
         Tool::Npm | Tool::Npx => &npm::Npm,
         Tool::Pnpm | Tool::Pnpx => &pnpm::Pnpm,
         Tool::Yarn => &yarn::Yarn,
+        Tool::Bun | Tool::Bunx => &bun::Bun,
         Tool::Pipx => &pipx::Pipx,
         Tool::Poetry => &poetry::Poetry,
         Tool::Pdm => &pdm::Pdm,
@@ -186,9 +188,6 @@ fn instead(tool: Tool) -> String {
             "{name} is judged and not run by this gate; `pipenv requirements > FILE` and `pip install -r FILE` bring in \
              what its lockfile says"
         ),
-        Tool::Bun | Tool::Bunx => {
-            format!("{name} is judged and not run by this gate; `npm install` or `pnpm add` bring the same packages in")
-        }
         _ => format!("{name} is judged and not run by this gate"),
     }
 }

@@ -29,6 +29,7 @@ const JAVASCRIPT: &[Tool] = &[
     Tool { program: "pnpm", version: "", add: &["add"], files: &[MANIFEST] },
     Tool { program: "yarn", version: "1.", add: &["add"], files: &[MANIFEST] },
     Tool { program: "yarn", version: "4.", add: &["add"], files: BERRY },
+    Tool { program: "bun", version: "", add: &["add"], files: &[MANIFEST] },
 ];
 
 const PYTHON: &[Tool] = &[
@@ -145,7 +146,7 @@ fn javascript_tools() {
         assert_eq!(allowed.status, Some(0), "{name}");
         let works = place.command(Path::new("node"), &["-e", "console.log(require('is-odd')(3))"]);
         assert_eq!(works.text, "true\n", "{name}");
-        for lock in ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "node_modules/.modules.yaml"] {
+        for lock in ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "node_modules/.modules.yaml"] {
             let text = std::fs::read_to_string(place.work().join(lock)).unwrap_or_default();
             assert!(!text.contains("127.0.0.1"), "{name}: {lock} names the gateway:\n{text}");
         }
