@@ -112,9 +112,7 @@ pub fn attempt(name: &str, link: &Path, registry: &Registry, environment: &Envir
     let stop = one(name, link, &family, STOPPED, registry, environment);
     let pass = match family.runs {
         true => one(name, link, &family, PASSES, registry, environment),
-        false => Outcome::Untried(
-            "cleared installs of it are stopped too: there is no way yet to hold it to its plan".to_owned(),
-        ),
+        false => Outcome::Untried("that a cleared install of it works is not tried".to_owned()),
     };
     Tried { stop, pass }
 }
