@@ -254,6 +254,8 @@ fn a_script_hides_no_install() {
         "doppler run -- pip install evil",
         "env -u PIP_INDEX_URL pip install evil",
         "env -i pip install evil",
+        "ssh host pip install evil",
+        "docker exec box pip install evil",
     ] {
         let ran = sandbox.run(&["check", "--offline", "--shell", script]);
         assert_eq!(ran.status, 10, "{script:.60}: {ran:?}");
@@ -262,7 +264,7 @@ fn a_script_hides_no_install() {
         "echo pip install evil",
         "git commit -m 'pip install evil'",
         "apt-get install -y npm cargo",
-        "ssh host pip install evil",
+        "ssh host pip list",
         "which pip npm",
         "grep -r 'npm install' docs",
         "python -m http.server",
