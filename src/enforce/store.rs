@@ -176,6 +176,11 @@ impl Store {
         Some(Entry { file, length, sha256: hashed.sha256() })
     }
 
+    /// Whether there is an entry with these digests, which is not looked into.
+    pub fn holds(&self, digests: &[Digest]) -> bool {
+        address(digests).is_some_and(|digest| self.path(digest).is_file())
+    }
+
     /// Removes an entry.
     pub fn evict(&self, digests: &[Digest]) {
         if let Some(digest) = address(digests) {

@@ -93,7 +93,11 @@ impl Artifacts {
     }
 
     /// Begins to fetch, behind whatever else is being fetched ahead.
+    /// What is in the store already is verified when somebody asks for it: a tool whose own cache is warm never does.
     pub(super) fn ahead(self: &Arc<Self>, planned: &Arc<Planned>) {
+        if self.store.holds(&planned.artifact.digests) {
+            return;
+        }
         let (own, flight) = (Arc::clone(self), self.flight(planned));
         self.pool.run(move || {
             if !own.stopped.load(Ordering::Relaxed) && !flight.claimed.swap(true, Ordering::AcqRel) {
