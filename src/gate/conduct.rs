@@ -920,9 +920,8 @@ fn push_target(plain: &[&String], command: &Command<'_>, out: &mut Vec<Conduct>)
 fn remote(plain: &[&String], command: &Command<'_>, out: &mut Vec<Conduct>) {
     let verb = plain.first().map_or("", |w| w.as_str());
     let url = plain.iter().skip(1).find(|w| is_remote_url(w));
-    match (verb, url) {
-        ("add" | "set-url", Some(url)) => out.push(with_peer(Kind::Remote, "sets a remote", command, url, true)),
-        _ => {}
+    if let ("add" | "set-url", Some(url)) = (verb, url) {
+        out.push(with_peer(Kind::Remote, "sets a remote", command, url, true));
     }
 }
 

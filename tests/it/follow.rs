@@ -371,3 +371,26 @@ fn hostile_files_are_bounded() {
     assert_eq!(found(&files, "source ./a.sh"), ["pip install x @ b.sh:2"]);
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 128, ..Default::default() })]
+
+    /// Whatever the files hold, the reading ends and says something or nothing.
+    #[test]
+    fn no_content_of_a_file_makes_the_reading_panic(
+        text in "([a-z{}()\\[\\]:=$@%#|;&<>\"'`~/.,\\\\é\t -]{0,40}\n){0,12}",
+        line in "[a-z0-9 $'\"@:/|;&<>(){}.=-]{0,80}",
+    ) {
+        let names = ["Makefile", "justfile", "tox.ini", "noxfile.py", "x.sh", "x.py", "x.js"];
+        let files: Vec<(&str, &str)> = names.iter().map(|n| (*n, text.as_str())).collect();
+        for command in ["make", "make a b=c", "just", "just a b", "tox", "tox -e a,b", "nox", "bash x.sh", ". ./x.sh", "python x.py", "node x.js"] {
+            let _ = found(&files, command);
+        }
+        let manifest = serde_json::json!({ "scripts": { "a": text, "prea": line }, "workspaces": [line] }).to_string();
+        let _ = found(&[("package.json", &manifest)], "npm run a -- b; npm run a -ws; run-s 'a*'");
+        let environment = environment();
+        let operations = tidewaiter::gate::operation::read(&line, &environment);
+        let files = MemoryFiles::default();
+        let _ = tidewaiter::rules::beside(&operations, &environment, &files, &tidewaiter::policy::Policy::default(), None);
+    }
+}

@@ -241,9 +241,12 @@ fn written(context: &Context<'_>, path: &str) -> Option<shell::Content> {
     context.written.get(&shell::place(&directory, path)).cloned()
 }
 
+/// A file's path and text, or why it has none.
+type Found = (Arc<Path>, Result<Rc<str>, String>);
+
 /// The file of these names that a tool would read in its directory, as it will be then: its path and text. `Err` is
 /// why it cannot be told.
-fn tool_file(context: &Context<'_>, names: &[&str]) -> Option<(Arc<Path>, Result<Rc<str>, String>)> {
+fn tool_file(context: &Context<'_>, names: &[&str]) -> Option<Found> {
     let follow = context.follow?;
     let directory = context.directory.as_deref();
     for name in names {
