@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::count;
+use crate::invocation::Effect;
 use crate::judge::{Judgement, Subject, Via};
 use crate::model::{
     Finding, Level, Location, Opinion, OpinionEffect, Package, Pinning, Place, Source, UnresolvedCause, Value, Verdict,
@@ -391,7 +392,8 @@ fn footer(page: &mut Page, judgement: &Judgement) {
         page.hanging(0, Ink::Plain, "", &classifier(opinion));
     }
     let coverage = &judgement.coverage;
-    if plan.packages.is_empty() && plan.complete() && coverage.records == 0 && !judgement.findings.is_empty() {
+    let idle = judgement.invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty());
+    if is_command && idle && !judgement.invocations.is_empty() && !judgement.findings.is_empty() {
         // Nothing comes in, so no advisory was asked.
         return page.hanging(0, Ink::Plain, "", &format!("it installs nothing · {} ms", judgement.elapsed_ms));
     }
