@@ -264,7 +264,7 @@ fn a_script_hides_no_install() {
         "echo pip install evil",
         "git commit -m 'pip install evil'",
         "apt-get install -y npm cargo",
-        "ssh host pip list",
+        "docker exec box pip list",
         "which pip npm",
         "grep -r 'npm install' docs",
         "python -m http.server",
