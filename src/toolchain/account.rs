@@ -32,7 +32,6 @@ fn file() -> Option<PathBuf> {
 
 /// The number of this process's account.
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 pub fn id() -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
 }
