@@ -68,8 +68,8 @@ pub fn load_from(
         let of_home = environment.home.as_ref().is_some_and(|home| named.starts_with(home));
         let variable = if of_home { "HOME" } else { "XDG_CONFIG_HOME" };
         let message = format!(
-            "leads to another home than this gate's: {} holds, with the record and the approvals that go with it, and \
-             {} can only tighten it",
+            "`{variable}` leads to another home than this gate's: {} holds, with the record and the approvals that go with \
+             it, and {} can only tighten it",
             own.display(),
             named.display()
         );
