@@ -147,7 +147,7 @@ fn a_project_of_ones_own_is_built_with_what_was_judged() {
         std::fs::create_dir(rig.work().join("sub")).unwrap();
         let done = rig.run(&[&[python, "-m", "pip", "install"], words].concat(), |_| {});
         assert_eq!((done.status(), done.refused()), (0, Vec::new()), "{words:?}: {:?}", done.outcome);
-        let find = "import glob; print((glob.glob('out/app.py') + glob.glob('out/*/*/*/app.py'))[0][:-7])";
+        let find = "import glob; print(glob.glob('out/**/app.py', recursive=True)[0][:-7])";
         let place = String::from_utf8(rig.bare(&[python, "-c", find]).stdout).unwrap();
         let told = built_with(&rig, python, place.trim(), "app");
         assert_eq!(told, "['tw-backend 2.0', 'tw-helper 1.0']\n", "{words:?}");
