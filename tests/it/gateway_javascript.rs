@@ -13,7 +13,7 @@ use crate::support::loopback::{Fault, Loopback};
 const OLD: &str = "2020-01-01T00:00:00Z";
 
 /// Directories with a program of this name.
-fn found(name: &str) -> Vec<PathBuf> {
+pub fn found(name: &str) -> Vec<PathBuf> {
     let named = std::env::var_os("TIDEWAITER_TOOLS").unwrap_or_default();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = std::env::split_paths(&named).chain(std::env::split_paths(&path));

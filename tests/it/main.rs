@@ -37,6 +37,8 @@ mod gateway_javascript;
 #[cfg(unix)]
 mod gateway_npm;
 #[cfg(unix)]
+mod gateway_pipenv;
+#[cfg(unix)]
 mod gateway_server;
 #[cfg(target_os = "linux")]
 mod gateway_tools;

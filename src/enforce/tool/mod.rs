@@ -6,6 +6,7 @@ pub mod cargo;
 pub mod npm;
 pub mod pdm;
 pub mod pip;
+pub mod pipenv;
 pub mod pipx;
 pub mod pnpm;
 pub mod poetry;
@@ -120,6 +121,7 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
         Tool::Pipx => &pipx::Pipx,
         Tool::Poetry => &poetry::Poetry,
         Tool::Pdm => &pdm::Pdm,
+        Tool::Pipenv => &pipenv::Pipenv,
         Tool::Cargo => &cargo::Cargo,
         _ => return None,
     })
@@ -128,7 +130,7 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
 pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     let tool = job.invocation.tool;
     let Some(adapter) = adapter(tool) else {
-        return Err(EnforceError::unsupported(instead(tool)));
+        return Err(EnforceError::unsupported(format!("{} is judged and not run by this gate", tool.name())));
     };
     let started = match Gateway::start(job, adapter.view(job), adapter.keeps_port()) {
         Ok(gateway) => Some(gateway),
@@ -178,18 +180,6 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
     run.contained.dedup();
     let Run { contained, uncovered, said, .. } = run;
     Ok(Outcome { ended: done?, form, refused, served, contained, uncovered, said })
-}
-
-/// What to do where there is no adapter.
-fn instead(tool: Tool) -> String {
-    let name = tool.name();
-    match tool {
-        Tool::Pipenv => format!(
-            "{name} is judged and not run by this gate; `pipenv requirements > FILE` and `pip install -r FILE` bring in \
-             what its lockfile says"
-        ),
-        _ => format!("{name} is judged and not run by this gate"),
-    }
 }
 
 /// A job under way.

@@ -7,6 +7,7 @@ import sys
 GATE = "@GATE@"
 INDEXES = @INDEXES@
 CACHE = "@CACHE@"
+PIPENV = "@TOOL@" == "pipenv"
 
 
 def carried(url):
@@ -79,6 +80,34 @@ def change_poetry(config):
 
 CHANGES = {"requests.adapters": change_requests, "httpx": change_httpx, "httpx2": change_httpx}
 CHANGES["poetry.config.config"] = change_poetry
+# Pipenv's own pip, by either name.
+CHANGES["pip._vendor.requests.adapters"] = change_requests
+CHANGES["pipenv.patched.pip._vendor.requests.adapters"] = change_requests
+
+# Programs of Pipenv that it starts as processes, in the project's interpreter: they are led the same way.
+CHILDREN = (
+    "pipenv/patched/pip/__pip-runner__.py",
+    "pipenv/resolver/main.py",
+    "pipenv/resolver.py",
+)
+
+
+def led(command):
+    """A command with this program in front of the script that it runs."""
+    if isinstance(command, (list, tuple)):
+        for at, word in enumerate(command):
+            if str(word).replace(os.sep, "/").endswith(CHILDREN):
+                return [*command[:at], PROGRAM, *command[at:]]
+    return command
+
+
+def change_subprocess(subprocess):
+    own = subprocess.Popen.__init__
+
+    def init(self, args, *others, **options):
+        own(self, led(args), *others, **options)
+
+    subprocess.Popen.__init__ = init
 
 
 class Changing:
@@ -103,7 +132,12 @@ class Changing:
         return spec
 
 
+PROGRAM = os.path.abspath(sys.argv[0])
 sys.meta_path.insert(0, Changing())
+if PIPENV:
+    import subprocess
+
+    change_subprocess(subprocess)
 del sys.argv[0]
 if sys.argv[0] == "-m":
     name = sys.argv[1]

@@ -1,4 +1,4 @@
-//! poetry and pdm through the gateway: their own interpreter runs a small program of ours, which runs them with another
+//! poetry, pdm and Pipenv through the gateway: their own interpreter runs a small program of ours, which runs them with another
 //! way out: whatever URL they ask for, the gateway gets it, and answers as that URL would. So lockfiles, which name
 //! registries in places of their own, come out as ever, and nothing has to be mended.
 //!
@@ -37,7 +37,8 @@ pub(super) fn prepare(job: &Job<'_>, gateway: &Gateway) -> Result<(Prepared, Ste
     let text = PROGRAM
         .replace("@GATE@", gateway.url("").trim_end_matches('/'))
         .replace("@INDEXES@", &serde_json::to_string(&bases).unwrap_or_default())
-        .replace("@CACHE@", &cache.display().to_string());
+        .replace("@CACHE@", &cache.display().to_string())
+        .replace("@TOOL@", job.invocation.tool.name());
     std::fs::write(&program, text).map_err(EnforceError::io(&program))?;
     let mut step = Step::of(job);
     let named = job.program.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("python"));
