@@ -24,6 +24,9 @@ const PROJECT: (&str, &str) = (
     "[project]\nname = \"app\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = []\n\n[tool.poetry]\npackage-mode = false\n",
 );
 
+const PIPFILE: (&str, &str) =
+    ("Pipfile", "[[source]]\nurl = \"https://pypi.org/simple\"\nverify_ssl = true\nname = \"pypi\"\n\n[packages]\n");
+
 const JAVASCRIPT: &[Tool] = &[
     Tool { program: "npm", version: "", add: &["install"], files: &[MANIFEST] },
     Tool { program: "pnpm", version: "", add: &["add"], files: &[MANIFEST] },
@@ -35,9 +38,24 @@ const JAVASCRIPT: &[Tool] = &[
 const PYTHON: &[Tool] = &[
     Tool { program: "pip", version: "", add: &["install", "--target", "out"], files: &[] },
     Tool { program: "uv", version: "", add: &["pip", "install", "--target", "out"], files: &[] },
+    Tool { program: "uv", version: "", add: &["add"], files: &[PROJECT] },
     Tool { program: "pipx", version: "", add: &["install"], files: &[] },
     Tool { program: "poetry", version: "", add: &["add"], files: &[PROJECT] },
+    Tool { program: "pdm", version: "", add: &["add"], files: &[PROJECT] },
+    Tool { program: "pipenv", version: "", add: &["install"], files: &[PIPFILE] },
 ];
+
+const NPX: &Tool = &Tool { program: "npx", version: "", add: &["--yes"], files: &[] };
+
+const CARGO: &Tool = &Tool {
+    program: "cargo",
+    version: "",
+    add: &["add"],
+    files: &[
+        ("Cargo.toml", "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n"),
+        ("src/main.rs", "fn main() {\n    println!(\"{}\", itoa::Buffer::new().format(128u64));\n}\n"),
+    ],
+};
 
 /// A home and a project of their own.
 struct Place {
@@ -75,7 +93,9 @@ impl Place {
         }
         let out = Self { root, path };
         for (name, text) in tool.files {
-            std::fs::write(out.work().join(name), text).unwrap();
+            let path = out.work().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         Some(out)
     }
@@ -89,6 +109,12 @@ impl Place {
         command.args(words).env_clear().current_dir(self.work());
         command.env("HOME", self.root.path().join("home")).env("PATH", &self.path);
         command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("YARN_ENABLE_TELEMETRY", "0");
+        command.env("PIPENV_VENV_IN_PROJECT", "1").env("PDM_CHECK_UPDATE", "0");
+        let toolchains = std::env::var_os("RUSTUP_HOME").map(PathBuf::from);
+        let usual = std::env::var_os("HOME").map(|home| Path::new(&home).join(".rustup"));
+        if let Some(toolchains) = toolchains.or(usual).filter(|t| t.is_dir()) {
+            command.env("RUSTUP_HOME", toolchains);
+        }
         // yarn 1 has one cache for root, whatever HOME is; ours is another in any case.
         let output = command.output().unwrap();
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -97,13 +123,32 @@ impl Place {
 
     /// The tool through the gate, with this policy.
     fn gated(&self, policy: &str, tool: &Tool, what: &str) -> Ran {
+        self.through(policy, tool.program, &[tool.add, &[what]].concat())
+    }
+
+    fn through(&self, policy: &str, program: &str, words: &[&str]) -> Ran {
         let file = self.root.path().join("policy.toml");
         std::fs::write(&file, format!("version = 1\n{policy}")).unwrap();
         let file = file.display().to_string();
-        let words = [&["run", "--policy", &file, "--", tool.program], tool.add, &[what]].concat();
-        let ran = self.command(Path::new(env!("CARGO_BIN_EXE_tidewaiter")), &words);
-        eprintln!("{} {} {what}: {:?}\n{}", tool.program, tool.add.join(" "), ran.status, ran.text);
+        let all = [&["run", "--policy", &file, "--", program], words].concat();
+        let ran = self.command(Path::new(env!("CARGO_BIN_EXE_tidewaiter")), &all);
+        eprintln!("{program} {}: {:?}\n{}", words.join(" "), ran.status, ran.text);
         ran
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.work().join(path)).unwrap_or_default()
+    }
+
+    /// What the lockfiles of the project say; none of them names the gateway.
+    fn locks(&self) -> String {
+        let mut out = String::new();
+        for name in ["poetry.lock", "pdm.lock", "uv.lock", "Pipfile.lock", "Cargo.lock"] {
+            let text = self.read(name);
+            assert!(!text.contains("127.0.0.1"), "{name} names the gateway:\n{text}");
+            out.push_str(&text);
+        }
+        out
     }
 }
 
@@ -173,35 +218,91 @@ fn javascript_tools() {
 }
 
 #[test]
+fn npx_runs_what_was_cleared() {
+    let Some(place) = Place::of(NPX) else { return };
+    let allowed = place.through("", "npx", &["--yes", "semver@7.6.3", "1.2.3"]);
+    assert!(allowed.status == Some(0) && allowed.text.starts_with("1.2.3\n"), "{}", allowed.text);
+    // 7.6.3 is of July 2024, 7.6.2 of May.
+    let policy = format!("[rules]\ncooldown = {{ level = \"hold\", days = {} }}\n", days_since("2024-06-20T00:00:00Z"));
+    let held = place.through(&policy, "npx", &["--yes", "semver@~7.6", "--help"]);
+    assert!(held.status == Some(0) && held.text.contains("SemVer 7.6.2"), "{}", held.text);
+    let asked = place.through("[rules]\nunpinned = { level = \"ask\" }\n", "npx", &["--yes", "semver", "1.2.3"]);
+    assert_eq!(asked.status, Some(10));
+    assert!(asked.text.contains("tidewaiter: stopped; nothing was run.") && !asked.text.starts_with("1.2.3"));
+    let denied = place.through("", "npx", &["--yes", "event-stream@3.3.6"]);
+    assert!(denied.status == Some(20) && denied.text.contains("malware"), "{}", denied.text);
+}
+
+#[test]
+fn cargo_adds_builds_and_installs() {
+    let Some(place) = Place::of(CARGO) else { return };
+    let denied = place.through("", "cargo", &["add", "rustdecimal@=1.23.1"]);
+    assert!(denied.status == Some(20) && denied.text.contains("malware"), "{}", denied.text);
+    let asked = place.through("[rules]\nunpinned = { level = \"ask\" }\n", "cargo", &["add", "itoa"]);
+    assert_eq!(asked.status, Some(10));
+    assert!(asked.text.contains("tidewaiter: stopped; nothing was run."));
+    assert!(!place.read("Cargo.toml").contains("itoa"));
+    // 1.0.11 is of March 2024, 1.0.10 of December 2023.
+    let policy = format!("[rules]\ncooldown = {{ level = \"hold\", days = {} }}\n", days_since("2024-01-15T00:00:00Z"));
+    let held = place.through(&policy, "cargo", &["add", "itoa@1"]);
+    assert_eq!(held.status, Some(0));
+    let built = place.through(&policy, "cargo", &["build"]);
+    assert_eq!(built.status, Some(0));
+    assert!(place.locks().contains("name = \"itoa\"\nversion = \"1.0.10\""), "{}", place.locks());
+    assert!(place.read("Cargo.lock").contains("registry+https://github.com/rust-lang/crates.io-index"));
+    assert_eq!(place.command(&place.work().join("target/debug/app"), &[]).text, "128\n");
+    let allowed = place.through("", "cargo", &["install", "--root", "tools", "shellharden@4.3.1"]);
+    assert_eq!(allowed.status, Some(0));
+    let said = place.command(&place.work().join("tools/bin/shellharden"), &["--version"]);
+    assert!(said.text.contains("4.3.1"), "{}", said.text);
+}
+
+#[test]
 fn python_tools() {
     for tool in PYTHON {
         let Some(place) = Place::of(tool) else { continue };
-        let name = tool.program;
+        let name = format!("{} {}", tool.program, tool.add.join(" "));
         let allowed = place.gated("", tool, "pycowsay==0.0.0.2");
         assert_eq!(allowed.status, Some(0), "{name}");
         let home = place.root.path().join("home");
-        match name {
+        let imports = ["-c", "import pycowsay; print('in')"];
+        let own = place.work().join(".venv/bin/python");
+        match tool.program {
             "pipx" => {
                 let said = place.command(&home.join(".local/bin/pycowsay"), &["hello"]);
                 assert!(said.text.contains("hello"), "{name}: {}", said.text);
             }
             "poetry" => {
-                let said = place.command(Path::new("poetry"), &["run", "python", "-c", "import pycowsay; print('in')"]);
+                let said = place.command(Path::new("poetry"), &[&["run", "python"], &imports[..]].concat());
                 assert!(said.text.ends_with("in\n"), "{name}: {}", said.text);
-                let lock = std::fs::read_to_string(place.work().join("poetry.lock")).unwrap();
-                assert!(lock.contains("pycowsay-0.0.0.2") && !lock.contains("127.0.0.1"), "{lock}");
             }
-            _ => assert!(place.work().join("out/pycowsay/main.py").is_file(), "{name}"),
+            _ if tool.files.is_empty() => assert!(place.work().join("out/pycowsay/main.py").is_file(), "{name}"),
+            _ => assert_eq!(place.command(&own, &imports).text, "in\n", "{name}"),
+        }
+        if !tool.files.is_empty() {
+            assert!(place.locks().contains("pycowsay"), "{name}: {}", place.locks());
+        }
+        // Again from the lockfile, with nothing installed.
+        let locked: Option<&[&str]> = match tool.program {
+            "uv" | "pdm" | "pipenv" if !tool.files.is_empty() => Some(&["sync"]),
+            _ => None,
+        };
+        if let Some(locked) = locked {
+            let before = place.locks();
+            std::fs::remove_dir_all(place.work().join(".venv")).unwrap();
+            assert_eq!(place.through("", tool.program, locked).status, Some(0), "{name}");
+            assert_eq!(place.command(&own, &imports).text, "in\n", "{name}");
+            assert_eq!(place.locks(), before, "{name}");
         }
         // 3.7 is of April 2024, 3.6 of November 2023.
         let policy =
             format!("[rules]\ncooldown = {{ level = \"hold\", days = {} }}\n", days_since("2024-01-01T00:00:00Z"));
-        if name != "pipx" {
+        if tool.program != "pipx" {
             let held = place.gated(&policy, tool, "idna");
             assert_eq!(held.status, Some(0), "{name}");
-            let lock = std::fs::read_to_string(place.work().join("poetry.lock")).unwrap_or_default();
+            let lock = place.locks();
             let there = place.work().join("out/idna-3.6.dist-info").is_dir() || lock.contains("idna-3.6-py3");
-            assert!(there, "{name}");
+            assert!(there || lock.contains("\"==3.6\""), "{name}: {lock}");
         }
         let asked = place.gated("[rules]\nunpinned = { level = \"ask\" }\n", tool, "colorama");
         assert_eq!(asked.status, Some(10), "{name}");
