@@ -840,6 +840,41 @@ fn a_local_directory_is_read_and_not_built() {
     assert_eq!(only_unresolved(&world.plan(command)).0, UnresolvedCause::NeedsExecution);
 }
 
+#[test]
+fn a_project_that_is_installed_is_planned_with_what_it_is_built_with() {
+    let world = project_world();
+    let own = format!("{MANIFEST}\n{}", built_with(&["setuptools>=60"], "setuptools.build_meta"));
+    let versions_of = |tool: Tool, verb: &str, text: &str, flag: Option<&str>| {
+        let mut command = on_project(tool, verb, Effect::Project, &[("pyproject.toml", text)]);
+        if let Some(flag) = flag {
+            command = command.flag(flag, None);
+        }
+        world.versions(command)
+    };
+    let (with, without) = ("a 2.0, setuptools 70.0, t 2.0, wheel 0.43", "a 2.0, t 2.0");
+    assert_eq!(versions_of(Tool::Uv, "sync", &own, None), with);
+    assert_eq!(versions_of(Tool::Pdm, "install", &own, None), with);
+    // Without a `[build-system]` it is setuptools.
+    assert_eq!(versions_of(Tool::Pdm, "install", MANIFEST, None), with);
+    assert_eq!(versions_of(Tool::Pdm, "install", &own, Some("--no-self")), without);
+    for no in ["distribution = false", "package-type = \"app\""] {
+        assert_eq!(versions_of(Tool::Pdm, "sync", &format!("{own}[tool.pdm]\n{no}\n"), None), without, "{no}");
+    }
+    // Poetry puts the project in place by itself, unless a program of the project is to run before.
+    assert_eq!(versions_of(Tool::Poetry, "install", &own, None), without);
+    for (script, plan) in [
+        ("[tool.poetry]\nbuild = \"build.py\"\n", with),
+        ("[tool.poetry.build]\nscript = \"build.py\"\n", with),
+        ("[tool.poetry.build]\ngenerate-setup-file = false\n", without),
+        ("[tool.poetry]\npackage-mode = false\nbuild = \"build.py\"\n", without),
+    ] {
+        assert_eq!(versions_of(Tool::Poetry, "install", &format!("{own}{script}"), None), plan, "{script}");
+    }
+    let script = format!("{own}[tool.poetry]\nbuild = \"build.py\"\n");
+    assert_eq!(versions_of(Tool::Poetry, "install", &script, Some("--no-root")), without);
+    assert_eq!(versions_of(Tool::Poetry, "add", &script, None), without);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -45,6 +45,10 @@ pub struct Pyproject {
     pub build_backend: Option<String>,
     /// `build-system.backend-path` is there: the backend is code of the project.
     pub has_backend_path: bool,
+    /// Poetry runs a program of the project before it installs it (`tool.poetry.build`).
+    pub poetry_builds: bool,
+    /// `tool.pdm.distribution = false`, `tool.pdm.package-type` that is no library: PDM does not install the project.
+    pub pdm_leaves_out: bool,
     /// What hatchling asks for besides, when it builds a wheel: `dependencies` of `[tool.hatch.build]`, of its hooks
     /// and of its wheel target.
     pub hatch_build: Vec<Entry>,
@@ -57,6 +61,8 @@ pub struct Pyproject {
     pub groups: BTreeMap<String, Vec<Entry>>,
     /// Groups that are installed unless left out: `tool.uv.default-groups`, Poetry's groups that are not optional.
     pub default_groups: Vec<String>,
+    /// Groups that Poetry leaves out unless they are named.
+    pub optional_groups: Vec<String>,
     /// Requirements files that setuptools reads for dynamic dependencies (`tool.setuptools.dynamic`); extra or `""`.
     pub dynamic_files: Vec<(String, PathBuf)>,
     /// Where `tool.uv.sources` takes a project from, by canonical name.
@@ -368,6 +374,10 @@ fn read_poetry(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut P
     let static_project = out.is_package && !out.dynamic.iter().any(|d| d == "dependencies");
     let package_mode = table.get("package-mode").and_then(|n| n.get_ref().as_bool()).unwrap_or(true);
     out.is_package |= package_mode && table.contains_key("name");
+    // A path, or a table of which a path is the better part.
+    let build = table.get("build").map(|node| node.get_ref());
+    out.poetry_builds =
+        package_mode && build.is_some_and(|b| b.as_table().is_none_or(|table| table.contains_key("script")));
     out.name = out.name.take().or_else(|| r.string_of(table, "name"));
     out.version = out.version.take().or_else(|| r.string_of(table, "version"));
     if let Some(dependencies) = r.table_of(table, "dependencies") {
@@ -395,7 +405,9 @@ fn read_poetry(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut P
     }
     for (name, offset, node) in r.table_of(table, "group").map(members).unwrap_or_default() {
         let Some(group) = r.table(node, name) else { continue };
-        if !r.flag_of(group, "optional") && !out.default_groups.contains(&canonical(name)) {
+        if r.flag_of(group, "optional") {
+            out.optional_groups.push(canonical(name));
+        } else if !out.default_groups.contains(&canonical(name)) {
             out.default_groups.push(canonical(name));
         }
         let items = raw.entry(canonical(name)).or_default();
@@ -451,6 +463,9 @@ fn push_index(
 }
 
 fn read_pdm(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut Pyproject) {
+    let kind = table.get("package-type").and_then(|n| n.get_ref().as_str());
+    let distribution = table.get("distribution").and_then(|n| n.get_ref().as_bool());
+    out.pdm_leaves_out = kind.map_or(distribution == Some(false), |kind| kind != "library");
     for (group, _, node) in r.table_of(table, "dev-dependencies").map(members).unwrap_or_default() {
         for node in r.array(node, group) {
             // PDM takes `-e file:///…#egg=name` here.

@@ -43,7 +43,9 @@ use crate::ecosystem::python::requirement::{Marker, Requirement};
 use crate::ecosystem::python::requirements_txt::Target;
 use crate::ecosystem::python::version::{Specifiers, Version, parse_version};
 use crate::invocation::{Effect, Tool};
-use crate::model::{InterpreterFacts, Location, PackageName, Plan, SignalGap, Source, Unresolved, UnresolvedCause};
+use crate::model::{
+    Execution, InterpreterFacts, Location, Package, PackageName, Plan, SignalGap, Source, Unresolved, UnresolvedCause,
+};
 use crate::registry::{FetchError, PythonIndex};
 
 /// Most releases whose metadata is asked for ahead of the search.
@@ -125,7 +127,7 @@ fn resolve_project(
     let effect = request.invocation.effect;
     let mut project = project::read(request, &mut inputs);
     if let Some(system) = project.build.take() {
-        // uv installs a project in place.
+        // A project is installed in place.
         directories.push(Environment::of_directory(system, true, Location::argv(0)));
     }
     let lock = project.lock.take();
@@ -148,6 +150,7 @@ fn resolve_project(
     match &lock {
         Some(lock) if holds => {
             locked::fill(plan, &catalog, lock, &project.selection, &project);
+            directories.extend(locked_directories(plan, request));
             inputs.asked = named;
         }
         _ => {
@@ -183,6 +186,18 @@ fn resolve_project(
     solve(&mut rest, request, index, interpreter, inputs, &locks, directories);
     plan.merge(rest);
     options
+}
+
+/// What the directories among locked packages are built with. The lockfile has what they need; they are not read for it.
+fn locked_directories(plan: &Plan, request: Request<'_>) -> Vec<Environment> {
+    let built = plan.packages.iter().filter(|p| p.executes.contains(&Execution::PythonBuild));
+    let environment = |package: &Package| {
+        let (Source::Path { path } | Source::Workspace { path }) = &package.source else { return None };
+        let directory = request.environment.absolute(path);
+        let system = local::read(request, &directory).build.filter(|_| request.files.is_dir(&directory))?;
+        Some(Environment::of_directory(system, true, package.origin.location.clone()))
+    };
+    built.filter_map(environment).collect()
 }
 
 /// What a lockfile fixes, for a resolution that keeps it where it can.

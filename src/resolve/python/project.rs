@@ -67,8 +67,7 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
             }
         }
     }
-    let builds = tool == Tool::Uv && manifest.is_package && manifest.build_backend.is_some();
-    if builds {
+    if builds(request, &manifest) {
         project.build = Some(BuildSystem::of(Some(&manifest), None, &Location::file(&path)));
     }
     project.selection = selection;
@@ -79,6 +78,24 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
     };
     project.lock = find_up(request, name).and_then(|path| read_lock(request, inputs, &path));
     project
+}
+
+/// Whether the command builds the project itself, in an environment of its own.
+fn builds(request: Request<'_>, manifest: &Pyproject) -> bool {
+    let invocation = request.invocation;
+    let without = |flag: &str| invocation.flag(flag).is_some_and(|f| f.value.as_deref() != Some("false"));
+    let verb = invocation.verb.as_str();
+    match invocation.tool {
+        Tool::Uv => manifest.is_package && manifest.build_backend.is_some(),
+        // What is dynamic in it is asked for when it is locked.
+        Tool::Pdm if matches!(verb, "lock" | "export" | "outdated") => !manifest.dynamic.is_empty(),
+        Tool::Pdm => manifest.name.is_some() && !manifest.pdm_leaves_out && !without("--no-self"),
+        // Poetry puts a project in place by itself, unless a program of the project is to run first.
+        Tool::Poetry => {
+            matches!(verb, "install" | "sync" | "build" | "publish") && manifest.poetry_builds && !without("--no-root")
+        }
+        _ => false,
+    }
 }
 
 /// A lockfile; what its reader could not take is noted.
@@ -169,6 +186,10 @@ fn select(request: Request<'_>, manifest: &Pyproject) -> Selection {
         out.groups.extend(manifest.groups.keys().cloned());
     } else if only.is_empty() && !given(&["--no-default-groups", "--prod", "--production"]) {
         out.groups.extend(manifest.default_groups.iter().cloned());
+        if invocation.tool == Tool::Poetry {
+            // Since 2.2 those of PEP 735 are Poetry's groups too.
+            out.groups.extend(manifest.groups.keys().filter(|g| !manifest.optional_groups.contains(g)).cloned());
+        }
         let undeclared = manifest.default_groups.is_empty();
         if undeclared && matches!(invocation.tool, Tool::Uv | Tool::Pdm) {
             out.groups.extend(manifest.groups.keys().filter(|g| invocation.tool == Tool::Pdm || *g == "dev").cloned());
