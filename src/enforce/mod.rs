@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::invocation::{Flag, Invocation};
 use crate::judge::Judgement;
-use crate::model::{Digest, Environment, Files, PackageId};
+use crate::model::{Digest, Environment, FileError, Files, PackageId, printable};
 use crate::policy::Policy;
 use crate::registry::crate_index::CrateRegistries;
 use crate::registry::http::Client;
@@ -55,6 +55,24 @@ pub struct Job<'a> {
     pub cache: &'a Path,
     /// What confines the tool's processes.
     pub sandbox: &'a dyn Sandbox,
+}
+
+impl Job<'_> {
+    /// Compares a file with what was judged, right before the tool reads it.
+    pub fn unchanged(&self, path: &Path) -> Result<(), EnforceError> {
+        let same = match (self.files.read(path), std::fs::read(path)) {
+            (Ok(judged), Ok(now)) => *judged == *now,
+            (Err(FileError::NotFound), Err(_)) => true,
+            // What could not be read was no part of the judgement, which said so.
+            (Err(FileError::Io(_) | FileError::TooLarge { .. }), _) => true,
+            _ => false,
+        };
+        if same {
+            return Ok(());
+        }
+        let shown = printable(&path.display().to_string(), 300);
+        Err(EnforceError::unsupported(format!("{shown} was changed after it was judged; run the command again")))
+    }
 }
 
 impl std::fmt::Debug for Job<'_> {

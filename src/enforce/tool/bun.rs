@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use super::npm::registries::{Registries, carry_lockfile, unchanged, urls_after, variables_for};
 use super::npm::remote::Remote;
 use super::words::Words;
-use super::{Adapter, Prepared, Then};
+use super::{Adapter, Prepared, Then, scratch};
 use crate::enforce::gateway::{Gateway, replace};
 use crate::enforce::{EnforceError, Job, Step};
 use crate::invocation::Effect;
@@ -73,8 +73,7 @@ struct BunRun {
 
 impl BunRun {
     fn new(job: &Job<'_>, registries: Registries) -> Result<Self, EnforceError> {
-        let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
-        let directory = made.map_err(EnforceError::io(std::env::temp_dir()))?;
+        let directory = scratch()?;
         let given = job.invocation.flag("--config").and_then(|f| f.value.clone());
         let path = registries.environment.absolute(Path::new(given.as_deref().unwrap_or("bunfig.toml")));
         let text = match job.files.read_text(&path) {
@@ -106,13 +105,7 @@ impl BunRun {
 
     fn prepared(&self, job: &Job<'_>, mut write: Vec<PathBuf>) -> Prepared {
         write.push(self.directory.path().to_owned());
-        write.extend(job.environment.home.as_ref().map(|home| home.join(".cache").join("node-gyp")));
-        Prepared {
-            write,
-            uncovered: self.registries.uncovered.clone(),
-            open_network: self.registries.refusing.is_none(),
-            ..Prepared::default()
-        }
+        self.registries.prepared(job, write)
     }
 
     /// Makes a step ask the gateway.
@@ -145,12 +138,7 @@ impl BunRun {
         let mut prepared = self.prepared(job, vec![project.path().to_owned()]);
         prepared.steps.push(step);
         prepared.keep.push(self.directory);
-        prepared.then = Some(Then::new(move |job: &Job<'_>, _| {
-            let mut next = Prepared::default();
-            remote.run(job, project.path(), &mut next)?;
-            next.keep.push(project);
-            Ok(next)
-        }));
+        prepared.then = Some(remote.then(project));
         Ok(prepared)
     }
 }

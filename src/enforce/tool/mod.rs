@@ -51,6 +51,12 @@ pub struct Prepared {
     pub frozen: bool,
 }
 
+/// A directory of our own for the time of a run.
+pub(super) fn scratch() -> Result<tempfile::TempDir, EnforceError> {
+    let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
+    made.map_err(EnforceError::io(std::env::temp_dir()))
+}
+
 /// The next part of a job, made from what the part before it left on disk.
 pub struct Then(Box<Next>);
 

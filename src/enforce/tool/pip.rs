@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::words::{Words, index};
-use super::{Adapter, Prepared};
+use super::{Adapter, Prepared, scratch};
 use crate::ecosystem::python::requirements_txt::{self, IncludeKind};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Step, Upstream};
@@ -197,8 +197,7 @@ const FILES_MAX: usize = 512;
 
 impl<'a> Copies<'a> {
     pub(super) fn new(job: &Job<'a>) -> Result<Self, EnforceError> {
-        let directory =
-            tempfile::Builder::new().prefix("tidewaiter-").tempdir().map_err(EnforceError::io(std::env::temp_dir()))?;
+        let directory = scratch()?;
         Ok(Self { environment: job.environment, files: job.files, directory, made: BTreeMap::new() })
     }
 

@@ -13,11 +13,13 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::npm::registries::{Registries, carry_lockfile, packages, unchanged, unplanned, urls_after, variables_for};
+use super::npm::registries::{
+    Registries, carry_lockfile, headers, packages, unchanged, unplanned, urls_after, variables_for,
+};
 use super::npm::remote::Remote;
 use super::npm::scripts;
 use super::words::Words;
-use super::{Adapter, Prepared, Then};
+use super::{Adapter, Prepared, Then, scratch};
 use crate::ecosystem::npm::lock::LockedPackage;
 use crate::ecosystem::npm::{pnpm_lock, yaml};
 use crate::enforce::gateway::{Gateway, replace};
@@ -126,8 +128,7 @@ impl Project {
         let own = registries.nearest(&["package.json"]);
         let above = registries.nearest(&["pnpm-workspace.yaml"]);
         let workspace = above.join("pnpm-workspace.yaml").is_file() && own.starts_with(&above);
-        let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
-        let cache = made.map_err(EnforceError::io(std::env::temp_dir()))?;
+        let cache = scratch()?;
         let home = pnpm_home(job);
         let mut root = if workspace { above } else { own.clone() };
         let mut write = vec![own, root.clone(), cache.path().to_owned()];
@@ -240,7 +241,7 @@ impl Project {
         if !next.wrong.is_empty() || self.registries.is_on(job, "ignore-scripts") {
             return;
         }
-        next.write.extend(job.environment.home.as_ref().map(|home| home.join(".cache").join("node-gyp")));
+        next.write.extend(headers(job));
         let pending = pending(&self.root.join("node_modules").join(".modules.yaml"));
         let mut words: Vec<OsString> = vec!["rebuild".into()];
         if self.workspace {

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::Prepared;
+use super::{Prepared, scratch};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Step, Upstream};
 use crate::toolchain;
@@ -26,8 +26,7 @@ pub(super) fn prepare(job: &Job<'_>, gateway: &Gateway) -> Result<(Prepared, Ste
     let Upstream::Python { indexes, .. } = job.upstream else {
         return Err(EnforceError::unsupported("without Python indexes"));
     };
-    let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
-    let directory = made.map_err(EnforceError::io(std::env::temp_dir()))?;
+    let directory = scratch()?;
     let cache = directory.path().join("cache");
     std::fs::create_dir(&cache).map_err(EnforceError::io(&cache))?;
     let program = directory.path().join("run.py");

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::npm::registries::{Registries, carry_lockfile, unchanged, urls_after, variables_for};
 use super::npm::remote::Remote;
 use super::words::Words;
-use super::{Adapter, Prepared, Then};
+use super::{Adapter, Prepared, scratch};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Step};
 use crate::invocation::Effect;
@@ -98,8 +98,7 @@ const OURS: [&str; 8] = [
 ];
 
 fn classic(job: &Job<'_>, gateway: &Gateway, registries: Registries) -> Result<Prepared, EnforceError> {
-    let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
-    let cache = made.map_err(EnforceError::io(std::env::temp_dir()))?;
+    let cache = scratch()?;
     let root = registries.nearest(&["yarn.lock"]);
     let own = registries.nearest(&["package.json"]);
     let classic = Classic { registries, cache };
@@ -137,13 +136,7 @@ struct Classic {
 impl Classic {
     fn prepared(&self, job: &Job<'_>, mut write: Vec<PathBuf>) -> Prepared {
         write.push(self.cache.path().to_owned());
-        write.extend(job.environment.home.as_ref().map(|home| home.join(".cache").join("node-gyp")));
-        Prepared {
-            write,
-            uncovered: self.registries.uncovered.clone(),
-            open_network: self.registries.refusing.is_none(),
-            ..Prepared::default()
-        }
+        self.registries.prepared(job, write)
     }
 
     /// `yarn create`.
@@ -158,12 +151,7 @@ impl Classic {
         let mut prepared = self.prepared(job, vec![directory.path().to_owned()]);
         prepared.steps.push(step);
         prepared.keep.push(self.cache);
-        prepared.then = Some(Then::new(move |job: &Job<'_>, _| {
-            let mut next = Prepared::default();
-            remote.run(job, directory.path(), &mut next)?;
-            next.keep.push(directory);
-            Ok(next)
-        }));
+        prepared.then = Some(remote.then(directory));
         Ok(prepared)
     }
 

@@ -15,7 +15,7 @@ use crate::enforce::gateway::replace;
 use crate::enforce::store::Hasher;
 use crate::enforce::{EnforceError, Job, Upstream};
 use crate::invocation::FileRole;
-use crate::model::{Digest, Environment, FileError, LockIssueKind, Package, PackageId, Source, printable};
+use crate::model::{Digest, Environment, LockIssueKind, Package, PackageId, Source, printable};
 use crate::registry::crate_index::CrateSource;
 
 /// The environment of the job, in the directory that the command names.
@@ -93,13 +93,6 @@ pub(super) fn target_directories(job: &Job<'_>, project: Option<&Project>) -> Ve
     target.into_iter().chain(build.filter(|d| !d.to_string_lossy().contains('{'))).collect()
 }
 
-fn changed(path: &Path) -> EnforceError {
-    EnforceError::unsupported(format!(
-        "{} was changed after it was judged; run the command again",
-        printable(&path.display().to_string(), 300)
-    ))
-}
-
 /// Compares what decides a build with what was judged; `except` may be otherwise by now.
 pub(super) fn unchanged(job: &Job<'_>, except: &[PathBuf]) -> Result<(), EnforceError> {
     let environment = environment(job);
@@ -117,19 +110,7 @@ pub(super) fn unchanged(job: &Job<'_>, except: &[PathBuf]) -> Result<(), Enforce
         paths.extend(["config", "config.toml"].map(|name| home.join(name)));
     }
     paths.extend(configuration(job).values.iter().filter_map(|v| v.location.path()).map(Path::to_owned));
-    for path in paths.iter().filter(|p| !except.contains(p)) {
-        let same = match (job.files.read(path), std::fs::read(path)) {
-            (Ok(judged), Ok(now)) => *judged == *now,
-            (Err(FileError::NotFound), Err(_)) => true,
-            // What could not be read was no part of the judgement, which said so.
-            (Err(FileError::Io(_) | FileError::TooLarge { .. }), _) => true,
-            _ => false,
-        };
-        if !same {
-            return Err(changed(path));
-        }
-    }
-    Ok(())
+    paths.iter().filter(|p| !except.contains(p)).try_for_each(|path| job.unchanged(path))
 }
 
 /// Why a lockfile names something that was not cleared: `NAME VERSION`, and the reason.

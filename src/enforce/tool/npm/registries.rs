@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::planned;
 use crate::ecosystem::npm::lock::{LockedPackage, LockedSource, Lockfile};
 use crate::enforce::gateway::{Gateway, replace};
-use crate::enforce::tool;
+use crate::enforce::tool::{self, Prepared};
 use crate::enforce::{EnforceError, Job, Refused, Upstream};
 use crate::invocation::Tool;
-use crate::model::{Diagnostic, Environment, FileError, Place, Plan, printable};
+use crate::model::{Diagnostic, Environment, Place, Plan};
 use crate::registry::npm_config::{self, NpmConfig};
 use crate::registry::npm_registry::is_public;
 
@@ -119,6 +119,17 @@ impl Registries {
         (trusted || within(&path)).then_some(path)
     }
 
+    /// A job of these registries, without steps, that writes these places and node-gyp's.
+    pub fn prepared(&self, job: &Job<'_>, mut write: Vec<PathBuf>) -> Prepared {
+        write.extend(headers(job));
+        Prepared {
+            write,
+            uncovered: self.uncovered.clone(),
+            open_network: self.refusing.is_none(),
+            ..Prepared::default()
+        }
+    }
+
     /// The nearest directory upwards with one of these files; the working directory where there is none.
     pub fn nearest(&self, names: &[&str]) -> PathBuf {
         let cwd = self.environment.cwd.as_path();
@@ -145,24 +156,14 @@ pub(in crate::enforce::tool) fn variables_for<'e>(
     environment.variables.keys().map(String::as_str).filter(|name| ours(name)).collect()
 }
 
+/// Where node-gyp keeps the headers of node that builds need.
+pub(in crate::enforce::tool) fn headers(job: &Job<'_>) -> Option<PathBuf> {
+    job.environment.home.as_ref().map(|home| home.join(".cache").join("node-gyp"))
+}
+
 /// Compares files with what was judged, right before the tool reads them.
 pub(in crate::enforce::tool) fn unchanged(job: &Job<'_>, paths: &BTreeSet<PathBuf>) -> Result<(), EnforceError> {
-    for path in paths {
-        let same = match (job.files.read(path), std::fs::read(path)) {
-            (Ok(judged), Ok(now)) => *judged == *now,
-            (Err(FileError::NotFound), Err(_)) => true,
-            // What could not be read was no part of the judgement, which said so.
-            (Err(FileError::Io(_) | FileError::TooLarge { .. }), _) => true,
-            _ => false,
-        };
-        if !same {
-            let shown = printable(&path.display().to_string(), 300);
-            return Err(EnforceError::unsupported(format!(
-                "{shown} was changed after it was judged; run the command again"
-            )));
-        }
-    }
-    Ok(())
+    paths.iter().try_for_each(|path| job.unchanged(path))
 }
 
 /// The packages of a lockfile; none when there is none.

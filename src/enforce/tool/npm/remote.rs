@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::registries::program_word;
-use crate::enforce::tool::Prepared;
+use crate::enforce::tool::{Prepared, Then, scratch};
 use crate::enforce::{EnforceError, Job, Step};
 use crate::invocation::RequestKind;
 
@@ -43,11 +43,20 @@ impl Remote {
 
     /// An empty project of our own.
     pub fn project() -> Result<tempfile::TempDir, EnforceError> {
-        let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
-        let directory = made.map_err(EnforceError::io(std::env::temp_dir()))?;
+        let directory = scratch()?;
         let manifest = directory.path().join("package.json");
         std::fs::write(&manifest, "{\"private\":true}\n").map_err(EnforceError::io(&manifest))?;
         Ok(directory)
+    }
+
+    /// [`Remote::run`] once the packages have come, for tools that need no more before it. Keeps the project till then.
+    pub fn then(self, project: tempfile::TempDir) -> Then {
+        Then::new(move |job: &Job<'_>, _| {
+            let mut next = Prepared::default();
+            self.run(job, project.path(), &mut next)?;
+            next.keep.push(project);
+            Ok(next)
+        })
     }
 
     /// Adds the step that runs the program out of a project whose packages have come.

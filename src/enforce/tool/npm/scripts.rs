@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::registries::headers;
 use super::settings::Settings;
 use super::{Tree, hidden_lockfile, npm_of};
 use crate::ecosystem::npm::lock::LockedPackage;
@@ -25,7 +26,7 @@ pub(super) fn add(job: &Job<'_>, settings: &Settings, tree: &Tree, next: &mut Pr
         return;
     }
     next.write.clone_from(&settings.write);
-    next.write.extend(job.environment.home.as_ref().map(|home| home.join(".cache").join("node-gyp")));
+    next.write.extend(headers(job));
     let cleared: Vec<&Package> =
         job.judgement.plan.packages.iter().filter(|p| !p.executes.is_empty() && p.source.is_registry()).collect();
     let found = tree.new_packages();

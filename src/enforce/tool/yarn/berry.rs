@@ -21,7 +21,7 @@ use crate::enforce::sandbox::{Level, environment::Scrubber};
 use crate::enforce::tool::npm::registries::{Registries, packages, unchanged, unplanned};
 use crate::enforce::tool::npm::remote::Remote;
 use crate::enforce::tool::words::Words;
-use crate::enforce::tool::{Prepared, Then, refuse_through};
+use crate::enforce::tool::{Prepared, Then, refuse_through, scratch};
 use crate::enforce::{EnforceError, Job, Step};
 use crate::invocation::Effect;
 use crate::model::{Package, Source};
@@ -86,8 +86,7 @@ struct Berry {
 
 impl Berry {
     fn new(registries: Registries, gateway: &Gateway) -> Result<Self, EnforceError> {
-        let made = tempfile::Builder::new().prefix("tidewaiter-").tempdir();
-        let directory = made.map_err(EnforceError::io(std::env::temp_dir()))?;
+        let directory = scratch()?;
         let out = Self { registries, directory };
         let path = out.plugin();
         let bare = |url: &str| url.trim_end_matches('/').to_owned();
@@ -107,13 +106,7 @@ impl Berry {
 
     fn prepared(&self, job: &Job<'_>, mut write: Vec<PathBuf>) -> Prepared {
         write.extend(self.folders(job));
-        write.extend(job.environment.home.as_ref().map(|home| home.join(".cache").join("node-gyp")));
-        Prepared {
-            write,
-            uncovered: self.registries.uncovered.clone(),
-            open_network: self.registries.refusing.is_none(),
-            ..Prepared::default()
-        }
+        self.registries.prepared(job, write)
     }
 
     /// yarn's own directory, and its cache where that is set.
