@@ -17,9 +17,7 @@ use crate::classifier::{Classifier, Matter, NoAnswer, Rules, Said, combine};
 use crate::context::{Caps, Context, Sources, Transcript};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judge, Judgement, Via, World as _};
-use crate::model::{
-    Category, Consent, Environment, Location, Opinion, OpinionEffect, OpinionOutcome, Timestamp, Usage, Verdict,
-};
+use crate::model::{Category, Environment, Location, Opinion, OpinionOutcome, Timestamp, Usage, Verdict};
 use crate::policy::{self, Layer, Origin, Policy};
 use crate::{rules, shell};
 
@@ -149,24 +147,7 @@ fn weigh(
     said: std::result::Result<Said, NoAnswer>,
     text_only: bool,
 ) {
-    let blank = Opinion {
-        kind: "bench",
-        model: String::new(),
-        outcome: OpinionOutcome::Answered,
-        verdict: judgement.verdict,
-        rules: judgement.verdict,
-        effect: OpinionEffect::Stands,
-        severity: 0,
-        category: Category::Benign,
-        evidence: Vec::new(),
-        consent: Consent::None,
-        rationale: String::new(),
-        stages: Vec::new(),
-        cached: false,
-        facts: String::new(),
-        usage: Usage::default(),
-        elapsed_ms: 0,
-    };
+    let blank = Opinion::blank("bench", String::new(), judgement.verdict);
     match said {
         Ok(said) if text_only => {
             judgement.verdict = said.answer.verdict;

@@ -12,7 +12,7 @@ use super::remote::{Remote, SHORTEST, Wire};
 use super::{Classifier, Matter, NoAnswer, Rules, combine, prompt, unavailable};
 use crate::context::Context;
 use crate::judge::Judgement;
-use crate::model::{Category, Consent, Environment, Opinion, OpinionEffect, OpinionOutcome as Outcome, Usage, Verdict};
+use crate::model::{Environment, Opinion, OpinionOutcome as Outcome, Verdict};
 use crate::policy::{self, Api, ClassifierKind, Policy};
 use crate::registry::http::{Http, Secret};
 
@@ -135,23 +135,10 @@ fn model_name(settings: &policy::Classifier) -> String {
 }
 
 fn blank(judgement: &Judgement, settings: &policy::Classifier, context: &Context) -> Opinion {
+    let model = crate::model::printable(&model_name(settings), 80);
     Opinion {
-        kind: settings.kind.value.word(),
-        model: crate::model::printable(&model_name(settings), 80),
-        outcome: Outcome::Answered,
-        verdict: judgement.verdict,
-        rules: judgement.verdict,
-        effect: OpinionEffect::Stands,
-        severity: 0,
-        category: Category::Benign,
-        evidence: Vec::new(),
-        consent: Consent::None,
-        rationale: String::new(),
-        stages: Vec::new(),
-        cached: false,
         facts: context.facts_digest().to_string(),
-        usage: Usage::default(),
-        elapsed_ms: 0,
+        ..Opinion::blank(settings.kind.value.word(), model, judgement.verdict)
     }
 }
 

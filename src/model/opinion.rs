@@ -179,3 +179,27 @@ pub struct Opinion {
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
 }
+
+impl Opinion {
+    /// Nothing said yet: the rules' verdict stands.
+    pub fn blank(kind: &'static str, model: String, rules: Verdict) -> Self {
+        Self {
+            kind,
+            model,
+            outcome: Outcome::Answered,
+            verdict: rules,
+            rules,
+            effect: Effect::Stands,
+            severity: 0,
+            category: Category::Benign,
+            evidence: Vec::new(),
+            consent: Consent::None,
+            rationale: String::new(),
+            stages: Vec::new(),
+            cached: false,
+            facts: String::new(),
+            usage: Usage::default(),
+            elapsed_ms: 0,
+        }
+    }
+}

@@ -10,8 +10,8 @@ use tidewaiter::classifier::{self, Answer, Classifier, Matter, NoAnswer, Rules, 
 use tidewaiter::context::{Caps, Context, Sources, Transcript};
 use tidewaiter::judge::Judgement;
 use tidewaiter::model::{
-    Category, Consent, Ecosystem, Evidence, Finding, Level, Location, MemoryFiles, Opinion, OpinionEffect,
-    OpinionOutcome, PackageId, PackageName, Plan, Usage, Verdict,
+    Category, Consent, Ecosystem, Evidence, Finding, Level, Location, MemoryFiles, Opinion, OpinionEffect, PackageId,
+    PackageName, Plan, Usage, Verdict,
 };
 use tidewaiter::policy::Policy;
 use tidewaiter::rules;
@@ -19,24 +19,7 @@ use tidewaiter::rules;
 use crate::judgement::cases;
 
 fn blank(judgement: &Judgement) -> Opinion {
-    Opinion {
-        kind: "command",
-        model: "m".to_owned(),
-        outcome: OpinionOutcome::Answered,
-        verdict: judgement.verdict,
-        rules: judgement.verdict,
-        effect: OpinionEffect::Stands,
-        severity: 0,
-        category: Category::Benign,
-        evidence: Vec::new(),
-        consent: Consent::None,
-        rationale: String::new(),
-        stages: Vec::new(),
-        cached: false,
-        facts: String::new(),
-        usage: Usage::default(),
-        elapsed_ms: 0,
-    }
+    Opinion::blank("command", "m".to_owned(), judgement.verdict)
 }
 
 fn id(name: &str) -> PackageId {
