@@ -105,20 +105,11 @@ pub static ALL: &[Rule] = &[
     named_by_tools::RULE,
 ];
 
-/// The rules that look at what a command does beside installing.
-const OF_COMMANDS: &[Rule] = &[
-    gate_tampering::RULE,
-    outside_write::RULE,
-    privilege::RULE,
-    persistence::RULE,
-    history_loss::RULE,
-    untrusted_host::RULE,
-    untrusted_remote::RULE,
-    publish::RULE,
-    remote_code::RULE,
-    credentials::RULE,
-    named_by_tools::RULE,
-];
+/// The rules that look at what a command does beside installing: the table's last groups, from this one on.
+fn of_commands() -> &'static [Rule] {
+    let first = ALL.iter().position(|rule| rule.name == gate_tampering::RULE.name);
+    ALL.get(first.unwrap_or_default()..).unwrap_or_default()
+}
 
 /// What stands against a command that brings nothing in: the rules that look at what else it does, under a policy. Costs
 /// no registry and no advisory.
@@ -147,7 +138,7 @@ pub fn beside(
         audit: false,
         said,
     };
-    let mut findings = verdict::judge_by(&facts, OF_COMMANDS);
+    let mut findings = verdict::judge_by(&facts, of_commands());
     findings.retain(|f| f.rule != POLICY);
     findings
 }
