@@ -5,7 +5,7 @@
 //! tables; a program that stands in none of them does nothing that is known here. Whether a host or a remote is trusted
 //! is not decided here.
 
-use super::operation::program;
+use super::operation::{program, runs_code};
 use crate::model::Location;
 
 /// The kind of a conduct. Each has a rule.
@@ -64,8 +64,11 @@ pub(super) struct Command<'a> {
     pub writes: &'a [String],
 }
 
-const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "source", ".", "eval"];
-const INTERPRETERS: &[&str] = &["python", "node", "perl", "ruby", "php", "deno", "bun", "lua", "osascript", "pwsh"];
+/// Whether it runs text that it is given, be it in the shell itself.
+fn runs_text(name: &str) -> bool {
+    runs_code(name) || matches!(name, "source" | "." | "eval") || name.starts_with("pwsh")
+}
+
 const FETCHERS: &[&str] = &["curl", "wget", "fetch", "http", "https", "xh", "aria2c", "lynx", "iwr", "gh"];
 
 /// Programs that do something that is looked at here.
@@ -181,10 +184,7 @@ const READERS: &[&str] = &[
 
 /// Whether a program of this name does something that is looked at.
 pub(super) fn knows(name: &str) -> bool {
-    KNOWN.contains(&name)
-        || READERS.contains(&name)
-        || SHELLS.contains(&name)
-        || INTERPRETERS.iter().any(|i| name.starts_with(i))
+    KNOWN.contains(&name) || READERS.contains(&name) || runs_text(name)
 }
 
 /// Whether what a command prints matters to those after it in its pipeline: it prints credentials, or fetches.
@@ -335,7 +335,7 @@ fn url(words: &[String]) -> Option<String> {
 }
 
 fn remote_code(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
-    let runs = SHELLS.contains(&name) || INTERPRETERS.iter().any(|i| name.starts_with(i)) || matches!(name, "iex");
+    let runs = runs_text(name) || name == "iex";
     let mut peer = None;
     let mut found = false;
     if runs {

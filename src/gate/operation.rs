@@ -127,6 +127,15 @@ const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
 /// Programs to which code is given as an argument.
 const INTERPRETERS: &[&str] = &["python", "node", "nodejs", "perl", "ruby", "php", "deno", "bun", "lua", "osascript"];
 
+/// Whether a program of this name is given code as an argument, or a file of it.
+pub(super) fn runs_code(name: &str) -> bool {
+    SHELLS.contains(&name) || interprets(name)
+}
+
+fn interprets(name: &str) -> bool {
+    INTERPRETERS.iter().any(|i| name.starts_with(i))
+}
+
 const MAX_DEPTH: usize = 4;
 const MOST: usize = 2000;
 
@@ -256,7 +265,7 @@ impl Reader<'_> {
         for start in 0..texts.len().min(24) {
             let Some(word) = texts.get(start).filter(|_| start == 0 || wraps) else { break };
             let name = program(word);
-            let runs = SHELLS.contains(&name.as_str()) || INTERPRETERS.iter().any(|i| name.starts_with(i));
+            let runs = runs_code(&name);
             let rest = command.words.get(start..).unwrap_or_default();
             // A file that an earlier command fetched, given to a shell or run by its path.
             let file = if runs {
@@ -333,7 +342,7 @@ impl Reader<'_> {
         if let Stream::Text(text) = &command.input {
             if SHELLS.contains(&name.as_str()) && words.len() == 1 {
                 self.script(text, directory.as_deref().unwrap_or(base), None, depth + 1);
-            } else if INTERPRETERS.iter().any(|i| name.starts_with(i)) && words.iter().skip(1).all(|w| w == "-") {
+            } else if interprets(&name) && words.iter().skip(1).all(|w| w == "-") {
                 self.file(Target::Text(text.to_string()), How::Written, &name);
             } else if name == "xargs"
                 && let Some(by) = words.iter().skip(1).map(|w| program(w)).find(|p| removes(p))
@@ -445,7 +454,7 @@ fn removes(name: &str) -> bool {
 /// Code that is given to a shell or an interpreter as an argument: `-c CODE`, `-lc CODE`, `-e CODE`, `eval CODE`.
 fn code<'w>(name: &str, words: &'w [String]) -> Option<&'w str> {
     let shell = SHELLS.contains(&name);
-    if !shell && !INTERPRETERS.iter().any(|i| name.starts_with(i)) {
+    if !runs_code(name) {
         return None;
     }
     let letter = |w: &str| {
