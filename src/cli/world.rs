@@ -213,18 +213,19 @@ impl World for RealWorld {
     }
 
     fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts {
-        let ask = || toolchain::python::facts(invocation, environment, self.cache.as_deref());
-        let facts = made(&self.interpreters, invocation, environment, ask);
-        if let Some(program) = toolchain::python::of_the_project(&facts, environment) {
-            self.note(vec![Setting {
-                kind: SettingKind::Program,
-                key: "the interpreter".to_owned(),
-                value: program.display().to_string(),
-                layer: SettingLayer::Project,
-                location: Location::file(program),
-            }]);
-        }
-        facts
+        made(&self.interpreters, invocation, environment, || {
+            let facts = toolchain::python::facts(invocation, environment, self.cache.as_deref());
+            if let Some(program) = toolchain::python::of_the_project(&facts, environment) {
+                self.note(vec![Setting {
+                    kind: SettingKind::Program,
+                    key: "the interpreter".to_owned(),
+                    value: program.display().to_string(),
+                    layer: SettingLayer::Project,
+                    location: Location::file(program),
+                }]);
+            }
+            facts
+        })
     }
 
     fn settings(&self) -> Vec<Setting> {

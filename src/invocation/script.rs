@@ -202,7 +202,7 @@ fn entered(inner: &mut Context<'_>, command: &SimpleCommand, index: usize) {
     }
 }
 
-/// Files by which a project says what it needs and where from.
+/// Files by which a project says what it needs.
 const MANIFESTS: &[&str] = &[
     "package.json",
     "package-lock.json",
@@ -211,21 +211,15 @@ const MANIFESTS: &[&str] = &[
     "pnpm-workspace.yaml",
     "yarn.lock",
     "bun.lock",
-    "bunfig.toml",
-    ".npmrc",
-    ".yarnrc",
-    ".yarnrc.yml",
     "pyproject.toml",
     "setup.py",
     "setup.cfg",
     "uv.lock",
-    "uv.toml",
     "poetry.lock",
     "pdm.lock",
     "pylock.toml",
     "Pipfile",
     "Pipfile.lock",
-    "pip.conf",
     "Cargo.toml",
     "Cargo.lock",
     ".cargo/config.toml",
@@ -246,8 +240,9 @@ fn rewritten(invocation: &mut Invocation, command: &SimpleCommand, index: usize)
     let local = |text: &str| text.starts_with(['.', '/']) || text.starts_with("file:");
     let reads_project = !matches!(invocation.effect, Effect::Requests | Effect::RunsRemote)
         || invocation.requests.iter().any(|r| local(&r.text));
-    let manifest = |path: &&String| MANIFESTS.iter().any(|m| **path == **m || path.ends_with(&format!("/{m}")));
-    let settings = |path: &&String| SETTINGS.iter().any(|m| **path == **m || path.ends_with(&format!("/{m}")));
+    let one_of = |names: &[&str], path: &str| {
+        names.iter().any(|n| path.strip_suffix(n).is_some_and(|before| before.is_empty() || before.ends_with('/')))
+    };
     let written = || command.written.iter().filter(|(_, content)| **content != Content::Replaced).map(|(path, _)| path);
     let own = place(&directory, ".");
     let replaced = |(path, content): &(&String, &Content)| {
@@ -260,9 +255,8 @@ fn rewritten(invocation: &mut Invocation, command: &SimpleCommand, index: usize)
                       run this as a command of its own";
         return invocation.opaque.push(opaque(index, reason.to_owned()));
     }
-    let found = named
-        .or_else(|| reads_project.then(|| written().find(manifest).cloned()).flatten())
-        .or_else(|| written().find(settings).cloned());
+    let found =
+        named.or_else(|| written().find(|p| one_of(SETTINGS, p) || (reads_project && one_of(MANIFESTS, p))).cloned());
     if let Some(path) = found {
         let reason = format!("an earlier command writes `{}`, so what it will hold is not known", shown(&path));
         invocation.opaque.push(opaque(index, reason));

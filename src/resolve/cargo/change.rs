@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use semver::Version;
 
-use super::install::root_held_back;
-use super::universe::{Dependency, Universe, Young};
+use super::install::{root_held_back, wanted};
+use super::universe::{Universe, Young};
 use super::{given, listed, malformed, unfetched};
 use crate::ecosystem::cargo::lock::Lockfile;
 use crate::ecosystem::cargo::manifest::{Dependency as ManifestDependency, DependencySource, Manifest, Section};
@@ -322,25 +322,10 @@ pub(super) fn newest(
     let spellings = [name.to_owned(), name.replace('_', "-"), name.replace('-', "_")];
     let mut first_error = None;
     for spelling in spellings {
-        let interned = universe.intern(&spelling);
-        let any = |pre: bool| {
-            let requirement = if pre { Requirement::parse(">=0.0.0-0") } else { Some(Requirement::any()) };
-            requirement.unwrap_or_else(Requirement::any)
-        };
-        for pre in [false, true] {
-            let dependency = Dependency {
-                alias: Rc::clone(&interned),
-                name: Rc::clone(&interned),
-                source,
-                requirement: any(pre),
-                text: Rc::from(if pre { ">=0.0.0-0" } else { "*" }),
-                features: Vec::new(),
-                default_features: true,
-                optional: false,
-                development: false,
-                locked: None,
-                origin: None,
-            };
+        for range in ["", ">=0.0.0-0"] {
+            let requirement = if range.is_empty() { None } else { Requirement::parse(range) };
+            let requirement = requirement.unwrap_or_else(Requirement::any);
+            let dependency = wanted(&mut universe, &spelling, source, requirement, range);
             match universe.query(&dependency) {
                 Ok(candidates) => {
                     let chosen = candidates.first().and_then(|c| Some((*c, universe.version(*c)?.clone())));

@@ -228,7 +228,14 @@ fn program(request: Request<'_>, index: &dyn CrateIndex, text: &str, location: &
     plan
 }
 
-fn wanted(universe: &mut Universe<'_>, name: &str, source: usize, requirement: Requirement, range: &str) -> Dependency {
+/// A requirement that is written nowhere.
+pub(super) fn wanted(
+    universe: &mut Universe<'_>,
+    name: &str,
+    source: usize,
+    requirement: Requirement,
+    range: &str,
+) -> Dependency {
     let interned = universe.intern(name);
     Dependency {
         alias: Rc::clone(&interned),
