@@ -222,12 +222,28 @@ const MANIFESTS: &[&str] = &[
     "Pipfile.lock",
     "Cargo.toml",
     "Cargo.lock",
-    ".cargo/config.toml",
 ];
 
 /// Files by which a user or a project says where every command gets its packages from.
-const SETTINGS: &[&str] =
-    &[".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pip.conf", "pip.ini", "uv.toml", ".pypirc", ".netrc"];
+const SETTINGS: &[&str] = &[
+    ".npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "bunfig.toml",
+    "pnpm/rc",
+    "pip.conf",
+    "pip.ini",
+    ".pypirc",
+    ".netrc",
+    "_netrc",
+    "uv.toml",
+    "poetry.toml",
+    "pypoetry/config.toml",
+    "pdm.toml",
+    "pdm/config.toml",
+    ".cargo/config.toml",
+    ".cargo/config",
+];
 
 /// A command that reads a file which an earlier command of the same text writes: what the file will hold then is not
 /// what it holds now.
