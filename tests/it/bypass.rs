@@ -433,6 +433,7 @@ fn every_way_of_uv_is_judged() {
             ("uv tool run tw-evil", &[], Deny),
             ("uv tool install tw-evil", &[], Deny),
             ("uv run --no-project --with tw-evil python -c 1", &[], Deny),
+            ("uv run --with tw-evil python -c 1", &[], Deny),
             (
                 "uv run script.py",
                 &[("script.py", "# /// script\n# dependencies = [\"tw-evil\"]\n# ///\nopen('MARK', 'w')\n")],

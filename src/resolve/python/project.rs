@@ -39,6 +39,10 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
         return read_pipfile(request, inputs);
     }
     let Some(path) = find_up(request, "pyproject.toml") else {
+        if tool == Tool::Uv && request.invocation.verb == "run" {
+            // Outside of any project uv runs in the environment that it finds, and brings in only what `--with` names.
+            return Project::default();
+        }
         let verb = format!("{} {}", tool.name(), request.invocation.verb);
         inputs.refuse(
             &verb,
