@@ -291,7 +291,7 @@ fn packages(page: &mut Page, judgement: &Judgement) {
         plan.packages.iter().filter(|p| !matches!(p.source, Source::Workspace { .. })).collect();
     if coming.is_empty() {
         if judgement.verdict == Verdict::Allow && matches!(judgement.subject, Subject::Command { .. }) {
-            page.line(0, Ink::Plain, "Nothing would come in.");
+            page.line(0, Ink::Plain, "No Python, npm or cargo package would come in.");
         }
         return;
     }
