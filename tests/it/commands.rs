@@ -2,27 +2,16 @@
 //! one. Each line is read as a host's hook would have it: followed into the files of a project, and held against the
 //! rules for what is no install.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tidewaiter::gate::operation;
 use tidewaiter::invocation::{Effect, Invocation, follow_shell};
-use tidewaiter::model::{Environment, Finding, MemoryFiles, Timestamp, Verdict};
+use tidewaiter::model::{Finding, MemoryFiles, Verdict};
 use tidewaiter::policy::Policy;
 use tidewaiter::rules;
 
+use crate::support::environment;
 use crate::support::shared_data;
-
-fn environment() -> Environment {
-    Environment {
-        variables: BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]),
-        cwd: PathBuf::from("/p"),
-        home: Some(PathBuf::from("/home/u")),
-        now: Timestamp::UNIX_EPOCH,
-        os: "linux",
-        arch: "x86_64",
-    }
-}
 
 /// A project whose everyday commands install nothing, and whose `setup` and `deps` do.
 fn project() -> MemoryFiles {
@@ -146,7 +135,7 @@ impl Answer {
 }
 
 fn answer(line: &str) -> Answer {
-    let (environment, files) = (environment(), project());
+    let (environment, files) = (environment("/p"), project());
     let followed = follow_shell(line, &environment, &|_| None, &files);
     let mut operations = operation::read(line, &environment);
     operations.extend(operation::read_followed(&followed.texts, &environment));

@@ -1,25 +1,13 @@
 //! Commands that lead to installs through files: what is found there, at which line, and what stays silent.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use tidewaiter::invocation::{Effect, Invocation, follow_shell};
-use tidewaiter::model::{Environment, Location, MemoryFiles, Timestamp};
+use tidewaiter::model::{Location, MemoryFiles};
 
-fn environment() -> Environment {
-    Environment {
-        variables: BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]),
-        cwd: PathBuf::from("/p"),
-        home: Some(PathBuf::from("/home/u")),
-        now: Timestamp::UNIX_EPOCH,
-        os: "linux",
-        arch: "x86_64",
-    }
-}
+use crate::support::environment;
 
 fn read(files: &[(&str, &str)], text: &str) -> Vec<Invocation> {
     let files: MemoryFiles = files.iter().map(|(path, text)| (format!("/p/{path}"), *text)).collect();
-    follow_shell(text, &environment(), &|_| None, &files).invocations
+    follow_shell(text, &environment("/p"), &|_| None, &files).invocations
 }
 
 /// `pip install x @ setup.sh:3`, `? @ Makefile:2` for what cannot be known.
@@ -388,7 +376,7 @@ proptest::proptest! {
         }
         let manifest = serde_json::json!({ "scripts": { "a": text, "prea": line }, "workspaces": [line] }).to_string();
         let _ = found(&[("package.json", &manifest)], "npm run a -- b; npm run a -ws; run-s 'a*'");
-        let environment = environment();
+        let environment = environment("/p");
         let operations = tidewaiter::gate::operation::read(&line, &environment);
         let files = MemoryFiles::default();
         let _ = tidewaiter::rules::beside(&operations, &environment, &files, &tidewaiter::policy::Policy::default(), None);

@@ -1,31 +1,26 @@
 //! The real npm and npx in the closed world of a plan, against a registry on the loopback with toy packages.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
-use tidewaiter::advisories::database::Lazy;
-use tidewaiter::cli::process::Disk;
 use tidewaiter::enforce::sandbox::{self, Confined};
-use tidewaiter::enforce::{self, EnforceError, Job, Limits, Outcome, Sandbox, Step, Uncontained, Upstream};
-use tidewaiter::invocation::{self, Flag, Invocation};
-use tidewaiter::judge::{Connected, Judge, Via, World};
-use tidewaiter::model::{Environment, InterpreterFacts, Setting};
-use tidewaiter::registry::connect::{Options, Registries};
-use tidewaiter::registry::{CrateIndex, NpmRegistry, PythonIndex, npm_config};
-use tidewaiter::{policy, rules, toolchain};
+use tidewaiter::enforce::{self, EnforceError, Job, Limits, Outcome, Sandbox, Step, Uncontained};
 
 use crate::support::loopback::{Fault, Loopback};
+use crate::support::rig;
 
 const OLD: &str = "2020-01-01T00:00:00Z";
 
-/// A home, a project and a registry.
-pub(crate) struct Rig {
-    root: tempfile::TempDir,
-    pub(crate) server: Loopback,
-    variables: Vec<(String, String)>,
+/// A home, a project and a registry of npm packages.
+pub(crate) struct Rig(rig::Rig);
+
+impl std::ops::Deref for Rig {
+    type Target = rig::Rig;
+
+    fn deref(&self) -> &rig::Rig {
+        &self.0
+    }
 }
 
 /// `None`, said, where there is no npm.
@@ -35,21 +30,12 @@ pub(crate) fn rig() -> Option<Rig> {
         eprintln!("skipped: there is no npm here");
         return None;
     }
-    let root = tempfile::tempdir().unwrap();
-    for name in ["home", "work", "cache"] {
-        std::fs::create_dir(root.path().join(name)).unwrap();
-    }
-    let server = Loopback::start();
-    let variables = vec![
-        ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
-        ("HOME".to_owned(), root.path().join("home").display().to_string()),
-        ("npm_config_globalconfig".to_owned(), root.path().join("none").display().to_string()),
-        ("npm_config_loglevel".to_owned(), "error".to_owned()),
-    ];
-    let rig = Rig { root, server, variables };
+    let mut rig = rig::Rig::empty();
+    let none = rig.work().join("../none").display().to_string();
+    rig.set("npm_config_globalconfig", &none).set("npm_config_loglevel", "error");
     rig.write("../home/.npmrc", &format!("registry={}\nupdate-notifier=false\nfund=false\n", rig.server.npm_url()));
     rig.write("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\"}\n");
-    Some(rig)
+    Some(Rig(rig))
 }
 
 /// A registry with `tw-a`, which needs `tw-b`.
@@ -87,17 +73,6 @@ impl Sandbox for ByEngine {
 }
 
 impl Rig {
-    pub(crate) fn work(&self) -> PathBuf {
-        self.root.path().join("work")
-    }
-
-    pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
-        let path = self.work().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-        self
-    }
-
     pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.work().join(path)).unwrap_or_default()
     }
@@ -110,13 +85,7 @@ impl Rig {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.variables.push((name.to_owned(), value.to_owned()));
-    }
-
-    pub(crate) fn bare(&self, argv: &[&str]) -> Output {
-        let mut command = Command::new(argv[0]);
-        command.args(&argv[1..]).env_clear().envs(self.variables.iter().cloned()).current_dir(self.work());
-        command.output().unwrap()
+        self.0.set(name, value);
     }
 
     pub(crate) fn run(&self, argv: &[&str], between: impl FnOnce(&Self)) -> Outcome {
@@ -135,97 +104,13 @@ impl Rig {
         sandbox: &dyn Sandbox,
         between: impl FnOnce(&Self),
     ) -> Result<Outcome, EnforceError> {
-        let cache = self.root.path().join("cache");
-        let environment = Environment {
-            variables: self.variables.iter().cloned().collect(),
-            cwd: self.work(),
-            home: Some(self.root.path().join("home")),
-            now: "2026-01-01T00:00:00Z".parse().unwrap(),
-            os: std::env::consts::OS,
-            arch: std::env::consts::ARCH,
-        };
-        let disk = Arc::new(Disk::default());
-        let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
-        let invocations = invocation::parse(&argv, &environment);
-        let advisories = Lazy::new(cache.join("advisories"), environment.now);
-        let loaded = policy::load(&environment, &*disk, None, &rules::infos());
-        let world = NpmWorld { cache: cache.clone(), disk: Arc::clone(&disk), made: Mutex::default() };
-        let judge = Judge {
-            environment: &environment,
-            files: &*disk,
-            advisories: &advisories,
-            policy: &loaded.policy,
-            world: &world,
-            as_of: None,
-            said: None,
-        };
-        let judgement = judge.command(&argv, &invocations, Via::Argv);
-        assert!(judgement.plan.complete(), "{:?}", judgement.plan.unresolved);
-        let upstream = world.made.lock().unwrap().as_ref().map(|(_, upstream)| upstream.clone()).unwrap();
-        let program = toolchain::find(&argv[0], &environment).unwrap();
-        let arguments: Vec<OsString> = argv[1..].iter().map(OsString::from).collect();
-        between(self);
-        let job = Job {
-            judgement: &judgement,
-            invocation: &invocations[0],
-            program: &program,
-            arguments: &arguments,
-            environment: &environment,
-            files: &*disk,
-            upstream: &upstream,
-            policy: &loaded.policy,
-            cache: &cache,
-            sandbox,
-        };
-        enforce::run(&job)
-    }
-}
-
-/// The user's npm registries, read from the rig's environment and nothing else.
-struct NpmWorld {
-    cache: PathBuf,
-    disk: Arc<Disk>,
-    made: Mutex<Option<(Connected<dyn NpmRegistry>, Upstream)>>,
-}
-
-impl World for NpmWorld {
-    fn python(&self, _: &Invocation, _: &Environment) -> Connected<dyn PythonIndex> {
-        panic!("not an npm command")
-    }
-
-    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn NpmRegistry> {
-        let mut made = self.made.lock().unwrap();
-        if let Some((connected, _)) = &*made {
-            return connected.clone();
-        }
-        let options = Options {
-            cache: Some(self.cache.clone()),
-            offline: false,
-            files: self.disk.clone(),
-            private: Arc::new(|_| false),
-        };
-        let sources =
-            npm_config::Sources { invocation, environment, files: &*self.disk, prefix: None, trusted: &|_| true };
-        let config = npm_config::read(sources).unwrap();
-        let npm = Registries::new(options).npm(config.scopes.clone(), config.profile);
-        let client = npm.client().clone();
-        let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
-        let flags = config.options.into_iter().map(Flag::from).collect();
-        let connected = Connected { index: Arc::clone(&registry), flags, diagnostics: config.diagnostics };
-        *made = Some((connected.clone(), Upstream::Npm { registry, scopes: config.scopes, client }));
-        connected
-    }
-
-    fn crates(&self, _: &Invocation, _: &Environment) -> Connected<dyn CrateIndex> {
-        panic!("not an npm command")
-    }
-
-    fn interpreter(&self, _: &Invocation, _: &Environment) -> InterpreterFacts {
-        InterpreterFacts::default()
-    }
-
-    fn settings(&self) -> Vec<Setting> {
-        Vec::new()
+        let done = self.with_job_in(argv, sandbox, |job| {
+            let plan = &job.judgement.plan;
+            assert!(plan.complete(), "{:?}", plan.unresolved);
+            between(self);
+            enforce::run(job)
+        });
+        done.outcome
     }
 }
 

@@ -1,24 +1,14 @@
 //! Shell text through to invocations: what must never pass in silence, what must never raise a question, and that each
 //! command is read where it would run.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tidewaiter::invocation::{Effect, Invocation, parse_shell};
-use tidewaiter::model::{Environment, Timestamp};
 
-use crate::support::shared_data;
+use crate::support::{environment, shared_data};
 
 fn read(text: &str) -> Vec<Invocation> {
-    let environment = Environment {
-        variables: BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]),
-        cwd: PathBuf::from("/project"),
-        home: None,
-        now: Timestamp::UNIX_EPOCH,
-        os: "linux",
-        arch: "x86_64",
-    };
-    parse_shell(text, &environment, &|_| None)
+    parse_shell(text, &environment("/project"), &|_| None)
 }
 
 /// The lines of a fixture; `⏎` stands for a line end, `⇥` for a tab.

@@ -100,24 +100,9 @@ impl Models {
     /// Starts a server that clears everything.
     pub fn start() -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
         let served = Arc::clone(&state);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-                tell.send(listener.local_addr().unwrap().port()).unwrap();
-                while let Ok((connection, _)) = listener.accept().await {
-                    let state = Arc::clone(&served);
-                    let service = hyper::service::service_fn(move |request| answer(Arc::clone(&state), request));
-                    let io = hyper_util::rt::TokioIo::new(connection);
-                    tokio::spawn(async move {
-                        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
-                    });
-                }
-            });
-        });
-        Self { url: format!("http://127.0.0.1:{}", told.recv().unwrap()), state }
+        let port = super::serve(move |request| answer(Arc::clone(&served), request));
+        Self { url: format!("http://127.0.0.1:{port}"), state }
     }
 
     /// The next answers, one after the other; after them everything is cleared.

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tidewaiter::advisories::database::Lazy;
 use tidewaiter::cli::process::Disk;
-use tidewaiter::enforce::{self, EnforceError, Job, Outcome, Uncontained, Upstream};
+use tidewaiter::enforce::{self, EnforceError, Job, Outcome, Sandbox, Uncontained, Upstream};
 use tidewaiter::invocation::{self, FileRole, Flag, Invocation};
 use tidewaiter::judge::{Connected, Judge, Judgement, Via, World};
 use tidewaiter::model::{Digest, Environment, InterpreterFacts, Setting};
 use tidewaiter::registry::connect::{Options, Registries};
-use tidewaiter::registry::{CrateIndex, NpmRegistry, PythonIndex, python_config};
+use tidewaiter::registry::{CrateIndex, NpmRegistry, PythonIndex, npm_config, python_config};
 use tidewaiter::{ecosystem, policy, rules, toolchain};
 
 use super::loopback::{Dist, Loopback};
@@ -88,25 +88,35 @@ impl Done {
 }
 
 impl Rig {
+    /// For pip and uv, whose index is the server.
     pub fn new() -> Self {
+        let mut rig = Self::empty();
+        let index = rig.server.simple();
+        for (name, value) in [
+            ("PIP_INDEX_URL", index.as_str()),
+            ("UV_DEFAULT_INDEX", index.as_str()),
+            ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+            ("PIP_QUIET", "2"),
+            ("PIP_ROOT_USER_ACTION", "ignore"),
+            ("UV_PYTHON_DOWNLOADS", "never"),
+            ("UV_LINK_MODE", "copy"),
+        ] {
+            rig.set(name, value);
+        }
+        rig
+    }
+
+    /// With nothing in the environment but PATH and HOME.
+    pub fn empty() -> Self {
         let root = tempfile::tempdir().unwrap();
         for name in ["home", "work", "cache"] {
             std::fs::create_dir(root.path().join(name)).unwrap();
         }
-        let server = Loopback::start();
-        let variables = [
-            ("PATH", std::env::var("PATH").unwrap_or_default()),
-            ("HOME", root.path().join("home").display().to_string()),
-            ("PIP_INDEX_URL", server.simple()),
-            ("UV_DEFAULT_INDEX", server.simple()),
-            ("PIP_DISABLE_PIP_VERSION_CHECK", "1".to_owned()),
-            ("PIP_QUIET", "2".to_owned()),
-            ("PIP_ROOT_USER_ACTION", "ignore".to_owned()),
-            ("UV_PYTHON_DOWNLOADS", "never".to_owned()),
-            ("UV_LINK_MODE", "copy".to_owned()),
+        let variables = vec![
+            ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
+            ("HOME".to_owned(), root.path().join("home").display().to_string()),
         ];
-        let variables = variables.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        Self { root, server, variables }
+        Self { root, server: Loopback::start(), variables }
     }
 
     /// Sets a variable; empty: takes it away.
@@ -166,13 +176,23 @@ impl Rig {
 
     /// Judges, and hands over what would be run.
     pub fn with_job(&self, argv: &[&str], act: impl FnOnce(&Job<'_>) -> Result<Outcome, EnforceError>) -> Done {
+        self.with_job_in(argv, &Uncontained, act)
+    }
+
+    /// [`Rig::with_job`], with a sandbox.
+    pub fn with_job_in(
+        &self,
+        argv: &[&str],
+        sandbox: &dyn Sandbox,
+        act: impl FnOnce(&Job<'_>) -> Result<Outcome, EnforceError>,
+    ) -> Done {
         let environment = self.environment();
         let disk = Arc::new(Disk::default());
         let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
         let invocations = invocation::parse(&argv, &environment);
         let advisories = Lazy::new(self.cache().join("advisories"), environment.now);
         let loaded = policy::load(&environment, &*disk, None, &rules::infos());
-        let world = PythonWorld { cache: self.cache(), disk: Arc::clone(&disk), made: Mutex::default() };
+        let world = Registered { cache: self.cache(), disk: Arc::clone(&disk), ..Registered::default() };
         let judge = Judge {
             environment: &environment,
             files: &*disk,
@@ -183,7 +203,7 @@ impl Rig {
             said: None,
         };
         let judgement = judge.command(&argv, &invocations, Via::Argv);
-        let upstream = world.made.lock().unwrap().as_ref().map(|(_, upstream)| upstream.clone()).unwrap();
+        let upstream = world.upstream.into_inner().unwrap().unwrap();
         let program = toolchain::find(&argv[0], &environment).unwrap();
         let arguments: Vec<OsString> = argv[1..].iter().map(OsString::from).collect();
         let job = Job {
@@ -196,7 +216,7 @@ impl Rig {
             upstream: &upstream,
             policy: &loaded.policy,
             cache: &self.cache(),
-            sandbox: &Uncontained,
+            sandbox,
         };
         let outcome = act(&job);
         Done { judgement, outcome }
@@ -243,59 +263,76 @@ pub fn tree(directory: &Path) -> Vec<(String, String)> {
     out
 }
 
-/// The user's Python registries, read from the rig's environment and nothing else.
-struct PythonWorld {
+/// The user's registries of Python and of npm, read from the rig's environment and nothing else.
+#[derive(Default)]
+struct Registered {
     cache: PathBuf,
     disk: Arc<Disk>,
-    made: Mutex<Option<(Connected<dyn PythonIndex>, Upstream)>>,
+    python: OnceLock<Connected<dyn PythonIndex>>,
+    npm: OnceLock<Connected<dyn NpmRegistry>>,
+    /// Of the one that was asked for.
+    upstream: Mutex<Option<Upstream>>,
 }
 
-impl World for PythonWorld {
-    fn python(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn PythonIndex> {
-        let mut made = self.made.lock().unwrap();
-        if let Some((connected, _)) = &*made {
-            return connected.clone();
-        }
-        let options = Options {
-            cache: Some(self.cache.clone()),
-            offline: false,
-            files: self.disk.clone(),
-            private: Arc::new(|_| false),
-        };
-        let named =
-            invocation.files.iter().filter(|f| matches!(f.role, FileRole::Requirements | FileRole::Constraints));
-        let file_options: Vec<_> = named
-            .flat_map(|f| {
-                let path = PathBuf::from(&f.path);
-                let constraint = f.role == FileRole::Constraints;
-                ecosystem::python::requirements_txt::read(&path, constraint, environment, &*self.disk).0.options
-            })
-            .collect();
-        let sources = python_config::Sources {
-            invocation,
-            environment,
-            files: &*self.disk,
-            prefix: None,
-            file_options: &file_options,
-        };
-        let config = python_config::read(sources);
-        let python = Registries::new(options).python(config.indexes.clone(), config.profile);
-        let client = python.client().clone();
-        let configured: Vec<Flag> = config.options.into_iter().map(Flag::from).collect();
-        let index: Arc<dyn PythonIndex> = Arc::new(python);
-        let connected =
-            Connected { index: Arc::clone(&index), flags: configured.clone(), diagnostics: config.diagnostics };
-        let upstream = Upstream::Python { index, indexes: config.indexes, configured, client };
-        *made = Some((connected.clone(), upstream));
-        connected
+impl Registered {
+    fn registries(&self) -> Registries {
+        let private = Arc::new(|_: &_| false);
+        Registries::new(Options { cache: Some(self.cache.clone()), offline: false, files: self.disk.clone(), private })
     }
 
-    fn npm(&self, _: &Invocation, _: &Environment) -> Connected<dyn NpmRegistry> {
-        panic!("not a Python command")
+    fn keep(&self, upstream: Upstream) {
+        *self.upstream.lock().unwrap() = Some(upstream);
+    }
+}
+
+impl World for Registered {
+    fn python(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn PythonIndex> {
+        let connect = || {
+            let named =
+                invocation.files.iter().filter(|f| matches!(f.role, FileRole::Requirements | FileRole::Constraints));
+            let file_options: Vec<_> = named
+                .flat_map(|f| {
+                    let path = PathBuf::from(&f.path);
+                    let constraint = f.role == FileRole::Constraints;
+                    ecosystem::python::requirements_txt::read(&path, constraint, environment, &*self.disk).0.options
+                })
+                .collect();
+            let sources = python_config::Sources {
+                invocation,
+                environment,
+                files: &*self.disk,
+                prefix: None,
+                file_options: &file_options,
+            };
+            let config = python_config::read(sources);
+            let python = self.registries().python(config.indexes.clone(), config.profile);
+            let client = python.client().clone();
+            let configured: Vec<Flag> = config.options.into_iter().map(Flag::from).collect();
+            let index: Arc<dyn PythonIndex> = Arc::new(python);
+            let flags = configured.clone();
+            self.keep(Upstream::Python { index: Arc::clone(&index), indexes: config.indexes, configured, client });
+            Connected { index, flags, diagnostics: config.diagnostics }
+        };
+        self.python.get_or_init(connect).clone()
+    }
+
+    fn npm(&self, invocation: &Invocation, environment: &Environment) -> Connected<dyn NpmRegistry> {
+        let connect = || {
+            let sources =
+                npm_config::Sources { invocation, environment, files: &*self.disk, prefix: None, trusted: &|_| true };
+            let config = npm_config::read(sources).unwrap();
+            let npm = self.registries().npm(config.scopes.clone(), config.profile);
+            let client = npm.client().clone();
+            let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
+            let flags = config.options.into_iter().map(Flag::from).collect();
+            self.keep(Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, client });
+            Connected { index: registry, flags, diagnostics: config.diagnostics }
+        };
+        self.npm.get_or_init(connect).clone()
     }
 
     fn crates(&self, _: &Invocation, _: &Environment) -> Connected<dyn CrateIndex> {
-        panic!("not a Python command")
+        panic!("a rig has no index of crates")
     }
 
     fn interpreter(&self, invocation: &Invocation, environment: &Environment) -> InterpreterFacts {
