@@ -233,7 +233,9 @@ fn a_private_name_never_reaches_a_public_registry() {
         sandbox.write("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\"}");
         sandbox.write("Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
         sandbox.write("src/main.rs", "fn main() {}\n");
-        sandbox.write("pyproject.toml", "[project]\nname = \"app\"\nversion = \"1\"\n");
+        // Without what pdm would build the project with, which is public.
+        let project = "[project]\nname = \"app\"\nversion = \"1\"\n[tool.pdm]\ndistribution = false\n";
+        sandbox.write("pyproject.toml", project);
         home(
             &sandbox,
             ".config/tidewaiter/policy.toml",

@@ -37,6 +37,10 @@ mod gateway_javascript;
 #[cfg(unix)]
 mod gateway_npm;
 #[cfg(unix)]
+mod gateway_npm_audit;
+#[cfg(unix)]
+mod gateway_npm_offline;
+#[cfg(unix)]
 mod gateway_pipenv;
 #[cfg(unix)]
 mod gateway_server;

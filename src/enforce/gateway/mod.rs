@@ -17,12 +17,14 @@ pub mod closed;
 mod crates;
 pub mod npm;
 mod pypi;
+pub mod unheard;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header;
 use hyper::{Method, Request, Response, StatusCode};
@@ -51,6 +53,9 @@ const USER: &str = "tidewaiter";
 /// At most so many refusals are remembered.
 const REFUSED_MAX: usize = 1_000;
 
+/// The largest body that is taken from a tool.
+const POST_MAX: usize = 8 << 20;
+
 /// What all connections share.
 pub struct Shared {
     /// `http://127.0.0.1:PORT/SECRET`.
@@ -65,6 +70,8 @@ pub struct Shared {
     pub cutoff: Option<Timestamp>,
     /// Names that the policy exempts from it.
     pub excluded: BTreeSet<PackageName>,
+    /// The command asks for advisories itself, and takes what they say (`npm audit fix`).
+    audits: bool,
     /// npm's tarballs by path.
     paths: npm::Paths,
     artifacts: Arc<Artifacts>,
@@ -95,6 +102,8 @@ pub struct Asked {
     pub headers: header::HeaderMap,
     /// The secret came as the password, not in the path.
     pub by_password: bool,
+    /// What was sent with a `POST`.
+    pub body: Vec<u8>,
 }
 
 impl Asked {
@@ -137,6 +146,37 @@ fn original(path: &str) -> Option<String> {
 }
 
 impl Shared {
+    fn of(job: &Job<'_>, view: View, port: u16) -> Result<Arc<Self>, EnforceError> {
+        let secret = secret()?;
+        let artifacts =
+            Artifacts::new(job.cache, job.upstream.client().clone()).map_err(EnforceError::io(job.cache))?;
+        let plan = &job.judgement.plan;
+        let days = cooldown::held_back_days(job.policy);
+        let now = job.environment.now.as_second();
+        let names = plan.packages.iter().map(|p| &p.id.name);
+        let closed = Closed::new(plan);
+        Ok(Arc::new(Self {
+            base: format!("http://127.0.0.1:{port}/{secret}"),
+            view,
+            audits: job.invocation.verb == "audit fix",
+            paths: npm::Paths::new(&closed),
+            closed,
+            upstream: job.upstream.clone(),
+            cutoff: days.and_then(|d| Timestamp::from_second(now - i64::from(d) * 24 * 60 * 60).ok()),
+            excluded: names.filter(|n| cooldown::is_excluded(job.policy, n)).cloned().collect(),
+            artifacts: Arc::new(artifacts),
+            password: http::Authorization::Basic {
+                user: http::Secret::new(USER),
+                password: http::Secret::new(&secret),
+            }
+            .header(),
+            secret,
+            authority: format!("127.0.0.1:{port}"),
+            refused: Mutex::default(),
+            served: Mutex::default(),
+        }))
+    }
+
     /// The upstream's URL inside one of the gateway's: `http://127.0.0.1:PORT/SECRET/ROUTE/~/https/…`.
     pub fn carry(&self, route: &str, url: &str) -> String {
         format!("{}/{route}/~/{}", self.base, carried(url))
@@ -197,7 +237,7 @@ impl Shared {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let (parts, _) = request.into_parts();
+        let (parts, body) = request.into_parts();
         // A proxy is asked with a host of its own in the request line. This is none: it says no, and to whom.
         if let Some(authority) = parts.uri.authority().filter(|a| a.as_str() != self.authority) {
             return self.refuse(Refused {
@@ -234,7 +274,12 @@ impl Shared {
             true => rest.split_once('/').unwrap_or((rest, "")),
             false => ("npm", rest),
         };
+        let body = match parts.method == Method::POST && self.audits {
+            true => Limited::new(body, POST_MAX).collect().await.map(|b| b.to_bytes().to_vec()).unwrap_or_default(),
+            false => Vec::new(),
+        };
         let asked = Asked {
+            body,
             path: rest.to_owned(),
             query: parts.uri.query().map(str::to_owned),
             method: parts.method,
@@ -303,33 +348,7 @@ impl Gateway {
         };
         listener.set_nonblocking(true).map_err(EnforceError::Listen)?;
         let port = listener.local_addr().map_err(EnforceError::Listen)?.port();
-        let secret = secret()?;
-        let artifacts =
-            Artifacts::new(job.cache, job.upstream.client().clone()).map_err(EnforceError::io(job.cache))?;
-        let plan = &job.judgement.plan;
-        let days = cooldown::held_back_days(job.policy);
-        let now = job.environment.now.as_second();
-        let names = plan.packages.iter().map(|p| &p.id.name);
-        let closed = Closed::new(plan);
-        let shared = Arc::new(Shared {
-            base: format!("http://127.0.0.1:{port}/{secret}"),
-            view,
-            paths: npm::Paths::new(&closed),
-            closed,
-            upstream: job.upstream.clone(),
-            cutoff: days.and_then(|d| Timestamp::from_second(now - i64::from(d) * 24 * 60 * 60).ok()),
-            excluded: names.filter(|n| cooldown::is_excluded(job.policy, n)).cloned().collect(),
-            artifacts: Arc::new(artifacts),
-            password: http::Authorization::Basic {
-                user: http::Secret::new(USER),
-                password: http::Secret::new(&secret),
-            }
-            .header(),
-            secret,
-            authority: format!("127.0.0.1:{port}"),
-            refused: Mutex::default(),
-            served: Mutex::default(),
-        });
+        let shared = Shared::of(job, view, port)?;
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
         let thread = std::thread::Builder::new()

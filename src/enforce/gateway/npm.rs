@@ -24,10 +24,10 @@ use super::{Asked, Shared};
 use crate::ecosystem::npm::semver;
 use crate::enforce::{Job, Refused, Upstream};
 use crate::model::{Ecosystem, Environment, PackageName};
-use crate::registry::http::Request;
+use crate::registry::http::{Post, Request};
 use crate::registry::npm::{Packument, Version};
 use crate::registry::npm_registry::is_public;
-use crate::registry::{FetchError, packument};
+use crate::registry::{FetchError, NpmRegistry, packument};
 
 /// Packuments larger than this are refused, as when they are judged: 256 MiB.
 const PACKUMENT_MAX: u64 = 256 << 20;
@@ -132,6 +132,7 @@ fn split_name(path: &str) -> (&str, Option<&str>) {
 async fn services(shared: &Arc<Shared>, asked: &Asked, service: &str) -> Response<Body> {
     match service {
         "ping" => answer::document(FULL, "{}"),
+        ADVISORIES if shared.audits && asked.method == Method::POST => audit(shared, asked).await,
         // An empty answer would be printed as "found 0 vulnerabilities", which nobody looked for here.
         s if s.starts_with("npm/v1/security/") => {
             answer::status(StatusCode::NOT_FOUND, "tidewaiter: advisories were weighed before; this gate has no audit")
@@ -143,6 +144,46 @@ async fn services(shared: &Arc<Shared>, asked: &Asked, service: &str) -> Respons
         s if s == "npm/v1/keys" || s.starts_with("npm/v1/attestations/") => passed(shared, asked, s).await,
         _ => answer::status(StatusCode::NOT_FOUND, "tidewaiter: this is not passed on"),
     }
+}
+
+/// Where npm asks for the advisories of what is in a tree.
+const ADVISORIES: &str = "npm/v1/security/advisories/bulk";
+/// The largest question and answer about advisories.
+const ADVISORIES_MAX: u64 = 64 << 20;
+
+/// The registry's own advisories, for `npm audit fix`: which releases it then takes, the plan decides. The registry is
+/// not told of packages that come from another.
+async fn audit(shared: &Arc<Shared>, asked: &Asked) -> Response<Body> {
+    let Upstream::Npm { scopes, .. } = &shared.upstream else {
+        return answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here");
+    };
+    let zipped = asked.header(header::CONTENT_ENCODING).contains("gzip");
+    let Some(mut tree) = tree_of(&asked.body, zipped) else {
+        return answer::status(StatusCode::BAD_REQUEST, "tidewaiter: this is no list of packages");
+    };
+    tree.retain(|name, _| {
+        let name = PackageName::new(Ecosystem::Npm, name);
+        name.is_well_formed() && scopes.url_of(&name) == &scopes.default
+    });
+    let url = format!("{}/-/{ADVISORIES}", scopes.default.as_str().trim_end_matches('/'));
+    let body = Value::Object(tree).to_string().into_bytes();
+    let post = Post { body: body.into(), headers: Vec::new() };
+    let request = Request { post: Some(post), ..Request::get(&url, FULL, ADVISORIES_MAX) };
+    match shared.fetch(request).await.and_then(crate::registry::http::Response::success) {
+        Ok(response) => answer::document(FULL, response.body),
+        Err(error) => shared.failed("the registry's advisories", &format!("could not be looked up: {error}")),
+    }
+}
+
+/// Names with versions, as npm sends them.
+fn tree_of(body: &[u8], zipped: bool) -> Option<Map<String, Value>> {
+    use std::io::Read as _;
+    let mut text = Vec::new();
+    match zipped {
+        true => flate2::read::MultiGzDecoder::new(body).take(ADVISORIES_MAX).read_to_end(&mut text).ok()?,
+        false => (&mut &*body).take(ADVISORIES_MAX).read_to_end(&mut text).ok()?,
+    };
+    serde_json::from_slice(&text).ok()
 }
 
 /// Signing keys, and the attestations of the plan's releases: the registry's own words.
@@ -248,7 +289,7 @@ async fn document(
 
 /// The registry's packument of now, with what was judged in it and nothing else.
 /// Where nothing is left of it: why.
-async fn packument_of(
+pub(super) async fn packument_of(
     shared: &Arc<Shared>,
     name: &PackageName,
     short: bool,
@@ -455,24 +496,28 @@ pub(super) fn fetch_ahead(shared: &Arc<Shared>, job: &Job<'_>) {
     let Upstream::Npm { registry, .. } = &shared.upstream else { return };
     let (shared, registry) = (Arc::clone(shared), Arc::clone(registry));
     let cache = cache_of(job.environment).map(|c| c.join("_cacache").join("content-v2"));
-    let (os, cpu) = platform(job.environment);
+    let platform = platform(job.environment);
     let ahead = move || {
         for release in shared.closed.releases() {
             let Some(planned) = release.first() else { continue };
             if cache.as_ref().is_some_and(|c| content(c, planned).is_some_and(|p| p.exists())) {
                 continue;
             }
-            let (name, version) = (&planned.package.name, &*planned.package.version);
-            let about = registry.packument_for_lock(name, &[version.to_owned()].into()).ok();
-            let fits =
-                about.and_then(|p| p.versions.version(version).map(|v| allows(&v.os, os) && allows(&v.cpu, cpu)));
-            if fits.unwrap_or(true) {
+            if fits(&*registry, planned, platform) {
                 shared.artifacts.ahead(planned);
             }
         }
     };
     // Without a thread everything still comes when it is asked for.
     let _ = std::thread::Builder::new().name("ahead".to_owned()).spawn(ahead);
+}
+
+/// Whether a release is for this machine, as far as the registry says.
+pub(super) fn fits(registry: &dyn NpmRegistry, planned: &Planned, (os, cpu): (&str, &str)) -> bool {
+    let (name, version) = (&planned.package.name, &*planned.package.version);
+    let about = registry.packument_for_lock(name, &[version.to_owned()].into()).ok();
+    let fits = about.and_then(|p| p.versions.version(version).map(|v| allows(&v.os, os) && allows(&v.cpu, cpu)));
+    fits.unwrap_or(true)
 }
 
 /// npm's cache directory.
@@ -489,14 +534,18 @@ pub fn cache_of(environment: &Environment) -> Option<PathBuf> {
 /// Where cacache keeps a tarball.
 fn content(cache: &std::path::Path, planned: &Planned) -> Option<PathBuf> {
     let digest = planned.artifact.digests.first()?;
-    let hex = digest.hex();
+    shelf(&cache.join(digest.algorithm().name()), &digest.hex())
+}
+
+/// cacache's directories of two letters each.
+pub fn shelf(below: &std::path::Path, hex: &str) -> Option<PathBuf> {
     let (first, rest) = hex.split_at_checked(2)?;
     let (second, rest) = rest.split_at_checked(2)?;
-    Some(cache.join(digest.algorithm().name()).join(first).join(second).join(rest))
+    Some(below.join(first).join(second).join(rest))
 }
 
 /// `process.platform` and `process.arch` of node.
-fn platform(environment: &Environment) -> (&'static str, &'static str) {
+pub(super) fn platform(environment: &Environment) -> (&'static str, &'static str) {
     let os = match environment.os {
         "macos" => "darwin",
         "windows" => "win32",

@@ -134,15 +134,26 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
 }
 
 pub(super) fn run(job: &Job<'_>) -> Result<Outcome, EnforceError> {
+    let adapter = known(job)?;
+    match Gateway::start(job, adapter.view(job), adapter.keeps_port()) {
+        Ok(gateway) => through(job, adapter, Some(gateway)),
+        Err(EnforceError::Listen(_)) => through(job, adapter, None),
+        Err(other) => Err(other),
+    }
+}
+
+/// As [`super::run`] where no socket may listen.
+pub fn run_frozen(job: &Job<'_>) -> Result<Outcome, EnforceError> {
+    through(job, known(job)?, None)
+}
+
+fn known(job: &Job<'_>) -> Result<&'static dyn Adapter, EnforceError> {
     let tool = job.invocation.tool;
-    let Some(adapter) = adapter(tool) else {
-        return Err(EnforceError::unsupported(format!("{} is judged and not run by this gate", tool.name())));
-    };
-    let started = match Gateway::start(job, adapter.view(job), adapter.keeps_port()) {
-        Ok(gateway) => Some(gateway),
-        Err(EnforceError::Listen(_)) => None,
-        Err(other) => return Err(other),
-    };
+    adapter(tool)
+        .ok_or_else(|| EnforceError::unsupported(format!("{} is judged and not run by this gate", tool.name())))
+}
+
+fn through(job: &Job<'_>, adapter: &dyn Adapter, started: Option<Gateway>) -> Result<Outcome, EnforceError> {
     let prepared = match &started {
         Some(gateway) => adapter.prepare(job, gateway)?,
         None => adapter.frozen(job)?,

@@ -5,6 +5,7 @@
 //! by `npm rebuild`, and the project's own by `npm run`: confined as code of packages is, which npm itself is not.
 
 mod exec;
+mod offline;
 pub(super) mod registries;
 pub(super) mod remote;
 pub(super) mod scripts;
@@ -18,7 +19,7 @@ use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Refused, Step};
 use crate::invocation::Effect;
 use crate::model::{Digest, Ecosystem, PackageName, Plan};
-use settings::Settings;
+use settings::{Settings, Way};
 
 /// The adapter of npm.
 #[derive(Debug, Clone, Copy)]
@@ -26,36 +27,61 @@ pub struct Npm;
 
 impl Adapter for Npm {
     fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError> {
+        with(job, Settings::of(job, Way::Gateway(gateway))?)
+    }
+
+    fn frozen(&self, job: &Job<'_>) -> Result<Prepared, EnforceError> {
         if job.invocation.verb == "audit fix" {
             return Err(EnforceError::unsupported(
-                "`npm audit fix` asks the registry what to take while it runs, after anything could be judged; `npm \
-                 audit` says what it would do, and `npm install NAME@VERSION` does it",
+                "no local port can be opened here, and `npm audit fix` asks for advisories while it runs; `npm update` \
+                 brings in the newest releases within the ranges",
             ));
         }
-        let settings = Settings::of(job, gateway)?;
-        if job.invocation.effect == Effect::RunsRemote {
-            return exec::prepare(job, settings);
-        }
-        let mut step = Step::of(job);
-        settings.apply(job, &mut step)?;
-        let tree = Tree::of(job, &settings);
-        let mut prepared = Prepared {
-            steps: vec![step],
-            mend: settings.roots.iter().flat_map(|root| lockfiles(root)).collect(),
-            write: settings.write.clone(),
-            uncovered: settings.uncovered.clone(),
-            open_network: settings.open_network,
-            ..Prepared::default()
-        };
-        if !job.invocation.dry_run {
-            prepared.then = Some(Then::new(move |job, _| {
-                let mut next = tree.installed(&job.judgement.plan);
-                scripts::add(job, &settings, &tree, &mut next);
-                Ok(next)
-            }));
-        }
+        let cache = offline::Cache::of(job)?;
+        let mut prepared = with(job, Settings::of(job, Way::Cache(cache.directory.path()))?)?;
+        prepared.keep.push(cache.directory);
+        prepared.said.extend(cache.said);
         Ok(prepared)
     }
+}
+
+/// `npm audit fix` takes the releases of the plan, which are within the manifests' ranges. With `--force` it takes others.
+fn judged(job: &Job<'_>, settings: &Settings) -> Result<(), EnforceError> {
+    let forced = job.invocation.verb == "audit fix" && settings.is_on(job, "force") && !job.invocation.dry_run;
+    match forced {
+        true => Err(EnforceError::unsupported(
+            "`npm audit fix --force` takes releases that no manifest asks for, and which those are is known only while it \
+             runs; without `--force` it stays within the ranges, and `npm install NAME@VERSION` goes beyond them",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The steps, once it is settled where npm gets its packages.
+fn with(job: &Job<'_>, settings: Settings) -> Result<Prepared, EnforceError> {
+    judged(job, &settings)?;
+    if job.invocation.effect == Effect::RunsRemote {
+        return exec::prepare(job, settings);
+    }
+    let mut step = Step::of(job);
+    settings.apply(job, &mut step)?;
+    let tree = Tree::of(job, &settings);
+    let mut prepared = Prepared {
+        steps: vec![step],
+        mend: settings.roots.iter().flat_map(|root| lockfiles(root)).collect(),
+        write: settings.write.clone(),
+        uncovered: settings.uncovered.clone(),
+        open_network: settings.open_network,
+        ..Prepared::default()
+    };
+    if !job.invocation.dry_run {
+        prepared.then = Some(Then::new(move |job, _| {
+            let mut next = tree.installed(&job.judgement.plan);
+            scripts::add(job, &settings, &tree, &mut next);
+            Ok(next)
+        }));
+    }
+    Ok(prepared)
 }
 
 fn lockfiles(root: &Path) -> Vec<PathBuf> {

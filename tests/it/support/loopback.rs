@@ -64,6 +64,8 @@ pub struct Logged {
     pub path: String,
     /// The headers, names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Logged {
@@ -454,7 +456,9 @@ async fn answer(
         .iter()
         .map(|(k, v)| (k.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
         .collect();
-    let logged = Logged { path: request.uri().path().to_owned(), headers };
+    let path = request.uri().path().to_owned();
+    let body = request.into_body().collect().await.map(|b| b.to_bytes().to_vec()).unwrap_or_default();
+    let logged = Logged { path, headers, body };
     let (reply, fault) = {
         let mut state = state.lock().unwrap();
         state.log.push(logged.clone());

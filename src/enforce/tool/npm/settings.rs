@@ -41,8 +41,17 @@ pub(super) struct Settings {
     pub open_network: bool,
 }
 
+/// Where npm gets its packages.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// It asks the gateway.
+    Gateway(&'a Gateway),
+    /// It asks nobody: all that it can have is in this cache.
+    Cache(&'a Path),
+}
+
 impl Settings {
-    pub fn of(job: &Job<'_>, gateway: &Gateway) -> Result<Self, EnforceError> {
+    pub fn of(job: &Job<'_>, way: Way<'_>) -> Result<Self, EnforceError> {
         let invocation = job.invocation;
         let mut environment = job.environment.clone();
         if let Some(directory) = &invocation.directory {
@@ -69,9 +78,10 @@ impl Settings {
             uncovered,
             open_network,
         };
-        out.cache = match out.value(job, "cache") {
-            Some(cache) => Some(environment.absolute(Path::new(&cache))),
-            None => route::cache_of(&environment),
+        out.cache = match (way, out.value(job, "cache")) {
+            (Way::Cache(cache), _) => Some(cache.to_owned()),
+            (Way::Gateway(_), Some(cache)) => Some(environment.absolute(Path::new(&cache))),
+            (Way::Gateway(_), None) => route::cache_of(&environment),
         };
         out.write.extend(out.roots.iter().cloned());
         out.write.extend(out.cache.clone());
@@ -82,7 +92,16 @@ impl Settings {
             let given = out.value(job, "prefix").map(|p| environment.absolute(Path::new(&p)));
             out.write.extend(given.or_else(|| global_prefix(job.program)));
         }
-        out.point(job, gateway);
+        match way {
+            Way::Gateway(gateway) => out.point(job, gateway),
+            Way::Cache(cache) => {
+                out.set("cache", &cache.display().to_string());
+                out.set("offline", "true");
+                // It would pass the cache by.
+                out.set("prefer-online", "false");
+            }
+        }
+        out.point_anywhere(job);
         Ok(out)
     }
 
@@ -109,6 +128,12 @@ impl Settings {
             set("proxy", &refusing);
             set("https-proxy", &refusing);
         }
+    }
+
+    /// What holds wherever packages come from.
+    fn point_anywhere(&mut self, job: &Job<'_>) {
+        let planned = || job.judgement.plan.packages.iter();
+        let mut set = |key: &str, value: &str| self.overrides.insert(key.to_owned(), value.to_owned());
         // Nothing is lost on the way to the loopback, and a refusal is final.
         set("fetch-retries", "0");
         set("ignore-scripts", "true");
@@ -268,7 +293,7 @@ fn rewritten(job: &Job<'_>, overrides: &BTreeMap<String, String>) -> Result<Vec<
 
 /// Whether a setting is a switch, whose value may be a word of its own.
 fn overrides_switch(key: &str) -> bool {
-    matches!(key, "ignore-scripts" | "audit" | "update-notifier")
+    matches!(key, "ignore-scripts" | "audit" | "update-notifier" | "offline" | "prefer-online")
 }
 
 #[cfg(test)]
