@@ -110,16 +110,38 @@ const HIDES: &[&str] = &[
     "getattr(",
 ];
 
+/// Installs without what may stand between their letters.
+const SPLIT: &[&str] = &[
+    "pipinstall",
+    "pip3install",
+    "npminstall",
+    "npmi",
+    "npmci",
+    "npx",
+    "yarnadd",
+    "yarninstall",
+    "pnpmadd",
+    "pnpmi",
+    "bunadd",
+    "cargoinstall",
+    "uvadd",
+    "uvsync",
+    "uvpip",
+    "uvx",
+    "pipxinstall",
+    "pipxrun",
+    "poetryadd",
+    "poetryinstall",
+];
+
 /// Whether code may install something: it starts programs, and names a package tool or hides what it starts.
 pub(super) fn may_install(code: &str) -> bool {
     if !STARTS.iter().any(|s| code.contains(s)) {
         return false;
     }
     // `'p' + 'ip'` is `pip`.
-    let joined: String = code.chars().filter(|c| !matches!(c, '\'' | '"' | '+' | ' ' | '\\')).collect();
-    names_a_tool(code)
-        || HIDES.iter().any(|h| code.contains(h))
-        || ["pipinstall", "npminstall", "npmi", "yarnadd", "cargoinstall", "npx"].iter().any(|i| joined.contains(i))
+    let joined: String = code.chars().filter(|c| !matches!(c, '\'' | '"' | '+' | ' ' | '\\' | ',' | '[')).collect();
+    names_a_tool(code) || HIDES.iter().any(|h| code.contains(h)) || SPLIT.iter().any(|i| joined.contains(i))
 }
 
 fn doubt(context: &Context<'_>, tool: Tool, program: &str, index: usize, reason: String) -> Invocation {

@@ -20,6 +20,7 @@ mod poetry;
 mod python;
 mod reading;
 mod script;
+mod unread;
 mod uv;
 mod variables;
 mod wrappers;

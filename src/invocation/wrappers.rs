@@ -10,6 +10,7 @@ use super::engine::{Opt, Scan, Style, Word, equals, flag, joined, opaque, scan, 
 use super::follow::{self, program::By};
 use super::reading::{self, Context, Understood, program_name, unknown};
 use super::script;
+use super::unread;
 use super::variables::may_change_a_tool;
 use super::{Effect, Invocation, Tool};
 use crate::shell::{Content, Directory, Stream, place, plain_words};
@@ -224,6 +225,7 @@ const INTERPRETERS: &[&str] =
 
 /// Reads a command that is no package tool's: through its wrappers, or not at all.
 pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    unread::by_variable(context, first, out);
     if SHELLS.contains(&name) {
         return shell(context, name, first, rest, out);
     }
@@ -233,9 +235,8 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
     if name == "cmd" {
         return windows_shell(context, first, rest, out);
     }
-    if CONDAS.contains(&name) && fetches_with_conda(rest) {
-        let why = opaque(first.index, format!("what {name} brings in is not read"));
-        return out.push(unknown(context, Tool::Other, &first.text, why));
+    if unread::brings(context, name, first, rest, out) {
+        return;
     }
     if APART.contains(&name) {
         return apart(context, first, rest, out);
@@ -284,15 +285,14 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         _ if INTERPRETERS.contains(&name) => return interpreter(context, name, first, rest, out),
         _ => {}
     }
+    if !ELSEWHERE.contains(&name) {
+        unread::by_word(context, name, first, rest, out);
+    }
     if follow::by_name(context, name, first, rest, out) {
         return;
     }
     if ELSEWHERE.contains(&name) {
         return blocked(context, name, first, rest, out);
-    }
-    if name == "easy_install" || name.starts_with("easy_install-") {
-        let why = opaque(first.index, "what easy_install brings in is not read");
-        return out.push(unknown(context, Tool::Pip, &first.text, why));
     }
     if name == "deno" {
         interpreter(context, name, first, rest, out);
@@ -310,18 +310,6 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
     }
     if !MENTIONS.contains(&name) {
         strange(context, first, rest, out);
-    }
-}
-
-/// Managers of environments that take packages from conda's channels, and from PyPI beside them.
-const CONDAS: &[&str] = &["conda", "mamba", "micromamba", "pixi"];
-
-fn fetches_with_conda(rest: &[Word]) -> bool {
-    let mut verbs = rest.iter().map(|w| w.text.as_str()).filter(|w| !w.starts_with('-'));
-    match verbs.next() {
-        Some("install" | "create" | "update" | "upgrade" | "add" | "sync" | "lock") => true,
-        Some("env" | "global") => matches!(verbs.next(), Some("create" | "update" | "install" | "sync")),
-        _ => false,
     }
 }
 
