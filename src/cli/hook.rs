@@ -4,6 +4,7 @@
 //! has to be judged is judged within a deadline of this program's own, below the host's: hosts go on after theirs.
 
 pub mod counts;
+mod settled;
 pub mod setup;
 
 use std::io::Read as _;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::settled::{Question, Watched};
 use super::intent::Intent;
 use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
@@ -31,6 +33,7 @@ use crate::policy::Loaded;
 use crate::record::approval::Approvals;
 use crate::record::line::Judged;
 use crate::record::{self, Log};
+use crate::registry::cache::Witness;
 use crate::rules;
 use crate::shell;
 use crate::shim::lines::{self, Shell};
@@ -166,6 +169,8 @@ struct Command {
     invocations: Vec<Invocation>,
     /// The shell texts of files that it runs.
     texts: Vec<FollowedText>,
+    /// What it and those texts do beside installing, where that was read from the text as it is judged.
+    operations: Option<Vec<Operation>>,
 }
 
 /// Files that bring something in, or concern the gate.
@@ -237,32 +242,44 @@ fn placed(event: &Event) -> Session {
 
 /// `None` when a text neither brings anything in nor concerns the gate.
 fn command(text: &str, session: &Session) -> Option<Command> {
-    let (argv, Followed { invocations, texts }) = read(text, session);
+    let (argv, parsed, Followed { invocations, texts }) = read(text, session);
     let installs = invocations.iter().any(|i| i.effect != Effect::Nothing || !i.opaque.is_empty());
-    let concerns = || {
-        let mut operations = operation::read(text, &session.environment);
-        operations.extend(operation::read_followed(&texts, &session.environment));
-        rules::concerns(&operations, &session.environment, &*session.disk)
+    let mut operations = match &parsed {
+        Some(parsed) => operation::read_parsed(parsed, &session.environment),
+        None => operation::read(text, &session.environment),
     };
-    (installs || concerns()).then_some(Command { argv, invocations, texts })
+    operations.extend(operation::read_followed(&texts, &session.environment));
+    if !installs && !rules::concerns(&operations, &session.environment, &*session.disk) {
+        return None;
+    }
+    // A plain command is judged by its words, which may be written otherwise.
+    let operations = parsed.is_some().then_some(operations);
+    Some(Command { argv, invocations, texts, operations })
 }
 
 /// The longest text that is tried as one plain command, in bytes.
 const LONGEST_PLAIN: usize = 4096;
 
 /// Shell text as an argument vector: its own words where it is one plain command, so that a way out can be one too.
-fn read(text: &str, session: &Session) -> (Vec<String>, Followed) {
+/// With its grammar, where it is more.
+fn read(text: &str, session: &Session) -> (Vec<String>, Option<shell::Parsed>, Followed) {
     let aliases = super::world::cargo_aliases(session);
     // Reading twice what is long or more than one command would be for nothing.
     let plain = text.len() <= LONGEST_PLAIN && !text.trim().contains(['\n', ';', '|', '&', '(', '`', '$', '<', '>']);
     match plain.then(|| shell::plain_words(text)).flatten().filter(|words| !words.is_empty()) {
         Some(words) => {
             let followed = invocation::follow(&words, &session.environment, &aliases, &*session.disk);
-            (words, followed)
+            (words, None, followed)
         }
         None => {
             let argv = ["sh", "-c", text].map(str::to_owned).to_vec();
-            (argv, invocation::follow_shell(text, &session.environment, &aliases, &*session.disk))
+            let (environment, disk) = (&session.environment, &*session.disk);
+            let parsed = shell::Parsed::new(text);
+            let followed = match &parsed {
+                Some(parsed) => invocation::follow_parsed(parsed, environment, &aliases, disk),
+                None => invocation::follow_shell(text, environment, &aliases, disk),
+            };
+            (argv, parsed, followed)
         }
     }
 }
@@ -370,10 +387,28 @@ impl Case {
         let mut decision = Decision::none();
         let mut limits = None;
         let mut by_person = false;
-        if let Some(Command { argv, invocations, texts }) = &self.command {
+        let question = self.command.as_ref().filter(|_| self.edits.is_none());
+        let question = question.and_then(|command| Question::of(&self.session, &self.judging, command));
+        if let Some(limits) = question.as_ref().and_then(|question| question.recall(&*self.session.disk)) {
+            return Ok(self.counted(decision, Some(limits), by_person));
+        }
+        if let Some(Command { argv, invocations, texts, operations }) = &self.command {
             let judging = &self.judging;
-            let done =
-                self.session.deliberate(judging, |judge| judge.command_with(argv, invocations, texts, Via::Hook))?;
+            let disk = Arc::clone(&self.session.disk);
+            let watched = Arc::new(Watched::over(Arc::clone(&disk)));
+            let witness = Arc::new(Witness::default());
+            if question.is_some() {
+                self.session.disk = Arc::clone(&watched) as Arc<dyn Files>;
+                self.session.witness = Some(Arc::clone(&witness));
+            }
+            let done = self.session.deliberate(judging, |judge| match operations {
+                Some(operations) => judge.command_doing(argv, invocations, operations, Via::Hook),
+                None => judge.command_with(argv, invocations, texts, Via::Hook),
+            })?;
+            (self.session.disk, self.session.witness) = (disk, None);
+            if let Some(question) = &question {
+                question.note(&self.session, &done, &watched, &witness, limits_of(&done.loaded));
+            }
             limits = Some(limits_of(&done.loaded));
             let said = self.weigh(&done);
             by_person = said.is_none();
@@ -476,7 +511,7 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
     let judging = judging(options);
     let work = move || {
         let mut session = session;
-        let (argv, followed) = read(&checked, &session);
+        let (argv, _, followed) = read(&checked, &session);
         let done = session
             .by_rules(&judging, |judge| judge.command_with(&argv, &followed.invocations, &followed.texts, Via::Hook));
         done.ok().map(|done| session.with_sources(&done, |sources| context::line(sources, hook::LONGEST_CONTEXT)))

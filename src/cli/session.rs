@@ -16,6 +16,7 @@ use crate::judge::{Judge, Judgement, World as _};
 use crate::model::{Diagnostic, Digest, Environment, Files, Level, Timestamp, printable};
 use crate::policy::{self, Loaded};
 use crate::record::{self, Log};
+use crate::registry::cache::Witness;
 use crate::report;
 use crate::rules;
 
@@ -35,6 +36,8 @@ pub(super) struct Session {
     pub intent: Intent,
     /// When the caller has to answer at the latest.
     pub deadline: Option<std::time::Instant>,
+    /// Told what a judgement takes from the registries' cache.
+    pub witness: Option<Arc<Witness>>,
     /// The directories that the variables name, when this gate's are others.
     named: Option<Directories>,
     /// Why the working directory cannot be told.
@@ -59,6 +62,7 @@ impl Session {
             disk: Arc::new(Disk::default()),
             intent: Intent::default(),
             deadline: None,
+            witness: None,
             named,
             lost,
         }
@@ -204,7 +208,7 @@ impl Session {
 
     /// What was said in the session, where a rule that is shown looks at it: a transcript is long, and read for nothing
     /// otherwise.
-    fn said(&self, policy: &policy::Policy, verbose: bool) -> Option<rules::Said<'_>> {
+    pub(super) fn said(&self, policy: &policy::Policy, verbose: bool) -> Option<rules::Said<'_>> {
         let level = rules::find("named-by-tools").map(|rule| policy.level(&rule.info()).value)?;
         (verbose || level > Level::Note).then(|| self.intent.said())?
     }

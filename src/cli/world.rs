@@ -48,7 +48,10 @@ impl RealWorld {
         let files = Arc::clone(&session.disk);
         let options = Options { cache: session.cache(), offline, files: files.clone(), private };
         Self {
-            registries: Registries::new(options),
+            registries: match &session.witness {
+                Some(witness) => Registries::watched(options, Arc::clone(witness)),
+                None => Registries::new(options),
+            },
             policy: policy.clone(),
             files,
             python: Mutex::default(),
@@ -59,6 +62,11 @@ impl RealWorld {
             cache: session.cache(),
             settings: Mutex::default(),
         }
+    }
+
+    /// Whether anything was asked of the network.
+    pub fn network_used(&self) -> bool {
+        self.registries.network_used()
     }
 
     /// The registries of a command that was judged here, to run it against; `None` when it has none that can be used.

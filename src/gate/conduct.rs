@@ -639,7 +639,7 @@ fn elsewhere(word: &str) -> Option<String> {
     good.then(|| host.rsplit('@').next().unwrap_or(host).to_owned())
 }
 
-fn operands(words: &[String], with_value: &[&str]) -> Vec<String> {
+fn operands<'w>(words: &'w [String], with_value: &[&str]) -> Vec<&'w String> {
     let mut out = Vec::new();
     let mut at = 1;
     while let Some(word) = words.get(at) {
@@ -647,7 +647,7 @@ fn operands(words: &[String], with_value: &[&str]) -> Vec<String> {
         if word.starts_with('-') && word.len() > 1 {
             at += usize::from(with_value.contains(&word.as_str()));
         } else {
-            out.push(word.clone());
+            out.push(word);
         }
     }
     out
@@ -672,7 +672,7 @@ fn copies(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
         out.push(one);
     } else if name == "sftp" {
         let mut one = conduct(Kind::Network, "opens a session on another machine", command, true);
-        one.peer = Some(last.clone());
+        one.peer = Some((*last).clone());
         out.push(one);
     }
 }
@@ -725,7 +725,7 @@ fn sockets(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
     let looks = short(words, 'z') && !runs;
     let peer = match found.as_slice() {
         [host, port, ..] => Some(format!("{host}:{port}")),
-        [host] => Some(host.clone()),
+        [host] => Some((*host).clone()),
         [] => None,
     };
     if peer.is_some() || runs {
@@ -768,7 +768,7 @@ fn buckets(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
         return;
     }
     let verb = plain.iter().position(|w| moves.contains(&w.as_str())).map_or(0, |at| at + 1);
-    let paths: Vec<&String> = plain.iter().skip(verb).collect();
+    let paths: Vec<&String> = plain.iter().skip(verb).copied().collect();
     let last_remote = paths.last().filter(|w| remote(w));
     let removes = plain.iter().take(4).any(|w| matches!(w.as_str(), "rm" | "rb")) || has(words, &["--delete"]);
     let named =
@@ -956,7 +956,7 @@ fn config(rest: &[String], plain: &[&String], command: &Command<'_>, out: &mut V
 
 fn github(command: &Command<'_>, out: &mut Vec<Conduct>) {
     let words = operands(command.texts, &["-R", "--repo", "-t", "--title", "-b", "--body", "-X", "--method", "-H"]);
-    let verbs: Vec<&str> = words.iter().map(String::as_str).take(2).collect();
+    let verbs: Vec<&str> = words.iter().map(|w| w.as_str()).take(2).collect();
     match verbs.as_slice() {
         ["gist", "create" | "edit"] => {
             out.push(sent(command, "gh", "puts files on a public site", Some("gist.github.com".to_owned()), true))
@@ -980,10 +980,47 @@ fn github(command: &Command<'_>, out: &mut Vec<Conduct>) {
     }
 }
 
+/// Programs that make something public.
+const PUBLISHERS: &[&str] = &[
+    "npm",
+    "pnpm",
+    "yarn",
+    "bun",
+    "cargo",
+    "twine",
+    "gem",
+    "vsce",
+    "ovsx",
+    "uv",
+    "poetry",
+    "pdm",
+    "flit",
+    "hatch",
+    "maturin",
+    "docker",
+    "podman",
+    "nerdctl",
+    "buildah",
+    "helm",
+    "oras",
+    "crane",
+    "cosign",
+    "mvn",
+    "gradle",
+    "gradlew",
+    "./gradlew",
+    "semantic-release",
+    "release-it",
+    "goreleaser",
+];
+
 fn publishes(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
+    if !PUBLISHERS.contains(&name) {
+        return;
+    }
     let words =
         operands(command.texts, &["--tag", "-t", "--registry", "-C", "--prefix", "--manifest-path", "-p", "--package"]);
-    let verb = |at: usize| words.get(at).map_or("", String::as_str);
+    let verb = |at: usize| words.get(at).map_or("", |w| w.as_str());
     let dry = has(command.texts, &["--dry-run", "-n", "--help", "-h"]);
     let found = match (name, verb(0), verb(1)) {
         ("npm" | "pnpm" | "yarn" | "bun", "publish", _) | ("yarn", "npm", "publish") => true,
@@ -1004,7 +1041,7 @@ fn publishes(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
     if found && !dry {
         let mut one = conduct(Kind::Publish, "publishes", command, true);
         let image = matches!(name, "docker" | "podman" | "nerdctl" | "buildah");
-        one.peer = if image { words.last().filter(|w| *w != "push").cloned() } else { None };
+        one.peer = if image { words.last().filter(|w| **w != "push").map(|w| (*w).clone()) } else { None };
         out.push(one);
     }
 }

@@ -5,15 +5,16 @@
 //! that write files are a table; what an unknown program does to the files it names is not guessed.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::conduct::{self, Conduct};
 use crate::invocation::FollowedText;
 use crate::model::{Environment, lexical};
-use crate::shell::{self, Directory, SimpleCommand, Stream, Surroundings, Word};
+use crate::shell::{self, Directory, Parsed, SimpleCommand, Stream, Surroundings, Word};
 
 /// A file as an operation names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// Absolute, or relative where the directory is not known.
     Path(PathBuf),
@@ -24,7 +25,7 @@ pub enum Target {
 }
 
 /// What happens to a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum How {
     /// It goes, with all that is in it, or its owner or mode changes.
     Removed,
@@ -148,18 +149,26 @@ fn speaks_of_gate(word: &str) -> bool {
 /// What a text does.
 pub fn read(text: &str, environment: &Environment) -> Vec<Operation> {
     let steps = Cell::new(shell::MAX_STEPS);
-    let mut reader = Reader { environment, steps: &steps, out: Vec::new() };
+    let mut reader = Reader::new(environment, &steps, true);
     reader.script(text, "", None, 0);
     reader.out
 }
 
-fn raws(command: &SimpleCommand) -> Vec<String> {
-    command.words.iter().map(|w| w.raw.clone()).collect()
+/// [`read`] of a text whose grammar was read before.
+pub fn read_parsed(text: &Parsed, environment: &Environment) -> Vec<Operation> {
+    let steps = Cell::new(shell::MAX_STEPS);
+    let mut reader = Reader::new(environment, &steps, true);
+    let script = text.follow(&reader.surroundings(text.text(), None), &steps, None);
+    reader.commands(&script, "", 0);
+    reader.out
 }
 
-fn texts(command: &SimpleCommand) -> Vec<String> {
+/// The words of a command, with what stands before them in its pipeline: as they are known, and as they are written.
+type Words = (Vec<String>, Vec<String>);
+
+fn words_of(command: &SimpleCommand) -> Words {
     let plain = |w: &Word| w.text.clone().unwrap_or_else(|| w.raw.trim_matches('"').to_owned());
-    command.words.iter().map(plain).collect()
+    (command.words.iter().map(plain).collect(), command.words.iter().map(|w| w.raw.clone()).collect())
 }
 
 /// What the texts of files that a command runs do beside installing and beside files: a build writes many.
@@ -167,7 +176,7 @@ pub fn read_followed(texts: &[FollowedText], environment: &Environment) -> Vec<O
     let steps = Cell::new(shell::MAX_STEPS);
     let mut out: Vec<Operation> = Vec::new();
     for followed in texts {
-        let mut reader = Reader { environment, steps: &steps, out: Vec::new() };
+        let mut reader = Reader::new(environment, &steps, false);
         reader.script(&followed.text, followed.directory.as_deref().unwrap_or_default(), None, 0);
         for operation in reader.out {
             let Operation::Acts(conduct) = operation else { continue };
@@ -189,23 +198,39 @@ pub fn program(word: &str) -> String {
 struct Reader<'a> {
     environment: &'a Environment,
     steps: &'a Cell<u32>,
+    /// The text was typed, and stands in no file.
+    typed: bool,
     out: Vec<Operation>,
+    /// Changes of files that are listed already: a long line may repeat one many thousand times.
+    files: HashSet<(Target, How, String)>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(environment: &'a Environment, steps: &'a Cell<u32>, typed: bool) -> Self {
+        Self { environment, steps, typed, out: Vec::new(), files: HashSet::new() }
+    }
+
     fn script(&mut self, text: &str, base: &str, input: Option<Stream>, depth: usize) {
         if depth > MAX_DEPTH {
             return;
         }
+        let script = shell::read(text, &self.surroundings(text, input), self.steps);
+        self.commands(&script, base, depth);
+    }
+
+    fn surroundings(&self, text: &str, input: Option<Stream>) -> Surroundings {
         let mentioned = |name: &str| text.contains(name);
         let variables = self.environment.variables.iter().filter(|(name, _)| mentioned(name));
-        let around = Surroundings {
+        Surroundings {
             variables: variables.map(|(n, v)| (n.clone(), v.clone())).collect(),
             input,
+            most: self.typed.then_some(shell::MOST_TYPED),
             ..Surroundings::default()
-        };
-        let script = shell::read(text, &around, self.steps);
-        let mut pipeline: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        }
+    }
+
+    fn commands(&mut self, script: &shell::Script, base: &str, depth: usize) {
+        let mut pipeline: Vec<Words> = Vec::new();
         let mut fetched = false;
         for command in &script.commands {
             if self.out.len() >= MOST {
@@ -220,16 +245,18 @@ impl Reader<'_> {
             let name = command.words.first().and_then(|w| w.text.as_deref()).map(program);
             // Most programs do nothing that is looked at, and a long line has many of them.
             let known = name.as_deref().is_none_or(|name| conduct::knows(name) || WRAPPERS.contains(&name));
-            if known || fetched || self.out.len() > before {
-                self.conduct(command, &pipeline, at.is_some_and(|at| at > 0), fetched, before);
-            }
-            fetched |= matches!(name.as_deref(), Some("curl" | "wget"));
-            if at.is_some() && pipeline.len() < 64 {
-                let (texts, raws) = (texts(command), raws(command));
-                if conduct::matters_downstream(&texts, &raws) {
-                    pipeline.push((texts, raws));
+            let looked_at = known || fetched || self.out.len() > before;
+            let piped = at.is_some() && pipeline.len() < 64;
+            if looked_at || piped {
+                let words = words_of(command);
+                if looked_at {
+                    self.conduct(command, &words, &pipeline, at.is_some_and(|at| at > 0), fetched, before);
+                }
+                if piped && conduct::matters_downstream(&words.0, &words.1) {
+                    pipeline.push(words);
                 }
             }
+            fetched |= matches!(name.as_deref(), Some("curl" | "wget"));
         }
     }
 
@@ -237,12 +264,12 @@ impl Reader<'_> {
     fn conduct(
         &mut self,
         command: &SimpleCommand,
-        upstream: &[(Vec<String>, Vec<String>)],
+        (texts, raws): &Words,
+        upstream: &[Words],
         piped: bool,
         fetched: bool,
         before: usize,
     ) {
-        let (texts, raws) = (texts(command), raws(command));
         let writes: Vec<String> = self
             .out
             .iter()
@@ -295,8 +322,7 @@ impl Reader<'_> {
             Directory::Unknown(_) => None,
         };
         let place = Place { environment: self.environment, directory: directory.as_deref() };
-        let words: Vec<String> =
-            command.words.iter().map(|w| w.text.clone().unwrap_or_else(|| w.raw.clone())).collect();
+        let words: Vec<&str> = command.words.iter().map(|w| w.text.as_deref().unwrap_or(&w.raw)).collect();
         let Some(first) = words.first() else { return };
         let name = program(first);
         for redirection in &command.redirections {
@@ -327,7 +353,7 @@ impl Reader<'_> {
             if start == 0 || name == "tidewaiter" {
                 // Of the programs that are run, only those that speak of this gate are looked at.
                 if texts.iter().any(|w| speaks_of_gate(w)) {
-                    self.out.push(Operation::Run { words: texts.to_vec() });
+                    self.out.push(Operation::Run { words: texts.iter().map(|w| (*w).to_owned()).collect() });
                 }
             }
             self.changes(&place, &name, rest, texts);
@@ -342,7 +368,7 @@ impl Reader<'_> {
         if let Stream::Text(text) = &command.input {
             if SHELLS.contains(&name.as_str()) && words.len() == 1 {
                 self.script(text, directory.as_deref().unwrap_or(base), None, depth + 1);
-            } else if interprets(&name) && words.iter().skip(1).all(|w| w == "-") {
+            } else if interprets(&name) && words.iter().skip(1).all(|w| *w == "-") {
                 self.file(Target::Text(text.to_string()), How::Written, &name);
             } else if name == "xargs"
                 && let Some(by) = words.iter().skip(1).map(|w| program(w)).find(|p| removes(p))
@@ -354,13 +380,13 @@ impl Reader<'_> {
             }
         }
         if matches!(name.as_str(), "find" | "fd")
-            && words.iter().skip(1).any(|w| w == "-delete" || removes(&program(w)))
+            && words.iter().skip(1).any(|w| *w == "-delete" || removes(&program(w)))
         {
             for word in command.words.iter().skip(1).take_while(|w| !w.raw.starts_with('-')) {
                 self.found(place.target(word), &words, &name);
             }
         }
-        if name == "git" && words.iter().skip(1).any(|w| matches!(w.as_str(), "rm" | "mv" | "restore" | "checkout")) {
+        if name == "git" && words.iter().skip(1).any(|w| matches!(*w, "rm" | "mv" | "restore" | "checkout")) {
             for word in command.words.iter().skip(2).filter(|w| !w.raw.starts_with('-')) {
                 let target = place.target(word);
                 self.file(target, How::Written, &name);
@@ -369,10 +395,10 @@ impl Reader<'_> {
     }
 
     /// What `find` finds below a directory: all, or what has the names that it asks for, at any depth.
-    fn found(&mut self, target: Target, words: &[String], by: &str) {
+    fn found(&mut self, target: Target, words: &[&str], by: &str) {
         const DEEPEST: usize = 6;
-        let asked = words.windows(2).filter(|w| matches!(w[0].as_str(), "-name" | "-iname")).map(|w| &w[1]);
-        let asked: Vec<&String> = asked.take(16).collect();
+        let asked = words.windows(2).filter(|w| matches!(w[0], "-name" | "-iname")).map(|w| &w[1]);
+        let asked: Vec<&&str> = asked.take(16).collect();
         let Target::Path(directory) = &target else { return self.file(target, How::Removed, by) };
         if asked.is_empty() {
             return self.file(target, How::Removed, by);
@@ -386,12 +412,14 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, target: Target, how: How, by: &str) {
-        if self.out.len() < MOST {
+        // What goes into a device depends on the command, and is told each time.
+        let device = matches!(&target, Target::Path(path) if path.starts_with("/dev"));
+        if self.out.len() < MOST && (device || self.files.insert((target.clone(), how.clone(), by.to_owned()))) {
             self.out.push(Operation::File { target, how, by: by.to_owned() });
         }
     }
 
-    fn changes(&mut self, place: &Place<'_>, name: &str, words: &[Word], texts: &[String]) {
+    fn changes(&mut self, place: &Place<'_>, name: &str, words: &[Word], texts: &[&str]) {
         let Some((_, changes)) = PROGRAMS.iter().find(|(n, _)| *n == name) else { return };
         let operands: Vec<&Word> = words.iter().skip(1).filter(|w| !w.raw.starts_with('-')).collect();
         match changes {
@@ -407,7 +435,7 @@ impl Reader<'_> {
             }
             Changes::InPlace => {
                 // `-i`, `-i.bak`, `-pi -e`, `--in-place`
-                let short = |w: &String| w.starts_with('-') && !w.starts_with("--") && w.contains('i');
+                let short = |w: &&str| w.starts_with('-') && !w.starts_with("--") && w.contains('i');
                 if texts.iter().skip(1).any(|w| short(w) || w.starts_with("--in-place")) {
                     for word in operands {
                         self.file(place.target(word), How::Written, name);
@@ -422,7 +450,7 @@ impl Reader<'_> {
                     }
                 }
                 let into =
-                    texts.iter().zip(words.iter().skip(1)).find(|(w, _)| *w == "-t" || *w == "--target-directory");
+                    texts.iter().zip(words.iter().skip(1)).find(|(w, _)| matches!(**w, "-t" | "--target-directory"));
                 let last = into.map_or(*last, |(_, directory)| directory);
                 self.file(place.target(last), How::Written, name);
                 for source in sources {
@@ -435,9 +463,7 @@ impl Reader<'_> {
             Changes::Options(options) => {
                 for (i, word) in texts.iter().enumerate().skip(1) {
                     let same = options.iter().find_map(|o| word.strip_prefix(o)?.strip_prefix('='));
-                    let value = same.or_else(|| {
-                        options.contains(&word.as_str()).then(|| texts.get(i + 1)).flatten().map(String::as_str)
-                    });
+                    let value = same.or_else(|| options.contains(word).then(|| texts.get(i + 1)).flatten().copied());
                     if let Some(value) = value {
                         self.file(place.path(value), How::Written, name);
                     }
@@ -452,7 +478,7 @@ fn removes(name: &str) -> bool {
 }
 
 /// Code that is given to a shell or an interpreter as an argument: `-c CODE`, `-lc CODE`, `-e CODE`, `eval CODE`.
-fn code<'w>(name: &str, words: &'w [String]) -> Option<&'w str> {
+fn code<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
     let shell = SHELLS.contains(&name);
     if !runs_code(name) {
         return None;
@@ -462,8 +488,8 @@ fn code<'w>(name: &str, words: &'w [String]) -> Option<&'w str> {
             && !w.starts_with("--")
             && w.ends_with(if shell { &['c'][..] } else { &['c', 'e', 'r', 'p', 'E'] })
     };
-    let at = words.iter().skip(1).position(|w| letter(w) || matches!(w.as_str(), "--eval" | "--print" | "eval"))?;
-    words.get(at + 2).map(String::as_str)
+    let at = words.iter().skip(1).position(|w| letter(w) || matches!(*w, "--eval" | "--print" | "eval"))?;
+    words.get(at + 2).copied()
 }
 
 /// Where words of a command are files.

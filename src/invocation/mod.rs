@@ -26,7 +26,10 @@ mod variables;
 mod wrappers;
 mod yarn;
 
+use std::sync::Arc;
+
 use crate::model::{Ecosystem, Environment, Files, Location};
+use crate::shell::Parsed;
 
 pub use variables::{VariableEffect, effect_of};
 
@@ -100,6 +103,18 @@ pub fn follow_shell(
 ) -> Followed {
     let follow = follow::Follow::new(environment, files);
     let invocations = reading::parse_shell(text, environment, aliases, Some(&follow));
+    Followed { invocations, texts: follow.texts() }
+}
+
+/// [`follow_shell`] of a text whose grammar was read before.
+pub fn follow_parsed(
+    text: &Parsed,
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    files: &dyn Files,
+) -> Followed {
+    let follow = follow::Follow::new(environment, files);
+    let invocations = reading::parse_parsed(text, environment, aliases, Some(&follow));
     Followed { invocations, texts: follow.texts() }
 }
 
@@ -296,8 +311,8 @@ pub struct Opaque {
 /// A package command, understood as far as it can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// The words as they were given.
-    pub argv: Vec<String>,
+    /// The words as they were given. Shared: a long script holds many commands.
+    pub argv: Arc<[String]>,
     /// The tool behind the word, wrappers and `python -m` seen through.
     pub tool: Tool,
     /// The word that named the tool: `pip3.11`, `/venv/bin/pip`, `python3.11` for `python3.11 -m pip`.
@@ -337,10 +352,15 @@ pub struct Invocation {
 impl Invocation {
     /// An invocation of something that is no package tool.
     pub fn other(argv: &[String]) -> Self {
+        Self::sharing(Arc::from(argv))
+    }
+
+    /// The same, with words that other invocations have too.
+    fn sharing(argv: Arc<[String]>) -> Self {
         Self {
-            argv: argv.to_vec(),
-            tool: Tool::Other,
             program: argv.first().cloned().unwrap_or_default(),
+            argv,
+            tool: Tool::Other,
             verb: String::new(),
             effect: Effect::Nothing,
             requests: Vec::new(),

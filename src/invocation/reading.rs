@@ -8,9 +8,10 @@ use super::follow::{self, Follow, Origin};
 use super::{Effect, FileRef, Invocation, Opaque, Tool};
 use super::{bun, cargo, corepack, npm, pdm, pip, pipenv, pipx, pnpm, poetry, python, script, uv, wrappers, yarn};
 use crate::model::{Environment, Location};
-use crate::shell::{MAX_STEPS, Stream, Written};
+use crate::shell::{MAX_STEPS, Parsed, Stream, Written};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Commands within commands deeper than this are not followed.
 const MAX_DEPTH: usize = 12;
@@ -20,7 +21,7 @@ pub(super) const MAX_INVOCATIONS: usize = 256;
 /// What surrounds a command.
 #[derive(Clone)]
 pub(super) struct Context<'a> {
-    pub argv: &'a [String],
+    pub argv: &'a Arc<[String]>,
     pub environment: &'a Environment,
     pub aliases: &'a dyn Fn(&str) -> Option<Vec<String>>,
     /// Variables set on the way, with their places in argv.
@@ -84,7 +85,7 @@ impl<'a> Context<'a> {
 
     /// An empty invocation of a tool.
     pub fn invocation(&self, tool: Tool, program: &str) -> Invocation {
-        let mut invocation = Invocation::other(self.argv);
+        let mut invocation = Invocation::sharing(Arc::clone(self.argv));
         invocation.tool = tool;
         program.clone_into(&mut invocation.program);
         invocation.assignments = self.assignments.iter().map(|(n, v, _)| (n.clone(), v.clone())).collect();
@@ -149,6 +150,17 @@ pub(super) fn parse_shell(
     within(&argv, environment, aliases, follow, |context, out| script::read(context, text, None, 2, out))
 }
 
+/// See [`super::follow_parsed`].
+pub(super) fn parse_parsed(
+    text: &Parsed,
+    environment: &Environment,
+    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    follow: Option<&Follow<'_>>,
+) -> Vec<Invocation> {
+    let argv = ["sh", "-c", text.text()].map(str::to_owned);
+    within(&argv, environment, aliases, follow, |context, out| script::read_parsed(context, text, None, 2, out))
+}
+
 fn within(
     argv: &[String],
     environment: &Environment,
@@ -157,8 +169,9 @@ fn within(
     read: impl FnOnce(&Context<'_>, &mut Vec<Invocation>),
 ) -> Vec<Invocation> {
     let steps = Cell::new(MAX_STEPS);
+    let argv = Arc::from(argv);
     let context = Context {
-        argv,
+        argv: &argv,
         environment,
         aliases,
         assignments: Vec::new(),
@@ -182,7 +195,7 @@ fn within(
     let mut out = Vec::new();
     read(&context, &mut out);
     if out.is_empty() {
-        out.push(Invocation::other(argv));
+        out.push(Invocation::sharing(Arc::clone(&argv)));
     }
     out
 }

@@ -9,7 +9,7 @@ use super::reading::{self, Context, MAX_INVOCATIONS, unknown};
 use super::wrappers::{assign, assignment, concerns_a_tool};
 use super::{Effect, Invocation, Tool, variables};
 use crate::model::LineIndex;
-use crate::shell::{self, Content, Directory, SimpleCommand, Surroundings, place};
+use crate::shell::{self, Content, Directory, Parsed, SimpleCommand, Surroundings, Variables, place};
 
 /// Reads a script that stands at `index` of argv. `positional`: its `$1`, `$2`, …, when they are known.
 pub(super) fn read(
@@ -19,20 +19,49 @@ pub(super) fn read(
     index: usize,
     out: &mut Vec<Invocation>,
 ) {
+    let (around, disk) = (surroundings(context, text, positional), disk(context));
+    let script = shell::read_with(text, &around, context.steps, disk.as_ref().map(|d| d as &dyn shell::Reader));
+    commands(context, text, &script, index, out);
+}
+
+/// [`read`] of a script whose grammar was read before.
+pub(super) fn read_parsed(
+    context: &Context<'_>,
+    parsed: &Parsed,
+    positional: Option<Vec<String>>,
+    index: usize,
+    out: &mut Vec<Invocation>,
+) {
+    let (around, disk) = (surroundings(context, parsed.text(), positional), disk(context));
+    let script = parsed.follow(&around, context.steps, disk.as_ref().map(|d| d as &dyn shell::Reader));
+    commands(context, parsed.text(), &script, index, out);
+}
+
+/// The files that a script may run in its own shell.
+fn disk<'c>(context: &'c Context<'_>) -> Option<follow::Disk<'c>> {
+    context.follow.filter(|_| !context.lost).map(|follow| follow.reader(context.directory.as_deref()))
+}
+
+fn surroundings(context: &Context<'_>, text: &str, positional: Option<Vec<String>>) -> Surroundings {
     // Values in which a shell's signs are left are not known values.
     let known = context.assignments.iter().filter(|(_, value, _)| !value.contains(['$', '`']));
     let mut variables = inherited(context, text);
     variables.extend(known.map(|(name, value, _)| (name.clone(), value.clone())));
-    let around = Surroundings {
+    Surroundings {
         positional,
         variables,
         input: Some(context.input.clone()),
         written: Rc::clone(&context.written),
-    };
-    let disk = context.follow.map(|follow| follow.reader(context.directory.as_deref()));
-    let reader = disk.as_ref().map(|d| d as &dyn shell::Reader).filter(|_| !context.lost);
-    let script = shell::read_with(text, &around, context.steps, reader);
-    let places = Places::new(context, text, &script);
+        // Files have caps of their own.
+        most: context.origin.is_none().then_some(shell::MOST_TYPED),
+    }
+}
+
+/// What the commands of a script bring in.
+fn commands(context: &Context<'_>, text: &str, script: &shell::Script, index: usize, out: &mut Vec<Invocation>) {
+    let places = Places::new(context, text, script);
+    // Most commands of a script see the same variables.
+    let mut seen: Option<(&Rc<Variables>, Context<'_>)> = None;
     for command in &script.commands {
         if out.len() >= MAX_INVOCATIONS {
             let why = opaque(index, "too many package commands to list");
@@ -40,7 +69,12 @@ pub(super) fn read(
         }
         let before = out.len();
         let origin = places.of(command.span.start);
-        simple(context, command, index, origin.clone(), out);
+        let around = match seen.take() {
+            Some((variables, around)) if Rc::ptr_eq(variables, &command.variables) => around,
+            _ => with_variables(context, &command.variables, index),
+        };
+        simple(&around, command, index, origin.clone(), out);
+        seen = Some((&command.variables, around));
         out.iter_mut().skip(before).for_each(|invocation| rewritten(invocation, command, index));
         follow::moved(out, before, origin.as_ref());
     }
@@ -131,31 +165,6 @@ fn simple(
     let mut inner = context.clone();
     inner.origin = origin;
     inner.earlier |= command.span.start > 0;
-    for (name, variable) in &*command.variables {
-        if variable.removed {
-            inner.assignments.retain(|(n, _, _)| **n != **name);
-            inner.removed.push(name.to_string());
-            continue;
-        }
-        let inherited = context.environment.variables.contains_key(&**name);
-        if !(variable.exported || inherited || concerns_a_tool(name)) {
-            continue;
-        }
-        let given =
-            context.assignments.iter().any(|(n, v, _)| **n == **name && Some(v.as_str()) == variable.text.as_deref());
-        let caller = context.environment.variables.get(&**name).map_or("", String::as_str);
-        let unchanged = !context.cleared && !context.removed.iter().any(|n| **n == **name);
-        match &variable.text {
-            _ if given => {}
-            Some(value) if unchanged && **value == *caller => {}
-            Some(value) => assign(&mut inner, &Word::new(&format!("{name}={value}"), index)),
-            None if concerns_a_tool(name) => {
-                let why = opaque(index, format!("the value of `{}` is not known", shown(name)));
-                inner.opaque.push(why);
-            }
-            None => {}
-        }
-    }
     for set in &command.assignments {
         let value = word(&set.value, index);
         let pair = Word { text: format!("{}={}", set.name, value.text), ..value };
@@ -180,6 +189,37 @@ fn simple(
     entered(&mut inner, command, index);
     let words: Vec<Word> = command.words.iter().map(|w| word(w, index)).collect();
     reading::read(&inner, &words, out);
+}
+
+/// The context inside the variables that a script sets.
+fn with_variables<'c>(context: &Context<'c>, variables: &Variables, index: usize) -> Context<'c> {
+    let mut inner = context.clone();
+    for (name, variable) in variables {
+        if variable.removed {
+            inner.assignments.retain(|(n, _, _)| **n != **name);
+            inner.removed.push(name.to_string());
+            continue;
+        }
+        let inherited = context.environment.variables.contains_key(&**name);
+        if !(variable.exported || inherited || concerns_a_tool(name)) {
+            continue;
+        }
+        let given =
+            context.assignments.iter().any(|(n, v, _)| **n == **name && Some(v.as_str()) == variable.text.as_deref());
+        let caller = context.environment.variables.get(&**name).map_or("", String::as_str);
+        let unchanged = !context.cleared && !context.removed.iter().any(|n| **n == **name);
+        match &variable.text {
+            _ if given => {}
+            Some(value) if unchanged && **value == *caller => {}
+            Some(value) => assign(&mut inner, &Word::new(&format!("{name}={value}"), index)),
+            None if concerns_a_tool(name) => {
+                let why = opaque(index, format!("the value of `{}` is not known", shown(name)));
+                inner.opaque.push(why);
+            }
+            None => {}
+        }
+    }
+    inner
 }
 
 /// A command in a directory that an earlier command of the same text makes: `git clone …/x && cd x && npm ci`.

@@ -197,12 +197,23 @@ impl Judge<'_> {
         texts: &[FollowedText],
         via: Via,
     ) -> Judgement {
-        let subject = self.subject(argv, invocations, via);
         let mut operations = operation::read(&text_of(argv), self.environment);
         operations.extend(operation::read_followed(texts, self.environment));
+        self.command_doing(argv, invocations, &operations, via)
+    }
+
+    /// The same, with what the command and those texts do beside installing read already: a long line is not read twice.
+    pub fn command_doing(
+        &self,
+        argv: &[String],
+        invocations: &[Invocation],
+        operations: &[Operation],
+        via: Via,
+    ) -> Judgement {
+        let subject = self.subject(argv, invocations, via);
         if invocations.iter().all(|i| i.effect == Effect::Nothing && i.opaque.is_empty()) {
             // No registry, no advisory; and a policy that cannot be used stops installs alone.
-            let findings = rules::beside(&operations, self.environment, self.files, self.policy, self.said);
+            let findings = rules::beside(operations, self.environment, self.files, self.policy, self.said);
             return Judgement {
                 subject,
                 plan: Plan::default(),
@@ -215,10 +226,13 @@ impl Judge<'_> {
             };
         }
         let mut plan = Plan::default();
-        for invocation in invocations {
-            plan.merge(self.resolve(invocation));
+        for (at, invocation) in invocations.iter().enumerate() {
+            // What a script installs twice comes in once.
+            if !invocations.iter().take(at).any(|before| before == invocation) {
+                plan.merge(self.resolve(invocation));
+            }
         }
-        self.conclude(Matter { subject, invocations, operations: &operations, changed: &[], audit: false }, plan)
+        self.conclude(Matter { subject, invocations, operations, changed: &[], audit: false }, plan)
     }
 
     /// Judges a command by its words alone, as one who cannot see what it would bring in: nothing is resolved or looked

@@ -3,11 +3,12 @@
 //! In go answers with their validators and lifetimes; out they come when fresh, or for revalidation. A cache that
 //! cannot be read or written (missing, read-only, full, torn) is no error: it is as if nothing had been kept.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher as _;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
@@ -41,6 +42,16 @@ impl Key {
             hash.update(part.as_bytes());
         }
         Self(hash.finalize().into())
+    }
+
+    /// The key as bytes, to be written down.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From bytes that were written down.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     fn path(&self, root: &Path) -> PathBuf {
@@ -106,6 +117,64 @@ impl Drop for Entry {
     }
 }
 
+/// Which file an answer is: device, number, length, and when its content and its entry changed last, in nanoseconds. An
+/// answer that is kept anew is another file. `None`: there is none.
+pub type Stamp = Option<[u64; 5]>;
+
+/// The stamp of a file.
+#[cfg(unix)]
+pub fn stamp(about: &std::fs::Metadata) -> [u64; 5] {
+    use std::os::unix::fs::MetadataExt as _;
+    let moment = |seconds: i64, nanos: i64| (seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)).cast_unsigned();
+    let (modified, changed) = (moment(about.mtime(), about.mtime_nsec()), moment(about.ctime(), about.ctime_nsec()));
+    [about.dev(), about.ino(), about.len(), modified, changed]
+}
+
+/// Other systems number no files: what depends on it is not done there.
+#[cfg(not(unix))]
+pub fn stamp(about: &std::fs::Metadata) -> [u64; 5] {
+    [0, 0, about.len(), 0, 0]
+}
+
+/// What a run took from the cache: with the same answers, and for as long as they are taken for fresh, another run like it
+/// would see the same.
+#[derive(Debug)]
+pub struct Witness {
+    seen: Mutex<BTreeMap<[u8; 32], Stamp>>,
+    until: AtomicU64,
+    spoilt: AtomicBool,
+}
+
+impl Default for Witness {
+    fn default() -> Self {
+        Self { seen: Mutex::default(), until: AtomicU64::new(u64::MAX), spoilt: AtomicBool::new(false) }
+    }
+}
+
+impl Witness {
+    /// Every answer that was looked for; `None` when something was kept anew, or could not be looked at.
+    pub fn seen(&self) -> Option<Vec<(Key, Stamp)>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.spoilt.load(Ordering::Acquire)).then(|| seen.iter().map(|(key, stamp)| (Key(*key), *stamp)).collect())
+    }
+
+    /// From when on one of them is no longer fresh, in seconds since 1970.
+    pub fn until(&self) -> u64 {
+        self.until.load(Ordering::Acquire)
+    }
+
+    fn note(&self, key: &Key, stamp: Stamp) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.insert(key.0, stamp).is_some_and(|before| before != stamp) {
+            self.spoil();
+        }
+    }
+
+    fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Release);
+    }
+}
+
 /// The cache. Cheap to clone; without a directory it keeps nothing.
 #[derive(Clone)]
 pub struct Cache {
@@ -116,6 +185,7 @@ struct Inner {
     root: Option<PathBuf>,
     clock: fn() -> SystemTime,
     written: AtomicBool,
+    witness: Option<Arc<Witness>>,
 }
 
 impl std::fmt::Debug for Cache {
@@ -132,8 +202,27 @@ impl Cache {
 
     /// The same with a clock of its own, for tests.
     pub fn with_clock(directory: Option<PathBuf>, clock: fn() -> SystemTime) -> Self {
+        Self::made(directory, clock, None)
+    }
+
+    /// The same, with a witness of what is taken from it.
+    pub fn watched(directory: Option<PathBuf>, witness: Arc<Witness>) -> Self {
+        Self::made(directory, SystemTime::now, Some(witness))
+    }
+
+    fn made(directory: Option<PathBuf>, clock: fn() -> SystemTime, witness: Option<Arc<Witness>>) -> Self {
         let root = directory.map(|d| d.join(FORMAT));
-        Self { inner: Arc::new(Inner { root, clock, written: AtomicBool::new(false) }) }
+        Self { inner: Arc::new(Inner { root, clock, written: AtomicBool::new(false), witness }) }
+    }
+
+    /// Which file is kept under `key` now. An error of the disk is a stamp that no file has.
+    pub fn stamp(&self, key: &Key) -> Stamp {
+        let Some(root) = &self.inner.root else { return None };
+        match std::fs::metadata(key.path(root)) {
+            Ok(about) => Some(stamp(&about)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(_) => Some([u64::MAX; 5]),
+        }
     }
 
     /// Seconds since 1970.
@@ -145,14 +234,29 @@ impl Cache {
     pub fn is_fresh(&self, meta: &Meta) -> bool {
         let now = self.now();
         // A time in the future is a clock that was wrong: then nothing is known of the age.
-        meta.fresh_for == Meta::FOREVER || (meta.stored_at <= now && now - meta.stored_at < meta.fresh_for)
+        let fresh = meta.fresh_for == Meta::FOREVER || (meta.stored_at <= now && now - meta.stored_at < meta.fresh_for);
+        if let (true, Some(witness)) = (fresh, &self.inner.witness) {
+            witness.until.fetch_min(meta.stored_at.saturating_add(meta.fresh_for), Ordering::AcqRel);
+        }
+        fresh
     }
 
     /// What is kept under `key`; `None` also when it is torn.
     pub fn load(&self, key: &Key) -> Option<Entry> {
         let path = key.path(self.inner.root.as_deref()?);
-        let mut file = std::fs::File::open(path).ok()?;
-        let about = file.metadata().ok()?;
+        let (mut file, about) = match std::fs::File::open(path).and_then(|file| Ok((file.metadata()?, file))) {
+            Ok((about, file)) => (file, about),
+            Err(error) => {
+                if let Some(witness) = &self.inner.witness {
+                    let absent = error.kind() == std::io::ErrorKind::NotFound;
+                    if absent { witness.note(key, None) } else { witness.spoil() }
+                }
+                return None;
+            }
+        };
+        if let Some(witness) = &self.inner.witness {
+            witness.note(key, Some(stamp(&about)));
+        }
         if !about.is_file() || about.len() > ENTRY_MAX {
             return None;
         }
@@ -172,6 +276,9 @@ impl Cache {
 
     /// Keeps an answer, replacing what was there in one step.
     pub fn store(&self, key: &Key, meta: &Meta, body: &[u8]) {
+        if let Some(witness) = &self.inner.witness {
+            witness.spoil();
+        }
         let Some(root) = &self.inner.root else { return };
         // A cache that cannot be written is no error.
         if write(root, &key.path(root), meta, body).is_ok() {
@@ -357,6 +464,30 @@ mod tests {
         sweep(&root, at(1_000_000), 2_200);
         assert!(!former.exists());
         assert!(!keys[2].path(&root).exists() && keys[1].path(&root).exists() && keys[0].path(&root).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_witness_tells_every_answer_and_how_long_it_is_fresh() {
+        let dir = tempfile::tempdir().unwrap();
+        let (there, absent) = (Key::new(&["a"]), Key::new(&["b"]));
+        Cache::new(Some(dir.path().into())).store(&there, &meta(900, 600), b"body");
+        let witness = Arc::new(Witness::default());
+        let cache = Cache::watched(Some(dir.path().into()), Arc::clone(&witness));
+        let entry = cache.load(&there).unwrap();
+        assert_eq!((cache.load(&absent), witness.until()), (None, u64::MAX));
+        let now = cache.now();
+        assert!(!cache.is_fresh(&entry.meta) && witness.until() == u64::MAX);
+        assert!(cache.is_fresh(&meta(now, 600)) && cache.is_fresh(&meta(now - 10, 300)));
+        assert_eq!(witness.until(), now - 10 + 300);
+        let seen: BTreeMap<[u8; 32], Stamp> = witness.seen().unwrap().into_iter().map(|(k, s)| (k.0, s)).collect();
+        assert_eq!(seen, [(there.0, cache.stamp(&there)), (absent.0, None)].into());
+        assert!(cache.stamp(&there).is_some());
+        // The same answer kept anew is another file, and keeping spoils the account.
+        let before = cache.stamp(&there);
+        cache.store(&there, &meta(900, 600), b"body");
+        assert_ne!(cache.stamp(&there), before);
+        assert!(witness.seen().is_none());
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::PrivateNames;
-use super::cache::Cache;
+use super::cache::{Cache, Witness};
 use super::crate_index::{CrateIndexes, CrateRegistries};
 use super::fetch::Fetcher;
 use super::http::{Client, Http, Profile};
@@ -48,6 +48,16 @@ impl Registries {
     /// Nothing is started yet.
     pub fn new(options: Options) -> Self {
         let cache = Cache::new(options.cache.clone());
+        Self::over(options, cache)
+    }
+
+    /// The same, with a witness of what is taken from the cache.
+    pub fn watched(options: Options, witness: Arc<Witness>) -> Self {
+        let cache = Cache::watched(options.cache.clone(), witness);
+        Self::over(options, cache)
+    }
+
+    fn over(options: Options, cache: Cache) -> Self {
         Self { options, http: Http::new(), cache, pool: Pool::new(POOL_THREADS) }
     }
 

@@ -79,7 +79,7 @@ fn retyped(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str
     if invocation.tool == Tool::Cargo && invocation.flags.iter().any(|f| f.name == "--version" || f.name == "--vers") {
         return None;
     }
-    let mut argv = invocation.argv.clone();
+    let mut argv = invocation.argv.to_vec();
     let word = argv.get_mut(index)?;
     *word = format!("{before}{}", exact(name, version, &origin.text, invocation.tool, &invocation.verb));
     paste(&argv)
@@ -93,7 +93,7 @@ fn rewritten(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &s
     let of_text = |i: &&Invocation| i.requests.iter().any(|r| r.location == origin.location && r.text == origin.text);
     let mut found = facts.invocations.iter().filter(of_text);
     let (invocation, None) = (found.next()?, found.next()) else { return None };
-    let [sh, c, text] = invocation.argv.as_slice() else { return None };
+    let [sh, c, text] = &*invocation.argv else { return None };
     if sh != "sh" || c != "-c" || invocation.flags.iter().any(|f| f.name == "--version" || f.name == "--vers") {
         return None;
     }
@@ -140,7 +140,7 @@ fn change(facts: &Facts<'_>, package: &Package, version: &str) -> (String, Optio
         Ecosystem::PyPI => match sole(facts, &[Tool::Pip]).filter(|i| i.verb == "install") {
             // pip honours a further requirement beside the ones that lead here.
             Some(invocation) => {
-                let mut argv = invocation.argv.clone();
+                let mut argv = invocation.argv.to_vec();
                 argv.push(format!("{}=={version}", name.written()));
                 (String::new(), paste(&argv))
             }
@@ -257,7 +257,7 @@ pub(super) fn rename(facts: &Facts<'_>, origin: &Origin, name: &PackageName, nea
     let command = match near {
         [only] => request_at(facts, &origin.location, &origin.text).and_then(|(invocation, index, before)| {
             let rest = origin.text.strip_prefix(name.written())?;
-            let mut argv = invocation.argv.clone();
+            let mut argv = invocation.argv.to_vec();
             *argv.get_mut(index)? = format!("{before}{only}{rest}");
             paste(&argv)
         }),
@@ -303,7 +303,7 @@ pub(super) fn drop_flag(facts: &Facts<'_>, flag: &Flag) -> Fix {
 /// Leave a variable out that the command sets, and the command without it where it is a word of its own.
 pub(super) fn without_variable(invocation: &Invocation, name: &str) -> Fix {
     let set = format!("{name}=");
-    let mut argv = invocation.argv.clone();
+    let mut argv = invocation.argv.to_vec();
     argv.retain(|word| !word.starts_with(&set));
     let command = if argv.len() < invocation.argv.len() { paste(&argv) } else { None };
     Fix { kind: FixKind::DropFlag, text: format!("leave out {}", say::word(name)), command }
@@ -328,7 +328,7 @@ fn without(facts: &Facts<'_>, flag: &Flag) -> Option<String> {
         Some(value) if word.starts_with("--") && !word.contains('=') && next != Some(value) => 1,
         _ => return None,
     };
-    let mut argv = invocation.argv.clone();
+    let mut argv = invocation.argv.to_vec();
     argv.drain(index..(index + words).min(argv.len()));
     paste(&argv)
 }
@@ -339,7 +339,7 @@ pub(super) fn add_flag(facts: &Facts<'_>, tools: &[Tool], flag: &str) -> Option<
     if invocation.argv.iter().any(|w| w == "--") {
         return None;
     }
-    let mut argv = invocation.argv.clone();
+    let mut argv = invocation.argv.to_vec();
     argv.push(flag.to_owned());
     paste(&argv)
 }

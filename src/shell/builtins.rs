@@ -4,12 +4,8 @@
 use std::rc::Rc;
 
 use super::state::{Content, State, Variable, joined, place};
-use super::walk::{Walker, shown};
+use super::walk::{Walker, nothing, shown};
 use super::{Directory, Opaque, SimpleCommand, Stream, Word};
-
-fn nothing() -> Stream {
-    Stream::Text(Rc::from(""))
-}
 
 /// Programs whose output is data: names, numbers, dates.
 pub(super) fn prints_data(name: &str, verb: &str) -> bool {
@@ -104,7 +100,7 @@ impl Walker<'_> {
                 let mut stack = state.stack.to_vec();
                 let back = stack.pop().unwrap_or_else(|| Directory::Unknown("`popd`".to_owned()));
                 state.stack = Rc::new(stack);
-                state.previous = std::mem::replace(&mut state.directory, back);
+                state.previous = Rc::new(std::mem::replace(&mut state.directory, back));
             }
             "export" | "declare" | "typeset" | "readonly" | "local" => self.declare(name, rest, state),
             "unset" => {
@@ -213,7 +209,7 @@ impl Walker<'_> {
             None if name == "pushd" => Directory::Unknown("`pushd`".to_owned()),
             None => Directory::Known("~".to_owned()),
             Some(word) => match (word.text.as_deref(), &state.directory) {
-                (Some("-"), _) => state.previous.clone(),
+                (Some("-"), _) => Directory::clone(&state.previous),
                 (Some(""), same) => same.clone(),
                 (Some(path), _) if path.starts_with('/') => Directory::Known(path.to_owned()),
                 (Some(path), _) if path.starts_with('~') => {
@@ -236,7 +232,7 @@ impl Walker<'_> {
         }
         let long = matches!(&new, Directory::Known(d) if d.len() > 4096);
         let new = if long { Directory::Unknown("a path too long to follow".to_owned()) } else { new };
-        state.previous = std::mem::replace(&mut state.directory, new);
+        state.previous = Rc::new(std::mem::replace(&mut state.directory, new));
     }
 
     fn declare(&mut self, name: &str, rest: &[Word], state: &mut State) {

@@ -124,6 +124,13 @@ enum Piece<'p> {
 impl Walker<'_> {
     /// The words that a word becomes. `first`: it may be the program.
     pub fn fields(&mut self, node: &WordNode, state: &mut State, first: bool) -> Vec<Word> {
+        // Most words are letters and nothing else.
+        if let [Part::Literal(text) | Part::Quoted(text)] = node.parts.as_slice()
+            && text.len() <= LONGEST
+            && self.spend(2 + node.raw.len() / 64)
+        {
+            return vec![Word { raw: node.raw.clone(), text: Some(text.clone()), span: node.span, ..Word::default() }];
+        }
         let separators = match state.variables.get("IFS") {
             Some(Variable { text: Some(text), .. }) => text.to_string(),
             _ => " \t\n".to_owned(),

@@ -24,6 +24,8 @@ pub use state::{Content, Variable, Variables, Written, joined, place};
 pub const MAX_TEXT: usize = 1024 * 1024;
 /// Constructs within constructs deeper than this are not read.
 pub const MAX_DEPTH: usize = 64;
+/// More commands than this in one typed line are not followed: nobody types so many.
+pub const MOST_TYPED: usize = 8192;
 /// Steps that one reading may take: commands, words, copies. The deadline, counted instead of timed.
 pub const MAX_STEPS: u32 = 400_000;
 
@@ -181,6 +183,8 @@ pub struct Surroundings {
     pub input: Option<Stream>,
     /// Files that were written before.
     pub written: Rc<Written>,
+    /// How many commands are listed at most, where the steps are not the only bound.
+    pub most: Option<usize>,
 }
 
 /// Reads a text. `steps` is what may still be spent, and is less afterwards: nested texts share it.
@@ -190,12 +194,50 @@ pub fn read(text: &str, around: &Surroundings, steps: &Cell<u32>) -> Script {
 
 /// [`read`], with the files that the text runs in its own shell.
 pub fn read_with(text: &str, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
-    if text.len() > MAX_TEXT {
-        let span = Span { start: 0, end: text.len() };
-        let opaque = vec![Opaque { reason: "the script is too long to read".to_owned(), span }];
-        return Script { opaque, ..Script::default() };
+    // What there are no steps for is not taken apart either: the reading says so.
+    let affordable = text.len() / 16 <= steps.get() as usize;
+    let parsed = if affordable { Parsed::new(text) } else { Some(Parsed::unread(text)) };
+    match parsed {
+        Some(parsed) => parsed.follow(around, steps, files),
+        None => {
+            let span = Span { start: 0, end: text.len() };
+            let opaque = vec![Opaque { reason: "the script is too long to read".to_owned(), span }];
+            Script { opaque, ..Script::default() }
+        }
     }
-    walk::run(text, around, steps, files)
+}
+
+/// A text whose grammar was read, to be followed with one set of surroundings or several: a long line is taken apart once.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    text: Rc<str>,
+    list: syntax::List,
+    beyond: Option<(&'static str, Span)>,
+}
+
+impl Parsed {
+    /// Reads the grammar of a text; `None` when it is too long to be read.
+    pub fn new(text: &str) -> Option<Self> {
+        if text.len() > MAX_TEXT {
+            return None;
+        }
+        let (list, beyond) = parse::text(text, parse::Offsets::From(0), 0);
+        Some(Self { text: Rc::from(text), list, beyond })
+    }
+
+    fn unread(text: &str) -> Self {
+        Self { text: Rc::from(text), list: syntax::List::default(), beyond: None }
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// [`read_with`] of the text.
+    pub fn follow(&self, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
+        walk::follow(self, around, steps, files)
+    }
 }
 
 /// The words of a text that is one simple command without anything that only a shell can know; `None` when it is more.

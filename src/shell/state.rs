@@ -60,7 +60,7 @@ pub(super) struct State {
     pub aliases: Rc<BTreeMap<String, String>>,
     pub positional: Option<Rc<Vec<String>>>,
     pub directory: Directory,
-    pub previous: Directory,
+    pub previous: Rc<Directory>,
     pub stack: Rc<Vec<Directory>>,
     pub input: Stream,
     pub written: Rc<Written>,
@@ -111,6 +111,10 @@ impl State {
     /// A file at a place relative to the command's directory is written.
     pub fn write(&mut self, path: &str, content: Content) {
         let place = place(&self.directory, path);
+        // What stands there already is no change: the map may be shared with every command before.
+        if self.written.get(&place) == Some(&content) {
+            return;
+        }
         if self.written.len() < MOST || self.written.contains_key(&place) {
             Rc::make_mut(&mut self.written).insert(place, content);
         }
@@ -181,7 +185,7 @@ impl State {
             out.directory = depends();
         }
         if out.previous != other.previous {
-            out.previous = depends();
+            out.previous = Rc::new(depends());
         }
         if out.stack != other.stack {
             out.stack = Rc::default();

@@ -191,6 +191,40 @@ fn what_is_too_much_is_one_opaque() {
     assert!(read_text(&"a;".repeat(400_000)).opaque.iter().any(|o| o.reason.contains("more than is followed")));
 }
 
+#[test]
+fn more_commands_than_are_listed_are_said() {
+    let few = |text: &str| {
+        let around = Surroundings { most: Some(3), ..Surroundings::default() };
+        let script = read(text, &around, &Cell::new(MAX_STEPS));
+        (script.commands.len(), script.opaque.len())
+    };
+    assert_eq!(few("a; b | c"), (3, 0));
+    for text in ["a; b; c; d", "a | b | c | d", "for i in 1 2; do a; b; done", "f() { a; b; c; d; }", "a $(b; c) $(d)"]
+    {
+        let (commands, opaque) = few(text);
+        assert!(commands <= 3 && opaque == 1, "{text}: {commands} {opaque}");
+    }
+}
+
+#[test]
+fn a_text_that_there_are_no_steps_for_is_said() {
+    let steps = Cell::new(3);
+    let script = read(&"a; ".repeat(100), &Surroundings::default(), &steps);
+    assert_eq!((script.commands.len(), script.opaque.len()), (0, 1));
+}
+
+#[test]
+fn a_text_that_was_parsed_once_reads_the_same_each_time() {
+    let text = "x=1; cat <<E | sh -s $x\n$x\nE\nf() { pip install $1; }; f a; f b > c; cd d && eval \"$x\"; (";
+    let parsed = Parsed::new(text).unwrap();
+    let whole = format!("{:?}", read_text(text));
+    for _ in 0..2 {
+        let script = parsed.follow(&Surroundings::default(), &Cell::new(MAX_STEPS), None);
+        assert_eq!(format!("{script:?}"), whole);
+    }
+    assert!(Parsed::new(&"a".repeat(MAX_TEXT + 1)).is_none());
+}
+
 const BITS: &[&str] = &[
     "a",
     "pip",

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::parse::{self, Offsets};
-use super::state::{Content, State, Variable, place};
+use super::state::{Content, State, Variable, Written, place};
 use super::syntax::{AssignmentNode, Command, Item, Kind, List, Part, Pipeline, RedirectionNode, WordNode};
 use super::{
-    Assignment, Directory, Opaque, Reader, Redirection, Script, SimpleCommand, Sourced, Span, Stream, Surroundings,
-    Word, output,
+    Assignment, Directory, Opaque, Parsed, Reader, Redirection, Script, SimpleCommand, Sourced, Span, Stream,
+    Surroundings, Word, output,
 };
 
 /// More files than this are not read within one text.
@@ -20,6 +20,9 @@ const MOST_SOURCED: usize = 32;
 const MOST_NESTED: usize = 16;
 /// A function that calls itself is followed so far with what is known, and once more with nothing known.
 const MOST_CALLS: usize = 3;
+const MORE: &str = "the script does more than is followed";
+/// More than this is not known of what commands print, in bytes.
+const MOST_PRINTED: usize = 64 * 1024;
 /// Loops over more words than this, or that run more often all together, are followed once with an unknown word.
 const MOST_TURNS: usize = 64;
 const MOST_TURNS_TOGETHER: usize = 256;
@@ -27,8 +30,10 @@ const MOST_TURNS_TOGETHER: usize = 256;
 pub(super) struct Walker<'s> {
     pub out: Script,
     steps: &'s Cell<u32>,
-    /// The steps are used up.
+    /// The steps are used up, or there are more commands than are listed.
     spent: bool,
+    /// How many more commands of the text itself are listed.
+    most: usize,
     nested: usize,
     active: Vec<String>,
     called: BTreeSet<String>,
@@ -42,7 +47,8 @@ pub(super) struct Walker<'s> {
 }
 
 /// See [`super::read_with`].
-pub(super) fn run(text: &str, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
+pub(super) fn follow(parsed: &Parsed, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
+    let text = &*parsed.text;
     let mut walker = Walker {
         files,
         sourcing: Vec::new(),
@@ -50,6 +56,7 @@ pub(super) fn run(text: &str, around: &Surroundings, steps: &Cell<u32>, files: O
         out: Script::default(),
         steps,
         spent: false,
+        most: around.most.unwrap_or(usize::MAX),
         nested: 0,
         active: Vec::new(),
         called: BTreeSet::new(),
@@ -67,7 +74,7 @@ pub(super) fn run(text: &str, around: &Surroundings, steps: &Cell<u32>, files: O
         aliases: Rc::default(),
         positional: around.positional.clone().map(Rc::new),
         directory: Directory::Known(String::new()),
-        previous: Directory::Unknown("`cd -` without a `cd` before it".to_owned()),
+        previous: Rc::new(Directory::Unknown("`cd -` without a `cd` before it".to_owned())),
         stack: Rc::default(),
         input: around.input.clone().unwrap_or(Stream::Inherited),
         written: Rc::clone(&around.written),
@@ -77,22 +84,26 @@ pub(super) fn run(text: &str, around: &Surroundings, steps: &Cell<u32>, files: O
     };
     let whole = Span { start: 0, end: text.len() };
     if !walker.spend(text.len() / 16) {
+        walker.out.opaque.push(Opaque { reason: MORE.to_owned(), span: whole });
         return walker.out;
     }
-    let (list, beyond) = parse::text(text, Offsets::From(0), 0);
-    walker.list(&list, &mut state);
-    if let Some((reason, span)) = beyond {
+    walker.list(&parsed.list, &mut state);
+    if let Some((reason, span)) = parsed.beyond {
         walker.out.opaque.push(Opaque { reason: reason.to_owned(), span });
     }
     walker.uncalled(&state);
     if walker.spent {
-        walker.out.opaque.push(Opaque { reason: "the script does more than is followed".to_owned(), span: whole });
+        walker.out.opaque.push(Opaque { reason: MORE.to_owned(), span: whole });
     }
     walker.out
 }
 
-fn nothing() -> Stream {
-    Stream::Text(Rc::from(""))
+/// What a command prints that prints nothing.
+pub(super) fn nothing() -> Stream {
+    thread_local! {
+        static NOTHING: Rc<str> = Rc::from("");
+    }
+    Stream::Text(NOTHING.with(Rc::clone))
 }
 
 /// What two commands in a row print.
@@ -100,13 +111,42 @@ fn then(before: Stream, after: Stream) -> Stream {
     match (before, after) {
         (Stream::Text(a), Stream::Text(b)) if a.is_empty() => Stream::Text(b),
         (Stream::Text(a), Stream::Text(b)) if b.is_empty() => Stream::Text(a),
-        (Stream::Text(a), Stream::Text(b)) if a.len() + b.len() < 64 * 1024 => {
+        (Stream::Text(a), Stream::Text(b)) if a.len() + b.len() < MOST_PRINTED => {
             Stream::Text(Rc::from(format!("{a}{b}")))
         }
         (Stream::Text(a), other) if a.is_empty() => other,
         (other, Stream::Text(b)) if b.is_empty() => other,
         (Stream::Unknown(who), _) | (_, Stream::Unknown(who)) => Stream::Unknown(who),
         _ => Stream::Unknown("several commands".to_owned()),
+    }
+}
+
+/// What the commands of a list print one after the other: as [`then`] puts it together, but not copied for each.
+#[derive(Default)]
+struct Printed {
+    /// What was printed up to the text that is being put together.
+    before: Option<Stream>,
+    text: String,
+}
+
+impl Printed {
+    fn then(&mut self, next: Stream) {
+        match (&self.before, next) {
+            (_, Stream::Text(next)) if next.is_empty() => {}
+            (None, Stream::Text(next)) if self.text.len() + next.len() < MOST_PRINTED => self.text.push_str(&next),
+            (_, next) => {
+                let before = std::mem::take(self).whole();
+                self.before = Some(then(before, next));
+            }
+        }
+    }
+
+    fn whole(self) -> Stream {
+        match self.before {
+            Some(before) => before,
+            None if self.text.is_empty() => nothing(),
+            None => Stream::Text(Rc::from(self.text)),
+        }
     }
 }
 
@@ -135,13 +175,16 @@ fn tests(pipeline: &Pipeline) -> bool {
 impl Walker<'_> {
     /// Takes steps; `false` once there are none left.
     pub fn spend(&mut self, steps: usize) -> bool {
+        if self.spent {
+            return false;
+        }
         let steps = u32::try_from(steps).unwrap_or(u32::MAX).max(1);
         match self.steps.get().checked_sub(steps) {
-            Some(left) if !self.spent => {
+            Some(left) => {
                 self.steps.set(left);
                 true
             }
-            _ => {
+            None => {
                 self.steps.set(0);
                 self.spent = true;
                 false
@@ -170,7 +213,7 @@ impl Walker<'_> {
     }
 
     pub fn list(&mut self, list: &List, state: &mut State) -> Stream {
-        let mut printed = nothing();
+        let mut printed = Printed::default();
         for item in &list.items {
             if self.spent {
                 break;
@@ -182,9 +225,9 @@ impl Walker<'_> {
             } else {
                 self.item(item, state)
             };
-            printed = then(printed, this);
+            printed.then(this);
         }
-        printed
+        printed.whole()
     }
 
     /// `a && b || c`.
@@ -513,6 +556,7 @@ impl Walker<'_> {
         state: &mut State,
     ) -> Stream {
         let mut left = printed;
+        let before = (!all.is_empty()).then(|| Rc::clone(&state.written));
         for (redirection, node) in all.iter().zip(nodes) {
             let standard = matches!(node.descriptor.as_deref(), None | Some("1"));
             match redirection.operator {
@@ -548,6 +592,9 @@ impl Walker<'_> {
                 }
                 _ => {}
             }
+        }
+        if let Some(before) = before {
+            self.wrote(&before, state);
         }
         left
     }
@@ -606,11 +653,11 @@ impl Walker<'_> {
         }
         if words.is_empty() {
             if nodes.is_empty() && assignments.iter().any(|a| a.name == "CDPATH") {
-                state.previous = Directory::Unknown("`CDPATH`".to_owned());
+                state.previous = Rc::new(Directory::Unknown("`CDPATH`".to_owned()));
             }
             return self.written(&redirections, redirected, nothing(), state);
         }
-        let mut command = SimpleCommand {
+        let command = SimpleCommand {
             words,
             assignments: set,
             variables: Rc::clone(&state.variables),
@@ -622,13 +669,13 @@ impl Walker<'_> {
             origin: state.origin,
             span,
         };
-        let printed = self.dispatch(&mut command, nodes, state);
-        let redirections = std::mem::take(&mut command.redirections);
+        let redirections = command.redirections.clone();
+        let printed = self.dispatch(command, nodes, state);
         self.written(&redirections, redirected, printed, state)
     }
 
     /// Functions, aliases, builtins that change what follows; anything else is listed.
-    fn dispatch(&mut self, command: &mut SimpleCommand, nodes: &[WordNode], state: &mut State) -> Stream {
+    fn dispatch(&mut self, command: SimpleCommand, nodes: &[WordNode], state: &mut State) -> Stream {
         let span = command.span;
         let mut skip = 0;
         while let Some("command" | "builtin") = command.words.get(skip).and_then(|w| w.text.as_deref()) {
@@ -639,18 +686,19 @@ impl Walker<'_> {
             skip += 1;
         }
         let Some(name) = command.words.get(skip).and_then(|w| w.text.clone()) else {
-            self.emit(command.clone());
-            return Stream::Unknown(command.words.first().map(shown).unwrap_or_default());
+            let who = command.words.first().map(shown).unwrap_or_default();
+            self.emit(command);
+            return Stream::Unknown(who);
         };
         let plain =
             |n: &WordNode| n.parts.iter().all(|p| matches!(p, Part::Literal(_) | Part::Brace(_) | Part::Bracket));
         let unquoted = nodes.first().is_some_and(plain);
         if let Some(text) = state.aliases.get(&name).cloned().filter(|_| skip == 0 && unquoted) {
             // Most shells that run scripts leave aliases alone, so both are listed.
-            self.aliased(&text, command, state);
+            self.aliased(&text, &command, state);
         }
         if let Some(function) = state.functions.get(&name).cloned().filter(|_| skip == 0) {
-            let printed = self.call(&name, &function.body, command, state);
+            let printed = self.call(&name, &function.body, &command, state);
             if function.definite {
                 return printed;
             }
@@ -658,16 +706,32 @@ impl Walker<'_> {
             self.opaque(format!("`{name}` where a command should start"), span);
             return Stream::Unknown(name);
         }
-        let rest: Vec<Word> = command.words.get(skip + 1..).unwrap_or_default().to_vec();
-        if let Some(printed) = self.builtin(&name, &rest, command, state) {
+        let rest = command.words.get(skip + 1..).unwrap_or_default();
+        if let Some(printed) = self.builtin(&name, rest, &command, state) {
             return printed;
         }
-        self.emit(command.clone());
-        self.files_of(&name, &rest, &command.input, state);
-        printed(&name, &rest, &command.input, state, &|place| self.disk(place))
+        self.files_of(&name, rest, &command.input, state);
+        self.wrote(&command.written, state);
+        let printed = printed(&name, rest, &command.input, state, &|place| self.disk(place));
+        self.emit(command);
+        printed
+    }
+
+    /// Takes the steps of a copy of what is known of files, where that was changed.
+    fn wrote(&mut self, before: &Rc<Written>, state: &State) {
+        if !Rc::ptr_eq(before, &state.written) {
+            self.spend(state.written.len());
+        }
     }
 
     pub fn emit(&mut self, command: SimpleCommand) {
+        // Files have no such bound: they are not typed.
+        if self.sourcing.is_empty() {
+            match self.most.checked_sub(1) {
+                Some(left) => self.most = left,
+                None => self.spent = true,
+            }
+        }
         if self.spend(1 + command.words.iter().map(|w| 1 + w.raw.len() / 64).sum::<usize>()) {
             self.out.commands.push(command);
         }

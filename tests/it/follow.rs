@@ -360,6 +360,22 @@ fn hostile_files_are_bounded() {
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 
+#[test]
+fn more_commands_than_anybody_types_are_for_a_person_and_files_may_have_them() {
+    let many = "ls;\n".repeat(9000);
+    // Typed: what comes after them is not known, and never silently passed over.
+    for line in [format!("{many}pip install evil"), many.clone(), "cat|".repeat(9000) + "cat"] {
+        assert!(found(&[], &line).contains(&"?".to_owned()), "{}", line.len());
+    }
+    // What comes before them is found all the same.
+    assert_eq!(found(&[], &format!("pip install evil; {many}"))[0], "pip install evil");
+    assert_eq!(found(&[], &"ls;".repeat(4000)), Vec::<String>::new());
+    // In files they stand for years.
+    let script = format!("{many}pip install x\n");
+    assert_eq!(found(&[("a.sh", &script)], "bash a.sh"), ["pip install x @ a.sh:9001"]);
+    assert_eq!(found(&[("a.sh", &script)], ". ./a.sh"), ["pip install x @ a.sh:9001"]);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 128, ..Default::default() })]
 

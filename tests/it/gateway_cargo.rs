@@ -422,12 +422,13 @@ fn a_project_that_redirects_the_source_gets_no_further_than_the_judgement() {
     // A word that redirects loses against the gateway's.
     let judged = world.judge(&["build"]);
     let mut redirected = judged;
-    redirected.invocation.argv.extend([
+    let more = [
         "--config".to_owned(),
         "source.crates-io.replace-with=\"evil\"".to_owned(),
         "--config".to_owned(),
         format!("source.evil.registry=\"sparse+{}\"", other.index()),
-    ]);
+    ];
+    redirected.invocation.argv = redirected.invocation.argv.iter().cloned().chain(more).collect();
     other.clear_log();
     let _ = redirected.run(&Uncontained);
     assert!(!other.paths().iter().any(|p| p.starts_with("/crates")), "{:?}", other.paths());

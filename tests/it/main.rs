@@ -74,6 +74,7 @@ mod resolve_npm;
 mod resolve_python;
 mod rules;
 mod scale;
+mod settled;
 mod shell;
 mod shims;
 mod support;

@@ -534,6 +534,10 @@ pub fn mend_left_behind(directory: &Path) {
 pub fn mended_of_any(text: &[u8]) -> Option<Vec<u8>> {
     const LOCAL: &[u8] = b"127.0.0.1:";
     const ROUTES: [&[u8]; 3] = [b"/pypi/", b"/npm/", b"/cargo/"];
+    // Most have none, and lockfiles are long: looking for text is quicker than looking for bytes.
+    if std::str::from_utf8(text).is_ok_and(|text| !text.contains("127.0.0.1:")) {
+        return None;
+    }
     let hex = |bytes: &[u8]| bytes.len() == 32 && bytes.iter().all(u8::is_ascii_hexdigit);
     let mut bases: BTreeSet<Vec<u8>> = BTreeSet::new();
     let mut at = 0;
