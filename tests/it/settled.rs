@@ -4,12 +4,15 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
 use crate::cli::{Ran, Sandbox};
 use crate::support::loopback::Loopback;
 use crate::support::tools::{npmrc, serve};
+
+static SESSIONS: AtomicU32 = AtomicU32::new(0);
 
 struct Project {
     server: Loopback,
@@ -49,7 +52,9 @@ impl Project {
     }
 
     fn ask(&self, variables: &[(&str, &str)]) -> Ran {
-        let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "Bash", "session_id": "s", "cwd": self.sandbox.work(),
+        // A session of its own each time: one that was refused often is stopped.
+        let session = SESSIONS.fetch_add(1, Ordering::Relaxed).to_string();
+        let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "Bash", "session_id": session, "cwd": self.sandbox.work(),
             "tool_input": {"command": "npm ci"}});
         let mut command = self.sandbox.command(&["hook", "claude-code"]);
         command.envs(variables.iter().copied());
@@ -108,42 +113,48 @@ fn whatever_changes_is_judged_again() {
     let lock = project.lock(&project.server.npm_url());
     let manifest = std::fs::read_to_string(sandbox.work().join("package.json")).unwrap();
     let none = "none";
+    // Each answer is the one that is given without notes, to the byte.
+    let same = |variables: &[(&str, &str)]| {
+        let (with, word) = (project.ask(variables), project.word(variables));
+        let _ = std::fs::remove_dir_all(project.directory());
+        let without = project.ask(variables);
+        assert_eq!((with.status, with.stdout, with.stderr), (without.status, without.stdout, without.stderr));
+        word
+    };
     // The lockfile, to the byte; and an URL of it that leads elsewhere.
     sandbox.write("package-lock.json", format!("{lock}\n"));
     let notes = project.notes();
     assert_eq!(project.word(&[]), none);
     assert_ne!(project.notes(), notes, "judged, and noted anew");
     sandbox.write("package-lock.json", project.lock("https://evil.example/"));
-    assert_eq!(project.word(&[]), "deny");
+    assert_eq!(same(&[]), "deny");
     sandbox.write("package-lock.json", &lock);
-    assert_eq!(project.word(&[]), none);
-    // The manifest: what npm itself makes of one that the lockfile does not fit is its own affair.
-    let notes = project.notes();
+    assert_eq!(same(&[]), none);
+    // The manifest.
     sandbox.write("package.json", manifest.replace("\"1.0.0\"}", "\"1.0.0\", \"tw-nobody\": \"1.0.0\"}"));
-    project.word(&[]);
+    same(&[]);
     sandbox.write("package.json", &manifest);
-    assert_eq!(project.word(&[]), none);
-    assert_ne!(project.notes(), notes, "judged, and noted anew");
+    assert_eq!(same(&[]), none);
     // A file that was not there: the project's own configuration.
     sandbox.write(".npmrc", "registry=https://evil.example/\n");
-    assert_ne!(project.word(&[]), none);
+    assert_ne!(same(&[]), none);
     std::fs::remove_file(sandbox.work().join(".npmrc")).unwrap();
-    assert_eq!(project.word(&[]), none);
+    assert_eq!(same(&[]), none);
     // The environment.
-    assert_ne!(project.word(&[("npm_config_strict_ssl", "false")]), none);
-    assert_ne!(project.word(&[("npm_config_registry", "https://evil.example/")]), none);
-    assert_eq!(project.word(&[]), none);
+    assert_ne!(same(&[("npm_config_strict_ssl", "false")]), none);
+    assert_ne!(same(&[("npm_config_registry", "https://evil.example/")]), none);
+    assert_eq!(same(&[]), none);
     // The policy: one that cannot be used stops installs.
     sandbox.write("../home/.config/tidewaiter/policy.toml", "version = 9\n");
-    assert_eq!(project.word(&[]), "deny");
+    assert_eq!(same(&[]), "deny");
     std::fs::remove_file(sandbox.work().join("../home/.config/tidewaiter/policy.toml")).unwrap();
-    assert_eq!(project.word(&[]), none);
+    assert_eq!(same(&[]), none);
     // What is known of the package.
     let record = json!({"id": "MAL-2020-1", "modified": "2020-01-02T00:00:00Z", "published": "2020-01-02T00:00:00Z",
         "affected": [{"package": {"ecosystem": "npm", "name": "tw-dep"}, "versions": ["1.0.0"]}]});
     sandbox.write("records/MAL-2020-1.json", record.to_string());
     assert_eq!(sandbox.run(&["advisories", "import", "records"]).status, 0);
-    assert_eq!(project.word(&[]), "deny");
+    assert_eq!(same(&[]), "deny");
 }
 
 #[test]
