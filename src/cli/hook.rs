@@ -250,10 +250,13 @@ fn command(text: &str, session: &Session) -> Option<Command> {
     };
     operations.extend(operation::read_followed(&texts, &session.environment));
     if !installs && !rules::concerns(&operations, &session.environment, &*session.disk) {
+        std::mem::forget(parsed);
         return None;
     }
     // A plain command is judged by its words, which may be written otherwise.
     let operations = parsed.is_some().then_some(operations);
+    // The process ends soon: to take what was read of a long line apart piece by piece would be for nothing.
+    std::mem::forget(parsed);
     Some(Command { argv, invocations, texts, operations })
 }
 

@@ -15,6 +15,9 @@ use super::variables::may_change_a_tool;
 use super::{Effect, Invocation, Tool};
 use crate::shell::{Content, Directory, Stream, place, plain_words};
 use std::rc::Rc;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
 
 /// What stands between a wrapper's options and the command.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -219,6 +222,16 @@ const ELSEWHERE: &[&str] = &[
 pub(super) const SHELLS: &[&str] =
     &["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh", "rbash", "fish", "yash", "posh", "rc"];
 
+/// The wrapper of a name. A script has many names that are none.
+fn wrapper_of(name: &str) -> Option<&'static Wrapper> {
+    static BY_NAME: LazyLock<FxHashMap<&str, &Wrapper>> = LazyLock::new(|| {
+        let names = |w: &'static Wrapper| w.names.split_ascii_whitespace().map(move |name| (name, w));
+        // The first of a name counts.
+        WRAPPERS.iter().rev().flat_map(names).collect()
+    });
+    BY_NAME.get(name).copied()
+}
+
 /// Interpreters of other languages that take code as an option: `perl -e`, `awk 'program'`.
 const INTERPRETERS: &[&str] =
     &["perl", "ruby", "php", "lua", "osascript", "awk", "gawk", "mawk", "nawk", "tclsh", "Rscript", "rscript"];
@@ -241,7 +254,7 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
     if APART.contains(&name) {
         return apart(context, first, rest, out);
     }
-    if let Some(found) = WRAPPERS.iter().find(|w| w.names.split_ascii_whitespace().any(|n| n == name)) {
+    if let Some(found) = wrapper_of(name) {
         return see_through(context, name, found, rest, out);
     }
     match name {

@@ -15,7 +15,7 @@ mod syntax;
 mod walk;
 mod words;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 pub use state::{Content, Variable, Variables, Written, joined, place};
@@ -187,6 +187,18 @@ pub struct Surroundings {
     pub most: Option<usize>,
 }
 
+impl Surroundings {
+    /// Whether a text reads the same in both.
+    fn is(&self, other: &Self) -> bool {
+        let input = |around: &Self| around.input.clone().unwrap_or(Stream::Inherited);
+        self.positional == other.positional
+            && self.variables == other.variables
+            && input(self) == input(other)
+            && self.written == other.written
+            && self.most == other.most
+    }
+}
+
 /// Reads a text. `steps` is what may still be spent, and is less afterwards: nested texts share it.
 pub fn read(text: &str, around: &Surroundings, steps: &Cell<u32>) -> Script {
     read_with(text, around, steps, None)
@@ -198,7 +210,7 @@ pub fn read_with(text: &str, around: &Surroundings, steps: &Cell<u32>, files: Op
     let affordable = text.len() / 16 <= steps.get() as usize;
     let parsed = if affordable { Parsed::new(text) } else { Some(Parsed::unread(text)) };
     match parsed {
-        Some(parsed) => parsed.follow(around, steps, files),
+        Some(parsed) => walk::follow(&parsed, around, steps, files).0,
         None => {
             let span = Span { start: 0, end: text.len() };
             let opaque = vec![Opaque { reason: "the script is too long to read".to_owned(), span }];
@@ -208,11 +220,21 @@ pub fn read_with(text: &str, around: &Surroundings, steps: &Cell<u32>, files: Op
 }
 
 /// A text whose grammar was read, to be followed with one set of surroundings or several: a long line is taken apart once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Parsed {
     text: Rc<str>,
     list: syntax::List,
     beyond: Option<(&'static str, Span)>,
+    last: RefCell<Option<Last>>,
+}
+
+/// How a text was followed last, where no file had a say in it: with the same surroundings it reads the same.
+#[derive(Debug)]
+struct Last {
+    around: Surroundings,
+    /// The steps that there were, and that were left.
+    steps: (u32, u32),
+    script: Rc<Script>,
 }
 
 impl Parsed {
@@ -222,11 +244,11 @@ impl Parsed {
             return None;
         }
         let (list, beyond) = parse::text(text, parse::Offsets::From(0), 0);
-        Some(Self { text: Rc::from(text), list, beyond })
+        Some(Self { text: Rc::from(text), list, beyond, last: RefCell::default() })
     }
 
     fn unread(text: &str) -> Self {
-        Self { text: Rc::from(text), list: syntax::List::default(), beyond: None }
+        Self { text: Rc::from(text), list: syntax::List::default(), beyond: None, last: RefCell::default() }
     }
 
     /// The text.
@@ -235,8 +257,19 @@ impl Parsed {
     }
 
     /// [`read_with`] of the text.
-    pub fn follow(&self, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
-        walk::follow(self, around, steps, files)
+    pub fn follow(&self, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Rc<Script> {
+        let before = steps.get();
+        if let Some(last) = self.last.borrow().as_ref().filter(|l| l.steps.0 == before && l.around.is(around)) {
+            steps.set(last.steps.1);
+            return Rc::clone(&last.script);
+        }
+        let (script, told) = walk::follow(self, around, steps, files);
+        let script = Rc::new(script);
+        if !told {
+            let last = Last { around: around.clone(), steps: (before, steps.get()), script: Rc::clone(&script) };
+            self.last.replace(Some(last));
+        }
+        script
     }
 }
 

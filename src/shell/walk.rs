@@ -40,17 +40,25 @@ pub(super) struct Walker<'s> {
     defined: Vec<(String, Rc<Command>)>,
     turns: usize,
     files: Option<&'s dyn Reader>,
+    /// A file was there, or certainly not.
+    told: Cell<bool>,
     /// Files that are being followed: one that reads itself is followed no further.
     sourcing: Vec<String>,
     /// Where the next file's text stands in the spans.
     next: usize,
 }
 
-/// See [`super::read_with`].
-pub(super) fn follow(parsed: &Parsed, around: &Surroundings, steps: &Cell<u32>, files: Option<&dyn Reader>) -> Script {
+/// See [`super::read_with`]. Also whether a file of the disk had a say in it.
+pub(super) fn follow(
+    parsed: &Parsed,
+    around: &Surroundings,
+    steps: &Cell<u32>,
+    files: Option<&dyn Reader>,
+) -> (Script, bool) {
     let text = &*parsed.text;
     let mut walker = Walker {
         files,
+        told: Cell::new(false),
         sourcing: Vec::new(),
         next: text.len() + 1,
         out: Script::default(),
@@ -85,7 +93,7 @@ pub(super) fn follow(parsed: &Parsed, around: &Surroundings, steps: &Cell<u32>, 
     let whole = Span { start: 0, end: text.len() };
     if !walker.spend(text.len() / 16) {
         walker.out.opaque.push(Opaque { reason: MORE.to_owned(), span: whole });
-        return walker.out;
+        return (walker.out, false);
     }
     walker.list(&parsed.list, &mut state);
     if let Some((reason, span)) = parsed.beyond {
@@ -95,7 +103,7 @@ pub(super) fn follow(parsed: &Parsed, around: &Surroundings, steps: &Cell<u32>, 
     if walker.spent {
         walker.out.opaque.push(Opaque { reason: MORE.to_owned(), span: whole });
     }
-    walker.out
+    (walker.out, walker.told.get())
 }
 
 /// What a command prints that prints nothing.
@@ -572,9 +580,9 @@ impl Walker<'_> {
                             (">>" | "&>>", Some(Content::Text(before)), Some(text)) if before.len() < 64 * 1024 => {
                                 Content::Text(Rc::from(format!("{before}{text}")))
                             }
-                            (">>" | "&>>", None, Some(text)) => match self.files.map(|f| (f, f.text(&at))) {
+                            (">>" | "&>>", None, Some(text)) => match self.files.map(|f| (f, self.on_disk(&at))) {
                                 Some((_, Some(before))) => Content::Text(Rc::from(format!("{before}{text}"))),
-                                Some((files, None)) if files.absent(&at) => Content::Text(text),
+                                Some((files, None)) if self.told_absent(files, &at) => Content::Text(text),
                                 _ => Content::Changed,
                             },
                             (">>" | "&>>", Some(Content::Changed), Some(_)) => Content::Changed,
@@ -758,7 +766,7 @@ impl Walker<'_> {
         if self.sourcing.contains(&place) {
             return true;
         }
-        let Some(text) = self.files.and_then(|files| files.text(&place)) else { return false };
+        let Some(text) = self.on_disk(&place) else { return false };
         if self.nested >= MOST_NESTED || self.out.sourced.len() >= MOST_SOURCED || !self.spend(text.len() / 16) {
             self.opaque("more files within each other than are followed", span);
             return true;
@@ -780,9 +788,20 @@ impl Walker<'_> {
         true
     }
 
+    fn told_absent(&self, files: &dyn Reader, place: &str) -> bool {
+        self.told.set(true);
+        files.absent(place)
+    }
+
+    fn on_disk(&self, place: &str) -> Option<Rc<str>> {
+        let text = self.files?.text(place);
+        self.told.set(self.told.get() | text.is_some());
+        text
+    }
+
     /// What a file of the disk holds, when it is to be read.
     pub fn disk(&self, place: &str) -> Option<Content> {
-        self.files?.text(place).map(Content::Text)
+        self.on_disk(place).map(Content::Text)
     }
 
     fn aliased(&mut self, text: &str, command: &SimpleCommand, state: &mut State) {
