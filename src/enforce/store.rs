@@ -2,7 +2,7 @@
 //! for by.
 //!
 //! In: bytes as they arrive, with the digests that a plan names. Out: files. An entry is written to a temporary file,
-//! hashed on the way, synced and renamed; and hashed again before it is used. Several processes may do all of it at once.
+//! hashed on the way, and renamed; and hashed again before it is used. Several processes may do all of it at once.
 
 use std::fs::{File, FileTimes};
 use std::io::{Error, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -316,7 +316,8 @@ impl Writer {
         if let Some(shelf) = target.parent() {
             std::fs::create_dir_all(shelf)?;
         }
-        file.as_file().sync_data()?;
+        // Not synced: what a crash leaves of it is found out when it is read, and a sync for each of a thousand
+        // artifacts, with a tool waiting for its last bytes, costs seconds.
         // Another run may have put the same bytes there: then the newer file takes the older one's place.
         file.persist(&target).map_err(|e| e.error)?;
         Ok(out)

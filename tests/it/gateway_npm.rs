@@ -233,6 +233,51 @@ fn a_lockfile_written_in_between_brings_nothing_in_from_a_warm_cache() {
     assert!(!exists(&rig.work().join("mark")));
 }
 
+/// The URLs by which npm's cache knows what it keeps.
+fn kept_urls(cache: &Path) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut directories = vec![cache.join("_cacache").join("index-v5")];
+    while let Some(directory) = directories.pop() {
+        for path in std::fs::read_dir(directory).into_iter().flatten().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            for line in std::fs::read_to_string(path).unwrap().lines().filter_map(|l| l.split_once('\t')) {
+                let entry: serde_json::Value = serde_json::from_str(line.1).unwrap();
+                out.push(entry["key"].as_str().unwrap().rsplit_once("cache:").unwrap().1.to_owned());
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+#[test]
+fn npms_cache_is_as_without_the_gate() {
+    let Some(rig) = with_packages() else { return };
+    let cache = rig.work().join("../home/.npm");
+    let own = rig.server.npm_url();
+    let tarballs = |rig: &Rig| {
+        let asked = rig.server.paths().into_iter().filter(|p| p.ends_with(".tgz")).count();
+        let urls: Vec<String> = kept_urls(&cache).into_iter().filter(|u| u.ends_with(".tgz")).collect();
+        (asked, urls)
+    };
+    let expected = ["tw-a/-/tw-a-1.0.0.tgz", "tw-b/-/tw-b-1.0.0.tgz"].map(|path| format!("{own}{path}"));
+    let outcome = rig.run(&["npm", "install", "tw-a"], nothing);
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+    let fetched = tarballs(&rig);
+    assert_eq!(fetched.1, expected);
+    assert!(kept_urls(&cache).iter().all(|url| url.starts_with(&own)), "{:?}", kept_urls(&cache));
+    // With the lockfile, again and without the gate: from the cache, of which there is not more.
+    let outcome = rig.run(&["npm", "ci"], nothing);
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+    assert!(outcome.served.is_empty(), "{outcome:?}");
+    let bare = rig.bare(&["npm", "ci", "--offline"]);
+    assert!(bare.status.success(), "{bare:?}");
+    assert_eq!(tarballs(&rig), fetched);
+}
+
 #[test]
 fn a_scope_with_a_token_of_its_own() {
     let Some(rig) = with_packages() else { return };

@@ -81,6 +81,8 @@ pub struct Shared {
     authority: String,
     refused: Mutex<BTreeSet<Refused>>,
     served: Mutex<BTreeSet<Served>>,
+    /// Paths of npm's tarballs, as they were asked for, with the upstream's URLs.
+    kept: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -94,6 +96,8 @@ impl std::fmt::Debug for Shared {
 pub struct Asked {
     /// What follows the route's own part of the path, as it was sent (percent-encoded), without the query.
     pub path: String,
+    /// All of the path, as it was sent.
+    pub whole: String,
     /// The query, as it was sent.
     pub query: Option<String>,
     /// `GET`, or `HEAD`, which is answered like it; other methods are for the routes that say so.
@@ -174,6 +178,7 @@ impl Shared {
             authority: format!("127.0.0.1:{port}"),
             refused: Mutex::default(),
             served: Mutex::default(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -221,6 +226,12 @@ impl Shared {
         if all.len() < REFUSED_MAX {
             all.insert(refused);
         }
+    }
+
+    /// Remembers that a tool may keep what it got at a path.
+    fn keeps(&self, path: &str, url: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert((path.to_owned(), url.to_owned()));
     }
 
     fn served(&self, served: Served) {
@@ -281,6 +292,7 @@ impl Shared {
         let asked = Asked {
             body,
             path: rest.to_owned(),
+            whole: parts.uri.path().to_owned(),
             query: parts.uri.query().map(str::to_owned),
             method: parts.method,
             headers: parts.headers,
@@ -469,6 +481,13 @@ impl Gateway {
             Some(mended) => replace(&path, &mended),
             None => Ok(()),
         }
+    }
+
+    /// What npm may have kept by the gateway's URLs: those, and the upstream's.
+    pub fn kept(&self) -> Vec<(String, String)> {
+        let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = format!("http://{}", self.shared.authority);
+        kept.iter().map(|(path, url)| (format!("{origin}{path}"), url.clone())).collect()
     }
 
     /// Stops, and says what was refused and what was served.

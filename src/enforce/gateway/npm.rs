@@ -251,6 +251,7 @@ async fn file(shared: &Arc<Shared>, asked: &Asked, planned: &Arc<Planned>) -> Re
     if response.status().is_success() {
         let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
         response.headers_mut().insert(header::CACHE_CONTROL, kept);
+        shared.keeps(&asked.whole, &planned.artifact.url);
     }
     response
 }

@@ -31,6 +31,8 @@ pub struct Prepared {
     pub steps: Vec<Step>,
     /// Files that the tool may write gateway URLs into; mended when everything has run, whatever the end.
     pub mend: Vec<PathBuf>,
+    /// npm's cache, whose new entries are to be named by the registry's URLs.
+    pub cacache: Option<PathBuf>,
     /// Directories and files that the tool writes.
     pub write: Vec<PathBuf>,
     /// What could not be enforced, a sentence each.
@@ -184,6 +186,8 @@ fn through(job: &Job<'_>, adapter: &dyn Adapter, started: Option<Gateway>) -> Re
                 run.uncovered.push(format!("{} still names the gateway: {error}", path.display()));
             }
         }
+        let cacaches = parts.iter().filter_map(|p| p.cacache.as_ref());
+        cacaches.for_each(|cacache| npm::cacache::rename(cacache, &gateway.kept()));
         (refused, served) = gateway.stop();
     }
     for part in parts {

@@ -4,6 +4,7 @@
 //! npm installs with its scripts off. Then the scripts of the packages of the plan run, each in the order that npm has,
 //! by `npm rebuild`, and the project's own by `npm run`: confined as code of packages is, which npm itself is not.
 
+pub(super) mod cacache;
 mod exec;
 mod offline;
 pub(super) mod registries;
@@ -70,6 +71,7 @@ fn with(job: &Job<'_>, settings: Settings) -> Result<Prepared, EnforceError> {
         steps: vec![step],
         mend: settings.roots.iter().flat_map(|root| lockfiles(root)).collect(),
         write: settings.write.clone(),
+        cacache: settings.cacache(),
         uncovered: settings.uncovered.clone(),
         open_network: settings.open_network,
         ..Prepared::default()

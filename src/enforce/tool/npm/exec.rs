@@ -34,7 +34,7 @@ pub(super) fn prepare(job: &Job<'_>, mut settings: Settings) -> Result<Prepared,
     let mut install = Step::of(job);
     settings.apply(job, &mut install)?;
     let tree = directory(job, &settings).map(Tree::at);
-    let (write, open_network) = (settings.write.clone(), settings.open_network);
+    let (write, open_network, cacache) = (settings.write.clone(), settings.open_network, settings.cacache());
     let mut uncovered = settings.uncovered.clone();
     uncovered.push("the program that npm starts may do whatever the user may".to_owned());
     let then = Then::new(move |job: &Job<'_>, _| {
@@ -50,7 +50,8 @@ pub(super) fn prepare(job: &Job<'_>, mut settings: Settings) -> Result<Prepared,
         }
         Ok(next)
     });
-    Ok(Prepared { steps: vec![install], write, uncovered, open_network, then: Some(then), ..Prepared::default() })
+    let steps = vec![install];
+    Ok(Prepared { steps, write, uncovered, open_network, cacache, then: Some(then), ..Prepared::default() })
 }
 
 /// Where npm keeps what it fetched for these requests: named by their digest.

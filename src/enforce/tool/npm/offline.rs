@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sha1::Digest as _;
+use sha2::Digest as _;
 
+use super::cacache;
 use crate::enforce::gateway::npm::shelf;
 use crate::enforce::gateway::unheard::Unheard;
 use crate::enforce::{EnforceError, Job};
@@ -93,28 +94,22 @@ fn link(from: &Path, to: &Path) -> Result<(), EnforceError> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Notes what was asked for, and what came.
 fn index(cache: &Path, url: &str, accept: Option<&str>, integrity: &str, size: u64) -> Result<(), EnforceError> {
     use std::io::Write as _;
-    let key = format!("make-fetch-happen:request-cache:{url}");
     let asked = accept.map_or_else(|| json!({}), |accept| json!({"accept": accept}));
     let media_type = if accept.is_some() { "application/json" } else { "application/octet-stream" };
     let entry = json!({
-        "key": key, "integrity": integrity, "time": 1, "size": size,
+        "key": cacache::key(url), "integrity": integrity, "time": 1, "size": size,
         "metadata": {
             "time": 1, "url": url, "reqHeaders": asked, "resHeaders": {"content-type": media_type},
             "options": {"compress": true},
         },
     })
     .to_string();
-    let Some(path) = shelf(&cache.join("index-v5"), &hex(&sha2::Sha256::digest(key.as_bytes()))) else { return Ok(()) };
+    let path = cacache::bucket(&cache.join("index-v5"), url);
     std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(EnforceError::io(&path))?;
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(&path);
     let mut file = opened.map_err(EnforceError::io(&path))?;
-    let line = format!("\n{}\t{entry}", hex(&sha1::Sha1::digest(entry.as_bytes())));
-    file.write_all(line.as_bytes()).map_err(EnforceError::io(&path))
+    file.write_all(cacache::line(&entry).as_bytes()).map_err(EnforceError::io(&path))
 }

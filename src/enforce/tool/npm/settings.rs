@@ -157,6 +157,11 @@ impl Settings {
         self.overrides.insert(key.to_owned(), value.to_owned());
     }
 
+    /// Where npm keeps what it fetched.
+    pub fn cacache(&self) -> Option<PathBuf> {
+        self.cache.as_ref().map(|cache| cache.join("_cacache"))
+    }
+
     /// What the user has set, wherever: words, then variables, then files.
     pub fn value(&self, job: &Job<'_>, key: &str) -> Option<String> {
         let flag = format!("--{key}");
