@@ -15,7 +15,7 @@ use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
 use crate::enforce::gateway;
 use crate::enforce::sandbox::{self, Confined, nested};
-use crate::enforce::{self, Job};
+use crate::enforce::{self, Form, Job};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judgement, Via};
 use crate::model::{Level, Location, OpinionEffect, Place, Timestamp, Unresolved, Verdict, printable, shell_line};
@@ -489,7 +489,11 @@ impl Decision<'_> {
             complain(&format!("tidewaiter: not enforced: {}", printable(sentence, 600)));
         }
         if self.call.judging.verbose {
-            complain(&format!("tidewaiter: enforced by the {}", outcome.form.word()));
+            let way = match outcome.form {
+                Form::Gateway => "by the gateway",
+                Form::Frozen => "by the exact list with its digests, for the tool asked no gateway",
+            };
+            complain(&format!("tidewaiter: enforced {way}"));
             for sentence in &outcome.contained {
                 complain(&format!("tidewaiter: {}", printable(sentence, 600)));
             }

@@ -43,34 +43,35 @@ pub struct Tried {
 struct Family {
     /// The words after the tool's name; `{}` stands for the package, `{=}` for it with its exact version.
     words: &'static [&'static str],
-    /// Files of the project.
+    /// Files of the project; `{index}` stands for the simple index.
     files: &'static [(&'static str, &'static str)],
     /// What is there afterwards, below the trial's directory (`*`: any one directory); `None`: standard output names it.
     leaves: Option<&'static str>,
-    /// Whether a cleared install is run, or stopped for want of a way to hold it to its plan.
-    runs: bool,
 }
 
 const TARGET: Option<&str> = Some("work/out/{_}.py");
 const PACKAGE_JSON: (&str, &str) = ("package.json", "{\"name\": \"trial\", \"version\": \"1.0.0\", \"private\": true}");
+const MODULES: Option<&str> = Some("work/node_modules/{}/package.json");
+const VENV: Option<&str> = Some("work/.venv/lib/*/site-packages/{_}.py");
+/// Without it, yarn 2 and later look for a project above.
+const YARN_LOCK: (&str, &str) = ("yarn.lock", "");
+/// Each names its sources in its own way, and pdm would install the project itself.
 const PYPROJECT: (&str, &str) = (
     "pyproject.toml",
-    "[project]\nname = \"trial\"\nversion = \"1.0.0\"\nrequires-python = \">=3.8\"\ndependencies = []\n",
+    "[project]\nname = \"trial\"\nversion = \"1.0.0\"\nrequires-python = \">=3.9\"\ndependencies = []\n\n\
+     [tool.pdm]\ndistribution = false\n\n[[tool.pdm.source]]\nname = \"pypi\"\nurl = \"{index}\"\n\n\
+     [tool.poetry]\npackage-mode = false\n\n\
+     [[tool.poetry.source]]\nname = \"canaries\"\nurl = \"{index}\"\npriority = \"primary\"\n",
 );
-
-const fn only_stopped(words: &'static [&'static str], files: &'static [(&'static str, &'static str)]) -> Family {
-    Family { words, files, leaves: None, runs: false }
-}
+const PIPFILE: (&str, &str) =
+    ("Pipfile", "[[source]]\nname = \"canaries\"\nurl = \"{index}\"\nverify_ssl = true\n\n[packages]\n");
 
 /// The family of a name that has a link.
 fn family(name: &str) -> Option<Family> {
-    let installs = |words, leaves| Family { words, files: &[], leaves, runs: true };
+    let installs = |words, leaves| Family { words, files: &[], leaves };
     Some(match name {
         "uv" => installs(&["pip", "install", "--target", "out", "{=}"], TARGET),
-        "npm" => Family {
-            files: &[PACKAGE_JSON],
-            ..installs(&["install", "--no-audit", "--no-fund", "{=}"], Some("work/node_modules/{}/package.json"))
-        },
+        "npm" => Family { files: &[PACKAGE_JSON], ..installs(&["install", "--no-audit", "--no-fund", "{=}"], MODULES) },
         "npx" => installs(&["--yes", "{=}"], None),
         "cargo" => Family {
             files: &[
@@ -82,10 +83,12 @@ fn family(name: &str) -> Option<Family> {
             ],
             ..installs(&["fetch"], Some("home/.cargo/registry/cache/*/{}-1.0.0.crate"))
         },
-        "pnpm" | "yarn" | "bun" => only_stopped(&["add", "{=}"], &[PACKAGE_JSON]),
-        "pnpx" | "bunx" | "uvx" => only_stopped(&["{=}"], &[]),
-        "pipx" | "pipenv" => only_stopped(&["install", "{=}"], &[]),
-        "poetry" | "pdm" => only_stopped(&["add", "{=}"], &[PYPROJECT]),
+        "pnpm" | "bun" => Family { files: &[PACKAGE_JSON], ..installs(&["add", "{=}"], MODULES) },
+        "yarn" => Family { files: &[PACKAGE_JSON, YARN_LOCK], ..installs(&["add", "{=}"], MODULES) },
+        "pnpx" | "bunx" | "uvx" => installs(&["{=}"], None),
+        "pipx" => installs(&["install", "{=}"], Some("home/.local/bin/{}")),
+        "pipenv" => Family { files: &[PIPFILE], ..installs(&["install", "{=}"], VENV) },
+        "poetry" | "pdm" => Family { files: &[PYPROJECT], ..installs(&["add", "{=}"], VENV) },
         _ if name.starts_with("python") => {
             installs(&["-m", "pip", "install", "--disable-pip-version-check", "--target", "out", "{=}"], TARGET)
         }
@@ -100,20 +103,22 @@ fn family(name: &str) -> Option<Family> {
 pub fn attempt(name: &str, link: &Path, registry: &Registry, environment: &Environment) -> Tried {
     let untried = |why: &str| Tried { stop: Outcome::Untried(why.to_owned()), pass: Outcome::Untried(why.to_owned()) };
     let Some(family) = family(name) else { return untried("there is no canary for it") };
-    if name.starts_with("python") {
-        let words = ["-m", "pip", "--version"].map(str::to_owned);
-        let asked = Trial::new(registry, environment).and_then(|trial| trial.run(name, link, &words));
-        match asked {
+    let (words, otherwise): (&[&str], _) = match name {
+        _ if name.starts_with("python") => (&["-m", "pip", "--version"], "it has no pip"),
+        // Everything behind it is what it is to run.
+        "pnpx" => (&[], ""),
+        _ => (&["--version"], "the tool itself does not start"),
+    };
+    let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+    if !words.is_empty() {
+        match Trial::new(registry, environment).and_then(|trial| trial.run(name, link, &words)) {
             Ok(ran) if ran.status == Some(0) => {}
-            Ok(_) => return untried("it has no pip"),
+            Ok(_) => return untried(otherwise),
             Err(error) => return untried(&error.to_string()),
         }
     }
     let stop = one(name, link, &family, STOPPED, registry, environment);
-    let pass = match family.runs {
-        true => one(name, link, &family, PASSES, registry, environment),
-        false => Outcome::Untried("that a cleared install of it works is not tried".to_owned()),
-    };
+    let pass = one(name, link, &family, PASSES, registry, environment);
     Tried { stop, pass }
 }
 
@@ -130,7 +135,8 @@ fn one(
         let fill = |text: &str| {
             let version =
                 if matches!(name, "npm" | "npx" | "pnpm" | "yarn" | "bun" | "pnpx" | "bunx") { "@" } else { "==" };
-            text.replace("{=}", &format!("{package}{version}{VERSION}"))
+            text.replace("{index}", &registry.simple())
+                .replace("{=}", &format!("{package}{version}{VERSION}"))
                 .replace("{}", package)
                 .replace("{_}", &package.replace('-', "_"))
         };
@@ -212,6 +218,7 @@ const MANAGERS: &[(&str, &str)] = &[
     ("NODENV_ROOT", ".nodenv"),
     ("MISE_DATA_DIR", ".local/share/mise"),
     ("PROTO_HOME", ".proto"),
+    ("COREPACK_HOME", ".cache/node/corepack"),
 ];
 
 /// A directory with a home, a project, and the registry as the home's own.
@@ -245,7 +252,16 @@ impl Trial {
         ] {
             variables.insert(name.to_owned(), place.join(path).display().to_string());
         }
-        for (name, value) in [("UV_PYTHON_DOWNLOADS", "never"), ("RUSTUP_AUTO_INSTALL", "0")] {
+        for (name, value) in [
+            ("UV_PYTHON_DOWNLOADS", "never"),
+            ("RUSTUP_AUTO_INSTALL", "0"),
+            ("COREPACK_ENABLE_NETWORK", "0"),
+            ("YARN_ENABLE_TELEMETRY", "0"),
+            ("PDM_CHECK_UPDATE", "0"),
+            ("POETRY_VIRTUALENVS_IN_PROJECT", "1"),
+            ("PIPENV_VENV_IN_PROJECT", "1"),
+            ("PIPENV_IGNORE_VIRTUALENVS", "1"),
+        ] {
             variables.insert(name.to_owned(), value.to_owned());
         }
         let trial = Self { _root: root, place, variables };
@@ -253,6 +269,16 @@ impl Trial {
         let simple = registry.simple();
         trial.write("home/.config/pip/pip.conf", &format!("[global]\nindex-url = {simple}\nretries = 0\n"))?;
         trial.write("home/.config/uv/uv.toml", &format!("[[index]]\nurl = \"{simple}\"\ndefault = true\n"))?;
+        // A project's own source is trusted by nobody else.
+        trial.write(
+            "home/.config/tidewaiter/policy.toml",
+            &format!("version = 1\n[trust]\nregistries = [{simple:?}]\n"),
+        )?;
+        let yarn = format!(
+            "npmRegistryServer: {:?}\nunsafeHttpWhitelist: [\"127.0.0.1\"]\nnodeLinker: node-modules\n",
+            registry.npm().trim_end_matches('/')
+        );
+        trial.write("home/.yarnrc.yml", &yarn)?;
         trial.write("home/.npmrc", &format!("registry={}\nupdate-notifier=false\n", registry.npm()))?;
         let cargo = format!(
             "[source.crates-io]\nreplace-with = \"canaries\"\n[source.canaries]\nregistry = \"{}\"\n",

@@ -111,13 +111,14 @@ fn pages(url: &str) -> std::io::Result<Pages> {
     Ok(pages)
 }
 
-/// A wheel with one module of the package's name.
+/// A wheel with one module and one program of the package's name, which prints it.
 fn python(pages: &mut Pages, name: &str) -> std::io::Result<()> {
     let module = name.replace('-', "_");
     let info = format!("{module}-{VERSION}.dist-info");
     let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {VERSION}\n");
     let members = [
-        (format!("{module}.py"), format!("name = \"{name}\"\n")),
+        (format!("{module}.py"), format!("def main():\n    print(\"{name}\")\n")),
+        (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{name} = {module}:main\n")),
         (format!("{info}/METADATA"), metadata.clone()),
         (
             format!("{info}/WHEEL"),

@@ -57,7 +57,10 @@ impl Town {
         for (name, path) in tools {
             symlink(path, shimmed.at("tools").join(name)).unwrap();
         }
-        for name in ["xargs", "make", "bash", "rm", "touch", "mkdir", "git", "sed", "ln", "true", "false"] {
+        for name in [
+            "xargs", "make", "bash", "rm", "touch", "mkdir", "git", "sed", "ln", "true", "false", "dirname", "uname",
+            "realpath",
+        ] {
             if let Some(path) = real(name) {
                 let _ = symlink(path, shimmed.at("system").join(name));
             }
@@ -636,6 +639,12 @@ fn doctor_tries_every_link_and_says_what_is_not_live() {
     let (Some(mut tools), Some(npm)) = (python_tools(), npm_tools()) else { return };
     tools.extend(npm);
     tools.extend(cargo_tools().unwrap_or_default());
+    // Others, in the directories that `TIDEWAITER_TOOLS` names: those of today's PATH may be links of version managers.
+    let named = std::env::var_os("TIDEWAITER_TOOLS").unwrap_or_default();
+    for name in ["uv", "uvx", "pipx", "poetry", "pdm", "pipenv", "pnpm", "pnpx", "yarn", "bun", "bunx"] {
+        let found = std::env::split_paths(&named).map(|d| d.join(name)).find(|p| p.is_file());
+        tools.extend(found.map(|path| (name, path)));
+    }
     let town = Town::new(&tools);
     let before = town.server.paths().len();
     let ran = town.shimmed.run("tidewaiter", &["doctor", "--format", "json"]);

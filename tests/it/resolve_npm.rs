@@ -543,6 +543,44 @@ fn drift_is_reported_and_the_rest_resolved() {
     assert_eq!(plan.lock_issues.len(), 3);
 }
 
+/// pnpm stops with "broken lockfile" or "outdated lockfile"; what is missing is said before, whoever left it out.
+#[test]
+fn a_frozen_pnpm_lockfile_without_an_entry_is_drift() {
+    let manifest = r#"{ "dependencies": { "a": "1.0.0" } }"#;
+    let sri = digest("a", "1.0.0").sri();
+    let importer = "importers:\n  .:\n    dependencies:\n      a:\n        specifier: 1.0.0\n        version: 1.0.0\n";
+    let locks = [
+        (
+            format!(
+                "lockfileVersion: '9.0'\n{importer}packages:\n  a@1.0.0:\n    resolution: {{integrity: {sri}}}\n\
+                 snapshots:\n  a@1.0.0:\n    dependencies:\n      b: 1.0.0\n"
+            ),
+            "b@1.0.0",
+            "a@1.0.0",
+        ),
+        (
+            format!(
+                "lockfileVersion: '6.0'\ndependencies:\n  a:\n    specifier: 1.0.0\n    version: 1.0.0\npackages:\n\
+                 \n  /a@1.0.0:\n    resolution: {{integrity: {sri}}}\n    dependencies:\n      b: 1.0.0\n"
+            ),
+            "b@1.0.0",
+            "a@1.0.0",
+        ),
+        // Not even what the manifest names.
+        (format!("lockfileVersion: '9.0'\n{importer}packages: {{}}\n"), "a@1.0.0", ""),
+        ("lockfileVersion: '9.0'\nimporters:\n  .: {}\n".to_owned(), "a@1.0.0", ""),
+    ];
+    for (text, missing, plan_has) in locks {
+        let plan = command(Effect::Locked, &[])
+            .tool(Tool::Pnpm)
+            .file("/p/package.json", manifest)
+            .file("/p/pnpm-lock.yaml", text.as_str())
+            .run(&abc());
+        assert_eq!(issues(&plan), [(LockIssueKind::Drift, missing.into(), "nothing".into())], "{text}");
+        assert_eq!(ids(&plan), plan_has, "{text}");
+    }
+}
+
 #[test]
 fn npm_ci_without_a_lockfile_is_incomplete() {
     let plan = command(Effect::Locked, &[]).file("/p/package.json", r#"{ "dependencies": { "a": "1" } }"#).run(&abc());

@@ -99,6 +99,10 @@ const OURS: [&str; 8] = [
 
 fn classic(job: &Job<'_>, gateway: &Gateway, registries: Registries) -> Result<Prepared, EnforceError> {
     let cache = scratch()?;
+    // It makes these whatever it is asked for, and cannot in its sandbox; where this fails, it says so itself.
+    for folder in data(job).iter().flat_map(|d| [d.join("global"), d.join("link")]) {
+        let _ = std::fs::create_dir_all(folder);
+    }
     let root = registries.nearest(&["yarn.lock"]);
     let own = registries.nearest(&["package.json"]);
     let classic = Classic { registries, cache };
@@ -208,15 +212,19 @@ fn script_of(job: &Job<'_>) -> Option<(PathBuf, PathBuf)> {
 /// Where `yarn global` keeps packages, and where it links their programs.
 fn global(job: &Job<'_>, registries: &Registries) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let set = |name: &str| job.environment.variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = user_home(job);
-    let config = set("XDG_DATA_HOME").map(|d| d.join("yarn")).or_else(|| home.map(|h| h.join(".config").join("yarn")));
-    let folder = registries.path(job, "global-folder").or_else(|| config.map(|c| c.join("global")));
+    let folder = registries.path(job, "global-folder").or_else(|| data(job).map(|d| d.join("global")));
     let prefix = registries.path(job, "prefix").or_else(|| set("PREFIX"));
     let node = || {
         let node = toolchain::find("node", job.environment)?.canonicalize().ok()?;
         Some(node.parent()?.parent()?.to_owned())
     };
     (folder.into_iter().collect(), prefix.or_else(node).map(|p| p.join("bin")).into_iter().collect())
+}
+
+/// Where it keeps what is of no project.
+fn data(job: &Job<'_>) -> Option<PathBuf> {
+    let set = job.environment.variable("XDG_DATA_HOME").filter(|v| !v.is_empty());
+    set.map(|d| PathBuf::from(d).join("yarn")).or_else(|| user_home(job).map(|h| h.join(".config").join("yarn")))
 }
 
 /// yarn 1 takes another directory for root's home.

@@ -113,7 +113,8 @@ impl Berry {
     fn folders(&self, job: &Job<'_>) -> Vec<PathBuf> {
         let named = |name: &str| job.environment.variable(name).filter(|v| !v.is_empty());
         let absolute = |path: &str| self.registries.environment.absolute(Path::new(path));
-        let home = || job.environment.home.as_ref().map(|h| h.join(".yarn").join("berry"));
+        let data = || named("XDG_DATA_HOME").map(|d| absolute(d).join("yarn").join("berry"));
+        let home = || data().or_else(|| job.environment.home.as_ref().map(|h| h.join(".yarn").join("berry")));
         let own = named("YARN_GLOBAL_FOLDER").map(absolute);
         let own = own.or_else(|| self.registries.path(job, "global-folder")).or_else(home);
         let cache = named("YARN_CACHE_FOLDER").map(absolute).or_else(|| self.registries.path(job, "cache-folder"));
