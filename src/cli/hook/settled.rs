@@ -481,6 +481,41 @@ mod tests {
         assert!(watched.seen().is_none());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_note_holds_for_its_time_and_for_the_same_question() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk: MemoryFiles = [("/p/package.json", "{}")].into_iter().collect();
+        let path = PathBuf::from("/p/package.json");
+        let said = answer(&disk, Ask::Read, &path);
+        let note = Note { files: [((Ask::Read, path), said)].into(), ..note() };
+        let question = |now: u64, digest: [u8; 32], advisories: &[(Vec<u8>, Stamp)]| Question {
+            digest,
+            directory: dir.path().join("settled"),
+            cache: None,
+            now,
+            advisories: advisories.to_vec(),
+        };
+        let ask = |now: u64| question(now, note.digest, &note.advisories);
+        assert_eq!(ask(10).recall(&disk), None, "there is none yet");
+        ask(10).keep(&note.write()).unwrap();
+        for (now, holds) in [(0, false), (9, false), (10, true), (19, true), (20, false), (u64::MAX, false)] {
+            assert_eq!(ask(now).recall(&disk).is_some(), holds, "{now}");
+        }
+        assert_eq!(ask(10).recall(&disk), Some(note.limits));
+        assert_eq!(ask(10).recall(&MemoryFiles::default()), None);
+        assert_eq!(question(10, note.digest, &[]).recall(&disk), None, "other advisories");
+        // The note of one question under the name of another.
+        let other = question(10, [2; 32], &note.advisories);
+        std::fs::copy(ask(10).path(), other.path()).unwrap();
+        assert_eq!(other.recall(&disk), None);
+        // No more than so many are kept.
+        for n in 0..=MOST {
+            question(10, [u8::try_from(n).unwrap(); 32], &note.advisories).keep(b"").unwrap();
+        }
+        assert!(std::fs::read_dir(dir.path().join("settled")).unwrap().count() <= MOST);
+    }
+
     proptest::proptest! {
         #[test]
         fn foreign_notes_never_panic(bytes: Vec<u8>) {
