@@ -10,6 +10,7 @@ pub mod locked;
 mod npm;
 mod python;
 
+pub use npm::manager::home as pnpm_home;
 pub use npm::{resolve as npm, resolve_with as npm_with};
 
 use crate::invocation::Invocation;

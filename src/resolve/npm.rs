@@ -5,6 +5,7 @@
 //! `graph` for why the union over the edges is enough.
 
 mod graph;
+pub(super) mod manager;
 mod overrides;
 mod pick;
 mod project;
@@ -49,14 +50,14 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
         if reads_project { finder.project() } else { Project { root: environment.cwd.clone(), ..Project::default() } };
     let problems = std::mem::take(&mut project.problems);
     let uses_engines = settings.is_npm() || settings.is_pnpm();
-    let picker = Picker {
+    let picker = || Picker {
         freshness: request.freshness,
         before: settings.before,
         default_tag: settings.default_tag.clone(),
         node: if settings.is_npm() { settings::node_version(environment, request.files) } else { None },
         minds_deprecation: uses_engines,
     };
-    let mut graph = Graph::new(&settings, &project, registry, picker, &finder, environment.home.as_deref());
+    let mut graph = Graph::new(&settings, &project, registry, picker(), &finder, environment.home.as_deref());
     graph.unresolved.extend(problems);
     if settings.frozen && project.lock.is_none() {
         graph.unresolved.push(no_lockfile(&finder, &project));
@@ -88,6 +89,16 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
         lock_issues: std::mem::take(&mut graph.lock_issues),
         signal_gaps: graph.verifier.gaps(),
     };
+    let becomes = reads_project && settings.is_pnpm();
+    if let Some(edge) = becomes.then(|| manager::edge(&project, environment, request.files)).flatten() {
+        let settings = Settings { use_lock: false, frozen: false, both: false, ..settings.clone() };
+        let nothing = Project { root: project.root.clone(), ..Project::default() };
+        let mut graph = Graph::new(&settings, &nothing, registry, picker(), &finder, environment.home.as_deref());
+        graph.grow(vec![edge]);
+        let packages = graph.finish();
+        let unresolved = std::mem::take(&mut graph.unresolved);
+        plan.merge(Plan { packages, unresolved, held_back: std::mem::take(&mut graph.held_back), ..Plan::default() });
+    }
     plan.signal_gaps.extend(registry.signal_gaps());
     let inside = bundled(&plan.packages, registry);
     plan.signal_gaps.extend(inside);

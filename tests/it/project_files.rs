@@ -204,3 +204,48 @@ fn scopes_of_the_other_node_tools() {
         assert_eq!((ran.status, purls(&ran.json()).len()), (0, 2), "{file} {words:?}: {ran:#?}");
     }
 }
+
+/// pnpm becomes the version that the project names: it is fetched, and so it is judged.
+#[test]
+fn the_pnpm_that_a_project_names_is_in_the_plan() {
+    let server = Loopback::start();
+    serve(&server);
+    server.npm("pnpm", "10.14.0", "2020-01-01T00:00:00Z", json!({})).npm(
+        "pnpm",
+        "10.14.1",
+        "2025-12-31T23:00:00Z",
+        json!({"scripts": {"postinstall": "x"}}),
+    );
+    let manifest = |version: &str| {
+        format!(
+            "{{\"name\": \"app\", \"version\": \"1.0.0\",\n \"packageManager\": \"pnpm@{version}\",\n \
+             \"dependencies\": {{\"tw-good\": \"*\"}}}}"
+        )
+    };
+    let planned = |sandbox: &Sandbox, variables: &[&str], words: &[&str]| {
+        let words: Vec<&str> = variables.iter().chain(words).copied().collect();
+        let ran = check(sandbox, &["--format", "json"], &words);
+        let document = ran.json();
+        let named = purls(&document).into_iter().filter(|p| p.contains("/pnpm@"));
+        let of_pnpm: Vec<String> = named.map(str::to_owned).collect();
+        (ran, of_pnpm)
+    };
+    let sandbox = Sandbox::new();
+    npmrc(&sandbox, &server);
+    sandbox.write("package.json", manifest("10.14.0+sha512.00"));
+    let (ran, found) = planned(&sandbox, &[], &["pnpm", "install"]);
+    assert_eq!((ran.status, found), (0, vec!["pkg:npm/pnpm@10.14.0".to_owned()]), "{ran:#?}");
+    // Another tool does not become it, and pnpm does not where it is told not to, or has it.
+    assert_eq!(planned(&sandbox, &[], &["npm", "install"]).1, [""; 0]);
+    let off = ["npm_config_manage_package_manager_versions=false"];
+    assert_eq!(planned(&sandbox, &off, &["pnpm", "install"]).1, [""; 0]);
+    home(&sandbox, ".local/share/pnpm/.tools/pnpm/10.14.0/node_modules/pnpm/package.json", "{}".to_owned());
+    assert_eq!(planned(&sandbox, &[], &["pnpm", "install"]).1, [""; 0]);
+    // A version that nobody would clear, and one that does not exist.
+    sandbox.write("package.json", manifest("10.14.1"));
+    let (ran, found) = planned(&sandbox, &[], &["pnpm", "install"]);
+    assert_eq!((ran.status, found), (10, vec!["pkg:npm/pnpm@10.14.1".to_owned()]), "{ran:#?}");
+    assert!(ran.stdout.contains("package.json") && rules(&ran.json(), "ask").contains(&"install-script".to_owned()));
+    sandbox.write("package.json", manifest("10.99.0"));
+    assert_eq!(planned(&sandbox, &[], &["pnpm", "install"]).0.status, 10);
+}

@@ -26,6 +26,7 @@ use crate::enforce::gateway::{Gateway, replace};
 use crate::enforce::{EnforceError, Job, Refused, Step};
 use crate::invocation::Effect;
 use crate::model::{Ecosystem, PackageName};
+use crate::resolve::pnpm_home;
 
 /// The adapter of pnpm and pnpx.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +130,7 @@ impl Project {
         let above = registries.nearest(&["pnpm-workspace.yaml"]);
         let workspace = above.join("pnpm-workspace.yaml").is_file() && own.starts_with(&above);
         let cache = scratch()?;
-        let home = pnpm_home(job);
+        let home = pnpm_home(job.environment);
         let mut root = if workspace { above } else { own.clone() };
         let mut write = vec![own, root.clone(), cache.path().to_owned()];
         if workspace && names_registries(job, &root) && !takes_words_first(job.program) {
@@ -146,6 +147,8 @@ impl Project {
             write.extend(registries.path(job, "global-dir"));
             write.extend(registries.path(job, "global-bin-dir"));
         }
+        // The versions of itself that it fetches.
+        write.extend(home.as_deref().map(|h| h.join(".tools")));
         let store = store(job, &registries, &root, home);
         write.extend(locks(job.program));
         if job.invocation.verb == "deploy"
@@ -227,6 +230,12 @@ impl Project {
             super::refuse_through(step, refusing);
         }
         step.arguments = self.words(job, ignore_scripts);
+        let becomes = |name: &PackageName| matches!(name.written(), "pnpm" | "@pnpm/exe");
+        if job.judgement.plan.packages.iter().any(|p| becomes(&p.id.name)) {
+            // The pnpm that fetches the version which the project names gets no words.
+            step.set("npm_config_registry", &self.registries.default);
+            step.set("npm_config_noproxy", "127.0.0.1");
+        }
         step.arguments.extend(words.finish());
     }
 
@@ -373,19 +382,6 @@ fn major_of(program: &Path) -> Option<u64> {
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
     let named = matches!(manifest.get("name").and_then(|n| n.as_str()), Some("pnpm" | "@pnpm/exe"));
     manifest.get("version").filter(|_| named)?.as_str()?.split('.').next()?.parse().ok()
-}
-
-/// `PNPM_HOME`, or its usual place.
-fn pnpm_home(job: &Job<'_>) -> Option<PathBuf> {
-    let environment = job.environment;
-    let set = |name: &str| environment.variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = environment.home.as_ref();
-    let own = match environment.os {
-        "macos" => home.map(|h| h.join("Library").join("pnpm")),
-        "windows" => set("LOCALAPPDATA").map(|l| l.join("pnpm")),
-        _ => home.map(|h| h.join(".local").join("share").join("pnpm")),
-    };
-    set("PNPM_HOME").or_else(|| set("XDG_DATA_HOME").map(|d| d.join("pnpm"))).or(own)
 }
 
 /// The newest of the directories that hold what is installed globally, one for each layout.

@@ -8,7 +8,7 @@ use crate::invocation::{Effect, Invocation, Tool};
 use crate::model::{Environment, Files, Timestamp};
 
 /// What a command's flags and variables decide about resolution.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     /// The tool.
     pub tool: Tool,

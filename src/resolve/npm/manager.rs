@@ -1,0 +1,104 @@
+//! The package manager itself: pnpm (10 and later, unless told not to) fetches and becomes the version that
+//! `packageManager` of the project's manifest names, and so does corepack.
+//!
+//! In: the project, and where the pnpm that would start lies. Out: the release that it would fetch, when it is another
+//! than that and not here yet. Whether it would is known only to pnpm; in doubt it is taken to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::graph::{Edge, From, Kind};
+use super::project::Project;
+use crate::ecosystem::npm::spec;
+use crate::model::{Environment, Files};
+
+/// The first version that can fetch another.
+const FETCHES_SINCE: (u64, u64) = (9, 7);
+
+/// What a command of pnpm's asks for before anything else, if it does.
+pub(super) fn edge(project: &Project, environment: &Environment, files: &dyn Files) -> Option<Edge> {
+    let manifest = project.manifest.as_ref()?;
+    let named = manifest.package_manager.as_deref()?.strip_prefix("pnpm@")?;
+    let version = named.split('+').next().unwrap_or(named);
+    let wanted: semver::Version = version.parse().ok()?;
+    let told = environment.variables.iter().any(|(name, value)| {
+        let name = name.to_ascii_lowercase();
+        matches!(
+            name.as_str(),
+            "npm_config_manage_package_manager_versions" | "pnpm_config_manage_package_manager_versions"
+        ) && value == "false"
+    });
+    let own = Own::of(environment, files);
+    let old = own.version.as_ref().is_some_and(|v| (v.major, v.minor) < FETCHES_SINCE);
+    let here = tools(environment).is_some_and(|tools| {
+        let directory = own.package.replace('/', "+");
+        files.is_dir(&tools.join(directory).join(version).join("node_modules"))
+    });
+    if told || old || here || own.version.as_ref() == Some(&wanted) {
+        return None;
+    }
+    let text = format!("{}@{version}", own.package);
+    let at = manifest.text.find("\"packageManager\"").unwrap_or_default();
+    Some(Edge {
+        by: None,
+        above: None,
+        from: From::Fresh,
+        name: Some(own.package.to_owned()),
+        spec: Some(spec::parse(&text).spec),
+        text,
+        kind: Kind::Production,
+        location: manifest.location(at),
+        directory: project.root.clone(),
+        context: Arc::from([]),
+        explicit: true,
+        alone: false,
+    })
+}
+
+/// The pnpm that PATH leads to.
+struct Own {
+    /// `pnpm`, or `@pnpm/exe` for the one that needs no node.
+    package: &'static str,
+    /// Its version, where a package.json beside it tells.
+    version: Option<semver::Version>,
+}
+
+impl Own {
+    fn of(environment: &Environment, files: &dyn Files) -> Self {
+        let path = environment.variable("PATH").unwrap_or_default();
+        let separator = if environment.os == "windows" { ';' } else { ':' };
+        let mut directories = path.split(separator).map(Path::new).filter(|d| d.is_absolute());
+        let Some(directory) =
+            directories.find(|d| files.is_file(&d.join("pnpm")) || files.is_file(&d.join("pnpm.cmd")))
+        else {
+            return Self { package: "pnpm", version: None };
+        };
+        // Installed by npm: globally, on Windows, and in a project.
+        let places = ["../lib/node_modules/pnpm", "node_modules/pnpm", "../pnpm"];
+        let version = places.iter().find_map(|place| {
+            let text = files.read_text(&directory.join(place).join("package.json")).ok()?;
+            let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
+            (manifest.get("name")?.as_str()? == "pnpm").then_some(())?;
+            manifest.get("version")?.as_str()?.parse().ok()
+        });
+        let alone = version.is_none() && home(environment).is_some_and(|home| home == directory);
+        Self { package: if alone { "@pnpm/exe" } else { "pnpm" }, version }
+    }
+}
+
+/// Where pnpm keeps what it is: `PNPM_HOME`, or where each system keeps data.
+pub fn home(environment: &Environment) -> Option<PathBuf> {
+    let set = |name: &str| environment.variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = environment.home.as_ref();
+    let own = match environment.os {
+        "macos" => home.map(|h| h.join("Library").join("pnpm")),
+        "windows" => set("LOCALAPPDATA").map(|l| l.join("pnpm")),
+        _ => home.map(|h| h.join(".local").join("share").join("pnpm")),
+    };
+    set("PNPM_HOME").or_else(|| set("XDG_DATA_HOME").map(|d| d.join("pnpm"))).or(own)
+}
+
+/// Where the versions lie that it has fetched.
+fn tools(environment: &Environment) -> Option<PathBuf> {
+    Some(home(environment)?.join(".tools"))
+}
