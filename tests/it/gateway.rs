@@ -45,6 +45,21 @@ fn an_allowed_install_works_and_leaves_what_a_bare_one_leaves() {
 }
 
 #[test]
+fn pips_cache_gets_nothing_of_the_gateway() {
+    let Some(python) = python() else { return };
+    let mut rig = rig();
+    let cache = rig.home().join("pip-cache");
+    std::fs::create_dir(&cache).unwrap();
+    rig.set("PIP_CACHE_DIR", &cache.display().to_string());
+    for _ in 0..2 {
+        assert_eq!(rig.run(&pip(python, &["--upgrade", "tw-a"]), nothing).status(), 0);
+        // By a URL that no other run has, and once more for each run.
+        let kept: Vec<String> = tree(&cache).into_iter().map(|(path, _)| path).collect();
+        assert!(kept.iter().all(|path| !path.starts_with("http")), "{kept:?}");
+    }
+}
+
+#[test]
 fn what_changes_between_judging_and_installing_does_not_come_in() {
     let Some(python) = python() else { return };
     type Change = fn(&Rig) -> &Loopback;
