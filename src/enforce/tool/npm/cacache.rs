@@ -62,11 +62,11 @@ fn entry(index: &Path, bucket: &Path, url: &str) -> Option<Value> {
     }
     let text = std::fs::read_to_string(bucket).ok()?;
     let key = key(url);
-    let whole = text.lines().filter_map(|line| {
+    let mut whole = text.lines().filter_map(|line| {
         let (sum, entry) = line.split_once('\t')?;
         (sum == sum_of(entry)).then(|| serde_json::from_str::<Value>(entry).ok())?
     });
-    whole.filter(|entry| entry.get("key").and_then(Value::as_str) == Some(&key)).last()
+    whole.rfind(|entry| entry.get("key").and_then(Value::as_str) == Some(&key))
 }
 
 /// The entry's text with the registry's URL.
