@@ -86,6 +86,10 @@ const KNOWN: &[&str] = &[
     "gpasswd",
     "dscl",
     "chpasswd",
+    "date",
+    "timedatectl",
+    "hwclock",
+    "systemsetup",
     "docker",
     "podman",
     "nerdctl",
@@ -274,6 +278,10 @@ fn privilege(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
         "docker" | "podman" | "nerdctl" if has(words, &["run", "exec", "create"]) && escapes(words) => {
             Some(("starts a container with the machine's own rights", true))
         }
+        // The age of a release, and the end of an exception, go by it.
+        "date" | "timedatectl" | "hwclock" | "systemsetup" if sets_the_clock(name, words) => {
+            Some(("sets the machine's clock", true))
+        }
         "nsenter" | "insmod" | "modprobe" | "kextload" => {
             Some(("reaches into the system's kernel or namespaces", true))
         }
@@ -284,6 +292,18 @@ fn privilege(name: &str, command: &Command<'_>, out: &mut Vec<Conduct>) {
         _ => None,
     };
     out.extend(found.map(|(what, grave)| conduct(Kind::Privilege, what, command, grave)));
+}
+
+fn sets_the_clock(name: &str, words: &[String]) -> bool {
+    match name {
+        // `date -s TEXT`, `date MMDDhhmm`.
+        "date" => words.iter().skip(1).any(|w| {
+            w == "-s" || w.starts_with("--set") || (w.len() >= 8 && w.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        }),
+        "timedatectl" => has(words, &["set-time", "set-ntp"]),
+        "hwclock" => has(words, &["--set", "--hctosys", "-s"]),
+        _ => has(words, &["-setdate", "-settime", "-setusingnetworktime"]),
+    }
 }
 
 fn setuid(mode: &str) -> bool {

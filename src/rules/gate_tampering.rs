@@ -190,6 +190,7 @@ fn text_concerns(text: &str) -> bool {
     const FILES: &[&str] = &[
         "config/tidewaiter",
         "share/tidewaiter",
+        "cache/tidewaiter",
         "etc/tidewaiter",
         "tidewaiter/policy.toml",
         "tidewaiter\\policy.toml",
