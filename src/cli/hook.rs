@@ -200,7 +200,7 @@ fn before(host: Host, options: &Options, event: &Event) -> Decision {
     let what = what(event);
     let judging = judging(options);
     let mut session = session;
-    session.intent = Intent::of_host(host, event.transcript.as_deref(), &session.environment);
+    session.intent = Intent::of_host(host, event, &session.environment);
     // Before this program's own deadline, which lies before the host's.
     session.deadline = Some(started + Duration::from_millis(options.deadline_ms.saturating_sub(MARGIN_MS)));
     judged(options, Case { host, session, judging, command, edits, name, what }).and(unknown)
@@ -510,7 +510,7 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
     }
     let Some(checked) = checked(text, &session) else { return Decision::none() };
     let mut session = session;
-    session.intent = Intent::of_host(host, event.transcript.as_deref(), &session.environment);
+    session.intent = Intent::of_host(host, event, &session.environment);
     let judging = judging(options);
     let work = move || {
         let mut session = session;

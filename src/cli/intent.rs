@@ -1,8 +1,9 @@
 //! What the user said in this agent session: a host's transcript, or `--messages FILE`, read from the disk.
 //!
-//! A transcript that lies in the project is the project's word, not the user's: it is not read.
+//! A transcript that lies in the project is the project's word, not the user's: it is not read. Nor is a subagent's: what
+//! stands in a user's place there is what another agent told it to do.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -10,6 +11,7 @@ use super::Failure;
 use crate::context::Transcript;
 use crate::context::messages::{self, LONGEST};
 use crate::gate::Host;
+use crate::hook::Event;
 use crate::model::Environment;
 use crate::rules::Said;
 
@@ -23,8 +25,10 @@ pub(super) struct Intent {
 
 impl Intent {
     /// Of the host's own file.
-    pub fn of_host(host: Host, path: Option<&str>, environment: &Environment) -> Self {
-        let path = path.map(PathBuf::from).filter(|p| p.is_absolute() && !inside(p, environment));
+    pub fn of_host(host: Host, event: &Event, environment: &Environment) -> Self {
+        let named = event.transcript.as_deref().map(PathBuf::from);
+        let path = named.or_else(|| if host == Host::Copilot { copilot(event, environment) } else { None });
+        let path = path.filter(|p| p.is_absolute() && !inside(p, environment) && !of_subagent(p));
         let path = path.filter(|_| messages::understood(host));
         Self { host: path.map(|p| (host, p)), read: OnceLock::new() }
     }
@@ -77,21 +81,93 @@ fn inside(path: &Path, environment: &Environment) -> bool {
     !home_is_cwd && (real.starts_with(&cwd) || path.starts_with(&environment.cwd))
 }
 
-/// The end of a regular file, from a line's beginning on.
+/// Where Copilot's CLI keeps a session's events: it does not name the file.
+fn copilot(event: &Event, environment: &Environment) -> Option<PathBuf> {
+    let plain = |s: &&str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let session = event.session.as_deref().filter(plain)?;
+    let set = environment.variable("COPILOT_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = set.or_else(|| environment.home.as_ref().map(|h| h.join(".copilot")))?;
+    Some(home.join("session-state").join(session).join("events.jsonl"))
+}
+
+/// Claude Code and Cursor keep what a subagent was told and did in a directory of this name.
+fn of_subagent(path: &Path) -> bool {
+    path.components().any(|c| c.as_os_str() == "subagents")
+}
+
+/// The most of a file's first line that is read where its end is.
+const FIRST_LINE: u64 = 1 << 20;
+
+/// A regular file; of one that is too long its first line, which says what it is, and its end, from a line's beginning
+/// on.
 fn end_of(path: &Path) -> std::io::Result<String> {
     // Opening a pipe or a device could wait for ever, or never end.
     let length = std::fs::metadata(path)
         .and_then(|m| if m.is_file() { Ok(m.len()) } else { Err(std::io::Error::other("it is not a regular file")) })?;
     let mut file = std::fs::File::open(path)?;
     let cut = length > LONGEST;
+    let mut first = Vec::new();
     if cut {
+        std::io::BufReader::new((&mut file).take(FIRST_LINE)).read_until(b'\n', &mut first)?;
         file.seek(SeekFrom::Start(length - LONGEST))?;
     }
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
+    let first = String::from_utf8_lossy(&first);
     Ok(match text.split_once('\n') {
+        Some((_, rest)) if first.ends_with('\n') => format!("{first}{rest}"),
         Some((_, rest)) if cut => rest.to_owned(),
         _ => text,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{LONGEST, copilot, end_of, of_subagent};
+    use crate::hook::Event;
+    use crate::model::Environment;
+
+    #[test]
+    fn of_a_long_file_the_first_line_and_the_end_are_read() {
+        let directory = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+        let path = directory.path().join("t.jsonl");
+        let long = usize::try_from(LONGEST).unwrap_or_default();
+        let text = format!("first\n{}\nlast\n", "x".repeat(long));
+        assert!(std::fs::write(&path, text).is_ok());
+        assert_eq!(end_of(&path).ok().as_deref(), Some("first\nlast\n"));
+        assert!(std::fs::write(&path, format!("{}\nlast\n", "x".repeat(long))).is_ok());
+        assert_eq!(end_of(&path).ok().as_deref(), Some("last\n"), "a first line without an end says nothing");
+        assert!(end_of(directory.path()).is_err());
+    }
+
+    #[test]
+    fn copilot_s_events_are_found_by_the_session_s_name() {
+        let environment = |variables: &[(&str, &str)]| Environment {
+            home: Some("/h".into()),
+            variables: variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            cwd: "/w".into(),
+            now: crate::model::Timestamp::UNIX_EPOCH,
+            os: "linux",
+            arch: "x86_64",
+        };
+        let of = |session: &str, environment| {
+            let event = Event { session: Some(session.to_owned()), ..Event::default() };
+            copilot(&event, &environment).map(|p| p.to_string_lossy().into_owned())
+        };
+        let at = |path: &str| Some(path.to_owned());
+        assert_eq!(of("c1-9", environment(&[])), at("/h/.copilot/session-state/c1-9/events.jsonl"));
+        assert_eq!(of("c1", environment(&[("COPILOT_HOME", "/c")])), at("/c/session-state/c1/events.jsonl"));
+        for odd in ["", "..", "../x", "a/b", "a.b"] {
+            assert_eq!(of(odd, environment(&[])), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_subagent_s_file_is_told_by_its_place() {
+        assert!(of_subagent(Path::new("/h/.claude/projects/p/s/subagents/agent-1.jsonl")));
+        assert!(!of_subagent(Path::new("/h/.claude/projects/my-subagents/s.jsonl")));
+    }
 }
