@@ -20,11 +20,11 @@ use super::intent::Intent;
 use super::session::{Deliberation, Session, policy_text};
 use super::{Failure, Format, Judging, complain, guard};
 use crate::context;
-use crate::gate::Host;
 use crate::gate::operation::{self, How, Operation, Target};
+use crate::gate::{self, Host};
 use crate::hook::decision::{added, shown};
 use crate::hook::overlay::Overlay;
-use crate::hook::session::{Limits, asks_person};
+use crate::hook::session::Limits;
 use crate::hook::{self, Answer, Decision, Event, Stage, Word, edit};
 use crate::invocation::{self, Effect, Followed, FollowedText, Invocation};
 use crate::judge::{Judgement, Via, discover};
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn answer(host: Host, options: &Options) -> ExitCode {
     let answer = match guard::guarded(|| Ok(respond(host, options))) {
         Ok(answer) => answer,
-        Err(failure) => Answer::crash(&words(&failure)),
+        Err(failure) => Answer::crash(host, &words(&failure)),
     };
     if !answer.stderr.is_empty() {
         complain(answer.stderr.trim_end_matches('\n'));
@@ -134,11 +134,11 @@ fn respond(host: Host, options: &Options) -> Answer {
     let mut bytes = Vec::new();
     let limit = hook::LONGEST_PAYLOAD as u64 + 1;
     if let Err(error) = std::io::stdin().lock().take(limit).read_to_end(&mut bytes) {
-        return Answer::crash(&format!("the payload cannot be read: {error}"));
+        return Answer::crash(host, &format!("the payload cannot be read: {error}"));
     }
     let event = match hook::read(host, &bytes) {
         Ok(event) => event,
-        Err(error) => return Answer::crash(&error.to_string()),
+        Err(error) => return Answer::crash(host, &error.to_string()),
     };
     drop(bytes);
     let decision = match event.stage {
@@ -161,6 +161,8 @@ struct Case {
     name: Option<String>,
     /// What is remembered of it.
     what: String,
+    /// Whether a question reaches a person.
+    asks: bool,
 }
 
 /// Shell text that brings something in, or concerns the gate.
@@ -203,7 +205,8 @@ fn before(host: Host, options: &Options, event: &Event) -> Decision {
     session.intent = Intent::of_host(host, event, &session.environment);
     // Before this program's own deadline, which lies before the host's.
     session.deadline = Some(started + Duration::from_millis(options.deadline_ms.saturating_sub(MARGIN_MS)));
-    judged(options, Case { host, session, judging, command, edits, name, what }).and(unknown)
+    let asks = hook::asks(host, event.mode.as_deref());
+    judged(options, Case { host, session, judging, command, edits, name, what, asks }).and(unknown)
 }
 
 fn judging(options: &Options) -> Judging {
@@ -346,7 +349,8 @@ fn one_tool(event: &Event) -> String {
 /// Files in which a host's hooks are switched off, though they do not call this program.
 fn is_switch(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    [".claude/settings.local.json", ".claude/settings.json", ".codex/config.toml"].iter().any(|s| text.ends_with(s))
+    let own = [".claude/settings.json", ".gemini/settings.json"];
+    gate::SWITCHES.iter().map(|(file, _)| *file).chain(own).any(|s| text.ends_with(s))
 }
 
 /// Judges on a thread of its own, for as long as the deadline allows; the thread ends with the process.
@@ -472,7 +476,7 @@ impl Case {
         if decision.word == Word::None && !counts.knows(self.host, name) {
             return decision;
         }
-        let refused = !hook::asks(self.host);
+        let refused = !self.asks;
         let counted = counts.change(self.host, name, |c| {
             if by_person {
                 c.reset();
@@ -500,10 +504,9 @@ fn after(host: Host, options: &Options, event: &Event) -> Decision {
     let session = placed(event);
     let name = name_of(event, &session);
     let counts = counts::Counts::new(&session.directories.data);
-    if hook::asks(host) && counts.knows(host, &name) {
-        let by_person = asks_person(event.mode.as_deref());
+    if hook::asks(host, event.mode.as_deref()) && counts.knows(host, &name) {
         // Nothing depends on it but that the count goes on.
-        let _ = counts.change(host, &name, |c| c.ran(&what(event), by_person));
+        let _ = counts.change(host, &name, |c| c.ran(&what(event)));
     }
     if host != Host::ClaudeCode || !text.contains("tidewaiter") {
         return Decision::none();

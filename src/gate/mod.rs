@@ -138,9 +138,13 @@ pub struct Protected {
 }
 
 /// Files of hosts beside [`Host::user_file`] in which hooks can be switched off.
-const SWITCHES: &[(&str, Host)] = &[
+pub const SWITCHES: &[(&str, Host)] = &[
     (".claude/settings.local.json", Host::ClaudeCode),
     (".codex/config.toml", Host::Codex),
+    (".copilot/settings.json", Host::Copilot),
+    (".github/copilot/settings.json", Host::Copilot),
+    (".github/copilot/settings.local.json", Host::Copilot),
+    (".cline/hooks/PreToolUse", Host::Cline),
     ("Documents/Cline/Hooks/PreToolUse", Host::Cline),
 ];
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Decision, Event, Protocol, Speaks, Stage, Word, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Everything(answer), asks: true };
+pub(super) const PROTOCOL: Protocol =
+    Protocol { read, answer: Speaks::Everything(answer), asks: true, stops_by_status: true };
 
 const STAGES: &[(&str, Stage)] = &[
     ("PreToolUse", Stage::Before),

@@ -1,14 +1,17 @@
 //! GitHub Copilot, CLI and cloud agent: `preToolUse` in `hooks/*.json`.
 //!
 //! Payload: `sessionId cwd toolName toolArgs`, the last perhaps JSON in a string; with events named as Claude Code names
-//! them, the same in snake case. Answer: flat `permissionDecision` and `permissionDecisionReason`; the cloud takes an
-//! ask for a refusal. See docs.github.com, hooks reference.
+//! them, the same in snake case. No transcript is named. Answer: flat `permissionDecision` and
+//! `permissionDecisionReason`; VS Code, which reads the same files, wants them in `hookSpecificOutput`. There is an
+//! `ask`: the cloud takes one for a refusal, the app and a session in which all tools are allowed take it for a yes, and
+//! no payload says which it is. See docs.github.com, hooks reference.
 
 use serde_json::{Value, json};
 
-use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
+use super::{Answer, Decision, Event, Protocol, Speaks, Stage, claude_code, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: true };
+pub(super) const PROTOCOL: Protocol =
+    Protocol { read, answer: Speaks::Refusal(refusal), asks: false, stops_by_status: true };
 
 const STAGES: &[(&str, Stage)] = &[
     ("preToolUse", Stage::Before),
@@ -32,5 +35,6 @@ fn refusal(decision: &Decision) -> Answer {
     Answer::json(&json!({
         "permissionDecision": decision.word.text(),
         "permissionDecisionReason": decision.reason,
+        "hookSpecificOutput": claude_code::before(decision),
     }))
 }

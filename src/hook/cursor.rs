@@ -1,13 +1,15 @@
 //! Cursor: `beforeShellExecution` and `preToolUse` in `hooks.json`.
 //!
-//! Payload: `hook_event_name command cwd conversation_id workspace_roots`; `cwd` may be empty. Answer:
-//! `{"permission":"deny|ask","user_message","agent_message"}`. See cursor.com/docs/hooks.
+//! Payload: `hook_event_name command cwd conversation_id workspace_roots transcript_path`; `cwd` may be empty. Answer:
+//! `{"permission":"deny","user_message","agent_message"}`. There is an `ask`, but none for `preToolUse`, and where Cursor
+//! reviews commands itself it takes one for a yes; no payload says whether it does. See cursor.com/docs/hooks.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: true };
+pub(super) const PROTOCOL: Protocol =
+    Protocol { read, answer: Speaks::Refusal(refusal), asks: false, stops_by_status: true };
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);

@@ -105,12 +105,16 @@ impl Decision {
 
     /// For hosts that cannot ask: a refusal that says who has to act.
     #[must_use]
-    pub fn without_ask(&self) -> Self {
+    pub fn without_ask(&self, mode: Option<&str>) -> Self {
         let mut out = Self { word: Word::Deny, ..self.clone() };
-        out.reason.push_str(
-            "\nThis host cannot put the question to a person. Stop here and tell them: a person must decide, by running \
-             the command in a terminal of their own. Do not look for another way to do the same.",
-        );
+        let why = match mode {
+            Some(mode) => format!("In the permission mode `{}` this host puts no question to a person", shown(mode)),
+            None => "This host cannot put the question to a person".to_owned(),
+        };
+        out.reason.push_str(&format!(
+            "\n{why}. Stop here and tell them: a person must decide, by running the command in a terminal of their own. Do \
+             not look for another way to do the same."
+        ));
         out
     }
 

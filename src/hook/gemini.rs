@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Decision, Event, Protocol, Speaks, Stage, claude_code, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: false };
+pub(super) const PROTOCOL: Protocol =
+    Protocol { read, answer: Speaks::Refusal(refusal), asks: false, stops_by_status: true };
 
 const STAGES: &[(&str, Stage)] =
     &[("BeforeTool", Stage::Before), ("AfterTool", Stage::After), ("SessionStart", Stage::SessionStart)];

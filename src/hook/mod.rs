@@ -2,8 +2,9 @@
 //! host's own answer comes out. One file a host. Nothing here touches the disk, the network or the clock.
 //!
 //! Three things hold for every host. No answer ever says `allow`: a command that is clear, or none of ours, gets no
-//! output at all, so that the host's own permissions still hold. Where a host cannot ask, an ask is a refusal whose
-//! words say that a person must act. A payload that cannot be read is never taken for one that is harmless.
+//! output at all, so that the host's own permissions still hold. Where a host cannot ask, or would not in the mode that
+//! it is in, an ask is a refusal whose words say that a person must act. A payload that cannot be read is never taken
+//! for one that is harmless.
 
 mod claude_code;
 mod cline;
@@ -93,11 +94,16 @@ impl Answer {
         Self::default()
     }
 
-    /// This program could not do its work: the tool call is stopped, for hosts go on after any other status.
-    pub fn crash(reason: &str) -> Self {
+    /// This program could not do its work: the tool call is stopped, in the form that stops it with this host. Of those
+    /// with a status for it, all go on after any other.
+    pub fn crash(host: Host, reason: &str) -> Self {
         let reason = if reason.trim().is_empty() { "it failed" } else { reason };
-        let stderr = format!("tidewaiter: {}: nothing was judged, so nothing may run\n", decision::shown(reason));
-        Self { stdout: String::new(), stderr, status: 2 }
+        let said = format!("tidewaiter: {}: nothing was judged, so nothing may run", decision::shown(reason));
+        let protocol = protocol(host);
+        match protocol.answer {
+            Speaks::Refusal(refusal) if !protocol.stops_by_status => refusal(&Decision::new(Word::Deny, said)),
+            _ => Self { stdout: String::new(), stderr: format!("{said}\n"), status: 2 },
+        }
     }
 
     fn json(document: &Value) -> Self {
@@ -109,8 +115,10 @@ impl Answer {
 struct Protocol {
     read: fn(&Value) -> Event,
     answer: Speaks,
-    /// Whether the host can put a question to a person.
+    /// Whether the host puts a question to a person, in a mode in which it puts any.
     asks: bool,
+    /// Whether exit status 2 alone stops what is about to run.
+    stops_by_status: bool,
 }
 
 /// What a host listens to.
@@ -147,17 +155,22 @@ pub fn read(host: Host, bytes: &[u8]) -> Result<Event, Unreadable> {
     Ok((protocol(host).read)(&value))
 }
 
-/// Whether a host can put a question to a person.
-pub fn asks(host: Host) -> bool {
-    protocol(host).asks
+/// Whether a host puts a question to a person, in the permission mode that it is in. In others it takes an ask for a
+/// yes.
+pub fn asks(host: Host, mode: Option<&str>) -> bool {
+    protocol(host).asks && session::asks_person(mode)
 }
 
 /// The host's own form of a decision.
 pub fn answer(host: Host, event: &Event, decision: &Decision) -> Answer {
     let protocol = protocol(host);
+    let mode = event.mode.as_deref();
     let decision = match decision.word {
         Word::None if decision.context.is_none() => return Answer::none(),
-        Word::Ask if !protocol.asks => decision.without_ask(),
+        // A person is being asked at that stage, whatever the mode.
+        Word::Ask if event.stage != Stage::Permission && !asks(host, mode) => {
+            decision.without_ask(mode.filter(|_| protocol.asks))
+        }
         _ => decision.clone(),
     };
     match protocol.answer {

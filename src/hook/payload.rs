@@ -31,9 +31,17 @@ const SHELLS: &[&str] = &[
     "shell_command",
     "runterminalcommand",
     "run_terminal_cmd",
+    COMMANDS,
 ];
 
-const COMMAND: &[&str] = &["command", "command_line", "commandLine", "CommandLine", "cmd", "script"];
+/// Tools that type into a shell that runs already.
+const TYPING: &[&str] = &["write_bash", "write_powershell", "write_stdin", "send_to_terminal"];
+const TYPED: &[&str] = &["input", "chars", "text", "command"];
+
+/// The tool that runs several commands, one after the other.
+const COMMANDS: &str = "run_commands";
+
+const COMMAND: &[&str] = &["command", "commands", "command_line", "commandLine", "CommandLine", "cmd", "script"];
 const PATH: &[&str] =
     &["file_path", "filePath", "path", "filename", "target_file", "TargetFile", "notebook_path", "absolute_path"];
 const CONTENT: &[&str] = &["content", "contents", "file_text", "fileText", "text", "code_content", "CodeContent"];
@@ -104,6 +112,15 @@ pub(super) fn tool_call(event: &mut Event, input: Option<&Value>) {
         }
         return;
     };
+    if TYPING.contains(&lower.as_str()) {
+        match field(&input, TYPED) {
+            Some(Value::String(keys)) => event.command = Some(keys.replace("{enter}", "\n").replace('\r', "\n")),
+            Some(_) => event.trouble = Some("what would be typed into the shell is not text".to_owned()),
+            // Waiting for output types nothing.
+            None => {}
+        }
+        return;
+    }
     if matches!(&input, Value::String(text) if shell && text.trim_start().starts_with(['{', '['])) {
         event.trouble = Some("the tool call's arguments are JSON that cannot be read".to_owned());
         return;
@@ -143,8 +160,11 @@ fn is_edit(lower: &str) -> bool {
             | "edit"
             | "multiedit"
             | "notebookedit"
+            | "editnotebook"
             | "create"
             | "str_replace"
+            | "strreplace"
+            | "editor"
             | "insert"
             | "replace"
             | "patch"
@@ -197,19 +217,21 @@ fn patch_text(input: &Value) -> Option<String> {
 fn command(event: &mut Event, input: &Value) {
     let mut texts: Vec<String> = Vec::new();
     let mut wrong = false;
-    let given: Vec<&Value> = match input {
-        Value::Object(fields) => COMMAND.iter().filter_map(|n| fields.get(*n)).filter(|v| !v.is_null()).collect(),
-        other => vec![other],
-    };
-    for value in given {
-        match value {
-            Value::String(text) => texts.push(text.clone()),
-            Value::Array(words) if !words.is_empty() && words.iter().all(Value::is_string) => {
-                let words: Vec<String> = words.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-                texts.push(shell_line(&words));
+    match input {
+        Value::Object(fields) => {
+            let arguments = fields.get("args").filter(|v| !v.is_null());
+            for (name, value) in COMMAND.iter().filter_map(|n| Some((*n, fields.get(*n)?))) {
+                match value {
+                    Value::Null => {}
+                    _ if name == "commands" => wrong |= !each(&mut texts, &unwrapped(value)),
+                    _ => wrong |= !one(&mut texts, value, arguments),
+                }
             }
-            _ => wrong = true,
         }
+        _ if event.tool.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(COMMANDS)) => {
+            wrong = !each(&mut texts, input)
+        }
+        _ => wrong = !one(&mut texts, input, None),
     }
     texts.dedup();
     if wrong || texts.is_empty() {
@@ -217,6 +239,34 @@ fn command(event: &mut Event, input: &Value) {
     }
     if !texts.is_empty() {
         event.command = Some(texts.join("\n"));
+    }
+}
+
+/// One command: text, or its words; perhaps with more words beside it. `false` when it is neither.
+fn one(texts: &mut Vec<String>, value: &Value, arguments: Option<&Value>) -> bool {
+    let words = |value: &Value| -> Option<Vec<String>> {
+        value.as_array()?.iter().map(|w| w.as_str().map(str::to_owned)).collect()
+    };
+    let Some(more) = arguments.map_or(Some(Vec::new()), words) else { return false };
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => match words(other) {
+            Some(words) if !words.is_empty() => shell_line(&words),
+            _ => return false,
+        },
+    };
+    texts.push(if more.is_empty() { text } else { format!("{text} {}", shell_line(&more)) });
+    true
+}
+
+/// Several commands, each of them text or `{"command","args"}`.
+fn each(texts: &mut Vec<String>, value: &Value) -> bool {
+    match value {
+        Value::Array(commands) => !commands.is_empty() && commands.iter().all(|c| !c.is_array() && each(texts, c)),
+        Value::Object(fields) => fields
+            .get("command")
+            .is_some_and(|command| one(texts, command, fields.get("args").filter(|v| !v.is_null()))),
+        other => one(texts, other, None),
     }
 }
 
@@ -290,7 +340,12 @@ fn change(fields: &Map<String, Value>, lower: &str) -> Change {
     if let Some(diff) = of(&["diff"]) {
         return edit::blocks(diff).map_or_else(unreadable, Change::Replace);
     }
-    match of(CONTENT) {
+    // What is inserted is not all that the file will hold.
+    if fields.get("insert_line").is_some_and(|v| !v.is_null()) {
+        return unreadable();
+    }
+    let whole = of(CONTENT).or_else(|| of(&["new_text"]).filter(|_| lower == "editor"));
+    match whole {
         Some(content) => Change::Write(content.to_owned()),
         None => unreadable(),
     }

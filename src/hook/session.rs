@@ -85,11 +85,10 @@ impl Counters {
         out
     }
 
-    /// The command ran. A person was asked about it before: they acted. `by_person`: the host's mode is one in which a
-    /// question reaches a person.
-    pub fn ran(&mut self, what: &str, by_person: bool) -> bool {
+    /// The command ran, in a mode in which a question reaches a person. One was asked about it before: they acted.
+    pub fn ran(&mut self, what: &str) -> bool {
         let digest = fingerprint(what);
-        let Some(at) = self.asked.iter().position(|d| *d == digest).filter(|_| by_person) else { return false };
+        let Some(at) = self.asked.iter().position(|d| *d == digest) else { return false };
         self.asked.remove(at);
         self.reset();
         true
@@ -162,9 +161,8 @@ mod tests {
         }
         assert!(c.stopped);
         assert_eq!(decide(&mut c, Word::None, "f"), Word::Ask, "nothing is cleared");
-        assert!(!c.ran("g", true), "nobody was asked about it");
-        assert!(!c.ran("f", false), "nobody could have been asked");
-        assert!(c.ran("f", true));
+        assert!(!c.ran("g"), "nobody was asked about it");
+        assert!(c.ran("f"));
         assert_eq!(decide(&mut c, Word::None, "h"), Word::None);
         assert_eq!((c.in_a_row, c.in_all), (0, 0));
     }

@@ -44,6 +44,7 @@ fn form(host: Host, program: &str, windows: bool) -> Form {
         if matcher.is_empty() { json!({ "hooks": [call] }) } else { json!({ "matcher": matcher, "hooks": [call] }) }
     };
     let form = |fresh: Value, entries: Vec<(&'static str, Value)>| Form::Json { fresh, entries };
+    const CURSOR: &str = "Write|Edit|MultiEdit|StrReplace|ApplyPatch|EditNotebook|Delete";
     const CLAUDE: &str = "Bash|PowerShell|Write|Edit|MultiEdit|NotebookEdit";
     match host {
         Host::ClaudeCode => form(
@@ -66,11 +67,9 @@ fn form(host: Host, program: &str, windows: bool) -> Form {
         Host::Cursor => form(
             json!({ "version": 1 }),
             vec![
-                ("beforeShellExecution", json!({ "command": command, "timeout": TIMEOUT, "failClosed": true })),
-                (
-                    "preToolUse",
-                    json!({ "command": command, "timeout": TIMEOUT, "failClosed": true, "matcher": "Write|Edit|Delete" }),
-                ),
+                // With `failClosed` no output is a failure, and to say nothing is how this program lets a host decide.
+                ("beforeShellExecution", json!({ "command": command, "timeout": TIMEOUT })),
+                ("preToolUse", json!({ "command": command, "timeout": TIMEOUT, "matcher": CURSOR })),
                 ("afterShellExecution", json!({ "command": command, "timeout": TIMEOUT })),
             ],
         ),
@@ -85,9 +84,15 @@ fn form(host: Host, program: &str, windows: bool) -> Form {
             let call = json!({ "type": "command", "bash": command, "powershell": format!("& {command}"), "timeoutSec": TIMEOUT });
             form(json!({ "version": 1 }), vec![("preToolUse", call.clone()), ("postToolUse", call)])
         }
-        Host::Cline => Form::Whole(format!("#!/bin/sh\nexec {command}\n")),
+        Host::Cline => Form::Whole(cline(&command)),
         Host::Opencode => Form::Whole(opencode(program)),
     }
+}
+
+/// The hook of Cline, which goes on when it hears nothing.
+fn cline(command: &str) -> String {
+    let refusal = json!({ "cancel": true, "errorMessage": "the gate could not be asked, so nothing may run" });
+    format!("#!/bin/sh\n{command} && exit 0\nprintf '%s\\n' '{refusal}'\n")
 }
 
 /// The plugin of opencode: it hands over what the tool is given, and throws what comes back.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{Answer, Decision, Event, Protocol, Speaks, Stage, payload};
 
-pub(super) const PROTOCOL: Protocol = Protocol { read, answer: Speaks::Refusal(refusal), asks: false };
+pub(super) const PROTOCOL: Protocol =
+    Protocol { read, answer: Speaks::Refusal(refusal), asks: false, stops_by_status: true };
 
 fn read(value: &Value) -> Event {
     let mut event = payload::envelope(value);

@@ -173,7 +173,12 @@ fn touched(protected: &Protected, target: &Target, how: &How, files: &dyn Files)
 fn switches_off(before: &str, after: &str) -> bool {
     let on = |text: &str| {
         let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        bare.contains("\"disableAllHooks\":true") || bare.contains("hooks=false")
+        // Gemini CLI keeps a list of the hooks that are not to be called, by name or command.
+        let listed = |list: &str| list.split(']').next().is_some_and(|list| list.contains("tidewaiter"));
+        bare.contains("\"disableAllHooks\":true")
+            || bare.contains("hooks=false")
+            || bare.contains("\"hooksConfig\":{\"enabled\":false")
+            || bare.split("\"disabled\":[").skip(1).any(listed)
     };
     on(after) && !on(before)
 }

@@ -15,6 +15,9 @@ use crate::cli::{Ran, Sandbox};
 use crate::support::loopback::Loopback;
 use crate::support::tools::{npmrc, serve};
 
+/// What this program says when it could not do its work.
+const CRASH: &str = "nothing was judged, so nothing may run";
+
 fn fixtures(host: Host) -> BTreeMap<String, Value> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/hooks").join(host.name());
     let mut out = BTreeMap::new();
@@ -42,7 +45,9 @@ fn call(sandbox: &Sandbox, arguments: &[&str], payload: &[u8]) -> Ran {
 fn word(host: Host, ran: &Ran) -> &'static str {
     if ran.status == 2 {
         assert!(!ran.stderr.trim().is_empty() && ran.stdout.is_empty(), "{ran:?}");
-        return if ran.stderr.contains("nothing was judged, so nothing may run") { "crash" } else { "deny" };
+        // The one was seen to go on after it, the other wants a document.
+        assert!(!matches!(host, Host::Codex | Host::Cline), "{ran:?}");
+        return if ran.stderr.contains(CRASH) { "crash" } else { "deny" };
     }
     if ran.stdout.is_empty() {
         return "none";
@@ -55,7 +60,12 @@ fn word(host: Host, ran: &Ran) -> &'static str {
         }
         Host::ClaudeCode | Host::Codex => (&output["permissionDecision"], &output["permissionDecisionReason"]),
         Host::Cursor => (&json["permission"], &json["agent_message"]),
-        Host::Copilot => (&json["permissionDecision"], &json["permissionDecisionReason"]),
+        Host::Copilot => {
+            // Of the CLI and the cloud the one, of VS Code the other.
+            let flat = ["permissionDecision", "permissionDecisionReason"];
+            assert!(flat.iter().all(|f| json[f] == output[f]) && output["hookEventName"] == "PreToolUse", "{ran:?}");
+            (&json["permissionDecision"], &json["permissionDecisionReason"])
+        }
         Host::Gemini => (&json["decision"], &json["reason"]),
         Host::Windsurf => panic!("it takes no JSON: {ran:?}"),
         Host::Cline => {
@@ -70,7 +80,7 @@ fn word(host: Host, ran: &Ran) -> &'static str {
     match decision.as_str() {
         Some("deny") => reasoned(reason, "deny"),
         Some("ask") => {
-            assert!(hook::asks(host), "{ran:?}");
+            assert!(hook::asks(host, None), "{ran:?}");
             reasoned(reason, "ask")
         }
         None => {
@@ -83,8 +93,9 @@ fn word(host: Host, ran: &Ran) -> &'static str {
 }
 
 fn reasoned(reason: &Value, word: &'static str) -> &'static str {
-    assert!(reason.as_str().is_some_and(|r| r.trim().len() > 20), "a reason that helps: {reason}");
-    word
+    let text = reason.as_str().unwrap_or_default();
+    assert!(text.trim().len() > 20, "a reason that helps: {reason}");
+    if text.contains(CRASH) { "crash" } else { word }
 }
 
 /// Text with the sandbox's place in it.
@@ -221,7 +232,7 @@ fn a_session_with_every_host() {
             assert_eq!(word, "deny", "{title}");
         }
         let (word, reason) = driver.before("npm install tw-good@1.0.0");
-        let expected = if hook::asks(host) { "ask" } else { "deny" };
+        let expected = if hook::asks(host, None) { "ask" } else { "deny" };
         assert_eq!(word, expected, "{title}: nothing is cleared without a person: {reason}");
         assert!(reason.contains("limit"), "{title}: {reason}");
         // What installs nothing is the host's own affair, as before.
@@ -229,7 +240,7 @@ fn a_session_with_every_host() {
         // A person lets it pass, where they were asked; else only `hook reset` goes on.
         driver.ran("npm install tw-good@1.0.0");
         let (word, _) = driver.before("npm install tw-good@1.0.0");
-        assert_eq!(word, if hook::asks(host) { "none" } else { "deny" }, "{title}");
+        assert_eq!(word, if hook::asks(host, None) { "none" } else { "deny" }, "{title}");
     }
 }
 
@@ -358,7 +369,9 @@ fn hosts_are_told_and_forget() {
             let path = sandbox.work().join(root).join(file);
             let install = || sandbox.run(&["hook", "install", host.name(), flag]);
             let uninstall = || sandbox.run(&["hook", "uninstall", host.name(), flag]);
-            assert_eq!(install().status, 0, "{host:?}");
+            let first = install();
+            assert_eq!(first.status, 0, "{host:?}");
+            assert_eq!(first.stdout.contains("have not trusted"), host == Host::Codex, "{first:?}");
             let once = std::fs::read(&path).unwrap();
             assert!(install().stdout.contains("already"));
             assert_eq!(std::fs::read(&path).unwrap(), once);
@@ -385,6 +398,20 @@ fn hosts_are_told_and_forget() {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n  \"hooks\": [,]\n}");
         }
     }
+}
+
+/// Cline goes on when it hears nothing: its hook says so when this program cannot be started.
+#[cfg(unix)]
+#[test]
+fn cline_hears_a_refusal_when_nobody_answers() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.work().join("PreToolUse");
+    let text = hook::settings::install(Host::Cline, &path, None, "/nowhere/tidewaiter", false).unwrap().unwrap();
+    std::fs::write(&path, text).unwrap();
+    let ran = std::process::Command::new("sh").arg(&path).stdin(Stdio::null()).output().unwrap();
+    let answer: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((&answer["cancel"], ran.status.code()), (&json!(true), Some(0)));
+    assert!(answer["errorMessage"].as_str().unwrap().contains("nothing may run"));
 }
 
 #[test]

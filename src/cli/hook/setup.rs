@@ -87,6 +87,15 @@ fn replace(path: &Path, text: &str, executable: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a host wants beside its configuration before it asks anyone; none of it can be seen from here.
+const fn beside(host: Host) -> Option<&'static str> {
+    match host {
+        Host::Codex => Some("Codex calls no hook that you have not trusted: say so once with /hooks in its terminal."),
+        Host::Cline => Some("Cline calls hooks only where they are enabled in its settings."),
+        _ => None,
+    }
+}
+
 pub fn install(place: &Place) -> Result<ExitCode, Failure> {
     let session = Session::anywhere();
     let path = place.path(&session)?;
@@ -103,6 +112,9 @@ pub fn install(place: &Place) -> Result<ExitCode, Failure> {
                 place.host.name(),
                 if place.project { " --project" } else { "" }
             ))?;
+            if let Some(more) = beside(place.host) {
+                print(&format!("{more}\n"))?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
