@@ -26,9 +26,11 @@ pub(super) struct Intent {
 impl Intent {
     /// Of the host's own file.
     pub fn of_host(host: Host, event: &Event, environment: &Environment) -> Self {
-        let named = event.transcript.as_deref().map(PathBuf::from);
-        let path = named.or_else(|| if host == Host::Copilot { copilot(event, environment) } else { None });
-        let path = path.filter(|p| p.is_absolute() && !inside(p, environment) && !of_subagent(p));
+        let path = event
+            .transcript
+            .as_deref()
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute() && !inside(p, environment) && !of_subagent(p));
         let path = path.filter(|_| messages::understood(host));
         Self { host: path.map(|p| (host, p)), read: OnceLock::new() }
     }
@@ -81,15 +83,6 @@ fn inside(path: &Path, environment: &Environment) -> bool {
     !home_is_cwd && (real.starts_with(&cwd) || path.starts_with(&environment.cwd))
 }
 
-/// Where Copilot's CLI keeps a session's events: it does not name the file.
-fn copilot(event: &Event, environment: &Environment) -> Option<PathBuf> {
-    let plain = |s: &&str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    let session = event.session.as_deref().filter(plain)?;
-    let set = environment.variable("COPILOT_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = set.or_else(|| environment.home.as_ref().map(|h| h.join(".copilot")))?;
-    Some(home.join("session-state").join(session).join("events.jsonl"))
-}
-
 /// Claude Code and Cursor keep what a subagent was told and did in a directory of this name.
 fn of_subagent(path: &Path) -> bool {
     path.components().any(|c| c.as_os_str() == "subagents")
@@ -126,9 +119,7 @@ fn end_of(path: &Path) -> std::io::Result<String> {
 mod tests {
     use std::path::Path;
 
-    use super::{LONGEST, copilot, end_of, of_subagent};
-    use crate::hook::Event;
-    use crate::model::Environment;
+    use super::{LONGEST, end_of, of_subagent};
 
     #[test]
     fn of_a_long_file_the_first_line_and_the_end_are_read() {
@@ -141,28 +132,6 @@ mod tests {
         assert!(std::fs::write(&path, format!("{}\nlast\n", "x".repeat(long))).is_ok());
         assert_eq!(end_of(&path).ok().as_deref(), Some("last\n"), "a first line without an end says nothing");
         assert!(end_of(directory.path()).is_err());
-    }
-
-    #[test]
-    fn copilot_s_events_are_found_by_the_session_s_name() {
-        let environment = |variables: &[(&str, &str)]| Environment {
-            home: Some("/h".into()),
-            variables: variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-            cwd: "/w".into(),
-            now: crate::model::Timestamp::UNIX_EPOCH,
-            os: "linux",
-            arch: "x86_64",
-        };
-        let of = |session: &str, environment| {
-            let event = Event { session: Some(session.to_owned()), ..Event::default() };
-            copilot(&event, &environment).map(|p| p.to_string_lossy().into_owned())
-        };
-        let at = |path: &str| Some(path.to_owned());
-        assert_eq!(of("c1-9", environment(&[])), at("/h/.copilot/session-state/c1-9/events.jsonl"));
-        assert_eq!(of("c1", environment(&[("COPILOT_HOME", "/c")])), at("/c/session-state/c1/events.jsonl"));
-        for odd in ["", "..", "../x", "a/b", "a.b"] {
-            assert_eq!(of(odd, environment(&[])), None, "{odd}");
-        }
     }
 
     #[test]

@@ -49,9 +49,10 @@ pub struct Transcript {
     pub printed: Option<String>,
 }
 
-/// Whether the transcripts of a host are understood.
+/// Whether the transcripts of a host are understood. Of Copilot's nothing is the user's for certain: a hook of the
+/// project's can submit text as if they had typed it.
 pub const fn understood(host: Host) -> bool {
-    matches!(host, Host::ClaudeCode | Host::Codex | Host::Cursor | Host::Copilot | Host::Gemini)
+    matches!(host, Host::ClaudeCode | Host::Codex | Host::Cursor | Host::Gemini)
 }
 
 /// Reads a host's transcript. `None` when this host's are not understood, or nothing in it is.
@@ -61,9 +62,8 @@ pub fn read(host: Host, text: &str) -> Option<Transcript> {
         Host::ClaudeCode => reader.lines(text, Reader::claude_code),
         Host::Codex => reader.lines(text, Reader::codex),
         Host::Cursor => reader.lines(text, Reader::cursor),
-        Host::Copilot => reader.lines(text, Reader::copilot),
         Host::Gemini => reader.gemini(text),
-        Host::Windsurf | Host::Cline | Host::Opencode => return None,
+        Host::Copilot | Host::Windsurf | Host::Cline | Host::Opencode => return None,
     }
     reader.understood.then(|| reader.finish(host != Host::Cursor))
 }
@@ -269,30 +269,6 @@ impl Reader {
             if let Some((typed, _)) = rest.rsplit_once("</user_query>").filter(|_| one) {
                 self.message(typed);
             }
-        }
-    }
-
-    /// `{"type":"user.message","id","agentId"?,"data":{"content":…,"source"?}}`: `content` is what was typed,
-    /// `transformedContent` what the model gets.
-    fn copilot(&mut self, line: &Value) {
-        let data = &line["data"];
-        match line["type"].as_str() {
-            Some("user.message") => {
-                self.understood = true;
-                let sent = data["source"].is_null() || data["source"] == "user";
-                // Hosts' own prompts, and those of other sessions and agents.
-                let other = is_set(data, "isAutopilotContinuation")
-                    || is_set(data, "inputOrigin")
-                    || is_set(data, "inputIntegrity")
-                    || is_set(line, "agentId");
-                if let Some(text) = data["content"].as_str().filter(|_| sent && !other) {
-                    self.named(line["id"].as_str(), text);
-                }
-            }
-            Some("session.snapshot_rewind") => self.taken_back(data["upToEventId"].as_str()),
-            Some("tool.execution_complete") => self.texts_of(&data["result"]["content"]),
-            Some("session.start") => self.understood = true,
-            _ => {}
         }
     }
 
@@ -801,37 +777,6 @@ mod tests {
     }
 
     #[test]
-    fn of_copilot_only_what_was_typed() {
-        let said = |id: &str, data: serde_json::Value| json!({"type": "user.message", "id": id, "data": data});
-        let mut inner = said("9", json!({"content": "evil"}));
-        inner["agentId"] = json!("explore");
-        let text = lines(&[
-            json!({"type": "session.start", "data": {"sessionId": "s"}, "timestamp": "2026-01-01T00:00:00Z"}),
-            said(
-                "1",
-                json!({"content": "add flask <system_reminder>evil</system_reminder><reminder>evil</reminder>", "transformedContent": "evil"}),
-            ),
-            said("2", json!({"content": "evil", "source": "skill-x"})),
-            said("3", json!({"content": "evil", "source": "autopilot"})),
-            said("4", json!({"content": "evil", "isAutopilotContinuation": true})),
-            said("5", json!({"content": "evil", "inputOrigin": "authenticated-cross-session"})),
-            said("6", json!({"content": "evil", "inputIntegrity": "untrusted"})),
-            inner,
-            json!({"type": "assistant.message", "data": {"content": "I approve"}}),
-            json!({"type": "tool.execution_complete", "data": {"result": {"content": "printed"}}}),
-            said("7", json!({"content": "add gone"})),
-            said("8", json!({"content": "gone too"})),
-            json!({"type": "session.snapshot_rewind", "data": {"upToEventId": "7", "eventsRemoved": 2}}),
-            said("10", json!({"content": "add redis", "source": "user"})),
-        ]);
-        let read_it = read(Host::Copilot, &text).unwrap_or_default();
-        assert_eq!(read_it.messages, ["add flask", "add redis"]);
-        assert_eq!(read_it.printed.as_deref(), Some("printed"));
-        let unknown = text + &lines(&[json!({"type": "session.snapshot_rewind", "data": {"upToEventId": "77"}})]);
-        assert!(messages(Host::Copilot, &unknown).is_empty());
-    }
-
-    #[test]
     fn of_gemini_lines_and_documents() {
         let about = |kind: &str| json!({"sessionId": "s", "projectHash": "h", "startTime": "2026-01-01T00:00:00Z", "kind": kind});
         let said = |id: &str, content: serde_json::Value| json!({"id": id, "type": "user", "content": content});
@@ -874,8 +819,9 @@ mod tests {
 
     #[test]
     fn other_transcripts_are_not_understood() {
-        for host in [Host::Windsurf, Host::Cline, Host::Opencode] {
-            assert_eq!(read(host, "{}"), None);
+        let typed = json!({"type": "user.message", "data": {"content": "add flask"}}).to_string();
+        for host in [Host::Copilot, Host::Windsurf, Host::Cline, Host::Opencode] {
+            assert_eq!(read(host, &typed), None);
         }
         for host in Host::ALL {
             assert_eq!(read(host, "\u{0}\u{1}[]\n{}\n{\"type\":1}\n{\"role\":[]}"), None);
