@@ -258,9 +258,9 @@ impl Shared {
         if !own.source.is_public() && self.config_of(own, base)?.auth_required {
             request.authorization = own.token.clone().map(Authorization::Raw);
         }
-        self.fetcher.cached("index", request, |response| {
-            read_index(&response.body)
-                .map_err(|reason| FetchError::Malformed { registry: redact_url(url.as_str()), reason })
+        let registry = redact_url(url.as_str());
+        self.fetcher.cached("index", request, move |response| {
+            read_index(&response.body).map_err(|reason| FetchError::Malformed { registry, reason })
         })
     }
 
@@ -268,12 +268,12 @@ impl Shared {
     fn config_of(&self, own: &CrateRegistry, base: &Url) -> Result<Arc<IndexConfig>, FetchError> {
         self.configs.get(&base.to_string(), || {
             let url = base.join("config.json").map_err(|_| unusable(own))?;
-            let read = |response: &super::http::Response| {
-                IndexConfig::read(&response.body)
-                    .map_err(|reason| FetchError::Malformed { registry: redact_url(url.as_str()), reason })
+            let registry = redact_url(url.as_str());
+            let read = move |response: &super::http::Response| {
+                IndexConfig::read(&response.body).map_err(|reason| FetchError::Malformed { registry, reason })
             };
             let mut request = Request::get(url.as_str(), "", 1 << 20);
-            match (self.fetcher.cached("index-config", request.clone(), read), &own.token) {
+            match (self.fetcher.cached("index-config", request.clone(), read.clone()), &own.token) {
                 (Err(FetchError::Unauthorized { status: 401, .. }), Some(token)) => {
                     request.authorization = Some(Authorization::Raw(token.clone()));
                     self.fetcher.cached("index-config", request, read)

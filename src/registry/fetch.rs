@@ -18,6 +18,9 @@ const FRESH_MAX: u64 = 600;
 /// How long `no such package` is believed.
 const ABSENT_FOR: u64 = 60;
 
+/// An answer of more bytes than this, as they come, is read by a thread for that.
+const LARGE: usize = 16 << 10;
+
 /// Client, cache and whether the network may be used at all.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
@@ -32,21 +35,21 @@ pub struct Fetcher {
 impl Fetcher {
     /// The answer to `request` as a `T`: from the cache when fresh, else asked for (with validators), decoded by
     /// `read`, and kept. `kind` names the form in the cache. 404 and 410 are kept shortly.
-    pub fn cached<T: Stored>(
+    pub fn cached<T: Stored + Send + 'static>(
         &self,
         kind: &str,
         request: Request,
-        read: impl Fn(&Response) -> Result<T, FetchError>,
+        read: impl FnOnce(&Response) -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
         self.cached_as(self.key(kind, &request), request, true, read)
     }
 
     /// As [`Fetcher::cached`], and asked for even when what is kept is fresh; offline that still answers.
-    pub fn revalidated<T: Stored>(
+    pub fn revalidated<T: Stored + Send + 'static>(
         &self,
         kind: &str,
         request: Request,
-        read: impl Fn(&Response) -> Result<T, FetchError>,
+        read: impl FnOnce(&Response) -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
         self.cached_as(self.key(kind, &request), request, false, read)
     }
@@ -86,12 +89,12 @@ impl Fetcher {
         Key::new(&[kind, &request.url, request.accept, &identity])
     }
 
-    fn cached_as<T: Stored>(
+    fn cached_as<T: Stored + Send + 'static>(
         &self,
         key: Key,
         mut request: Request,
         believe: bool,
-        read: impl Fn(&Response) -> Result<T, FetchError>,
+        read: impl FnOnce(&Response) -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
         let absent = || FetchError::NotFound { registry: redact_url(&request.url) };
         let mut known = None;
@@ -114,7 +117,7 @@ impl Fetcher {
         if let Some((_, entry)) = &known {
             request.validators = entry.meta.validators.clone();
         }
-        let response = self.client.fetch(request.clone())?;
+        let response = self.client.fetch_compressed(request.clone())?;
         let now = self.cache.now();
         let meta = |absent: bool| Meta {
             stored_at: now,
@@ -142,10 +145,15 @@ impl Fetcher {
             _ => {
                 let meta = meta(false);
                 let response = response.success()?;
-                let value = read(&response)?;
-                let mut out = Writer::default();
-                value.encode(&mut out);
-                self.cache.store(&key, &meta, &out.0);
+                let (large, limit) = (response.body.len() > LARGE, request.limit);
+                let read = move || {
+                    let value = read(&response.decoded(limit)?)?;
+                    let mut out = Writer::default();
+                    value.encode(&mut out);
+                    Ok((value, out.0))
+                };
+                let (value, bytes) = if large { pool::apart(read)? } else { read()? };
+                self.cache.store(&key, &meta, &bytes);
                 Ok(value)
             }
         }

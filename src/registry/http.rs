@@ -8,7 +8,7 @@ mod credentials;
 mod driver;
 mod profile;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -106,7 +106,9 @@ pub struct Response {
     /// Where it came from after redirects, without credentials: relative links are relative to this.
     pub url: String,
     headers: HeaderMap,
-    /// The body, decompressed.
+    /// The body is as it came, compressed: [`Response::decoded`].
+    compressed: bool,
+    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -119,6 +121,9 @@ impl std::fmt::Debug for Response {
             .finish_non_exhaustive()
     }
 }
+
+/// No more room than this many times the answer is made ahead.
+const MOST_COMPRESSED: u64 = 64;
 
 impl Response {
     /// A header's value, when it is visible ASCII.
@@ -136,6 +141,28 @@ impl Response {
     pub fn validators(&self) -> Validators {
         let own = |name| self.header(name).map(str::to_owned);
         Validators { etag: own("etag"), last_modified: own("last-modified") }
+    }
+
+    /// With the body as the server meant it, when that is no longer than `limit`.
+    pub(super) fn decoded(mut self, limit: u64) -> Result<Self, FetchError> {
+        if !std::mem::take(&mut self.compressed) {
+            return Ok(self);
+        }
+        let registry = || redact_url(&self.url);
+        // The last four bytes say how long it was before, as long as that is no lie and below 4 GiB (RFC 1952).
+        let said = self.body.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes).into());
+        let most = (self.body.len() as u64).saturating_mul(MOST_COMPRESSED).min(limit);
+        let mut body = Vec::with_capacity(usize::try_from(most.min(said)).unwrap_or(0).saturating_add(1));
+        let mut from = flate2::read::MultiGzDecoder::new(self.body.as_slice()).take(limit.saturating_add(1));
+        from.read_to_end(&mut body).map_err(|_| FetchError::Malformed {
+            registry: registry(),
+            reason: "the answer is compressed, and damaged".to_owned(),
+        })?;
+        if body.len() as u64 > limit {
+            return Err(FetchError::TooLarge { registry: registry(), limit });
+        }
+        self.body = body;
+        Ok(self)
     }
 
     /// The answer itself when it is a success (2xx, or 304), else the error its status means.
@@ -210,6 +237,13 @@ impl Client {
 
     /// Sends a request and waits for the whole answer. Retries and follows redirects as the profile has it.
     pub fn fetch(&self, request: Request) -> Result<Response, FetchError> {
+        let limit = request.limit;
+        self.fetch_compressed(request)?.decoded(limit)
+    }
+
+    /// [`Client::fetch`], where whoever reads the answer decompresses it: of many that are on their way at once, each
+    /// takes only as much memory as it took on the network.
+    pub(super) fn fetch_compressed(&self, request: Request) -> Result<Response, FetchError> {
         let lost = || driver::lost(&request.url);
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         let job = driver::Job::Fetch { state: Arc::clone(&self.state), request: request.clone(), reply };
@@ -263,6 +297,8 @@ impl Client {
     ) -> Result<Downloaded, FetchError> {
         let url = request.url.clone();
         let lost = || driver::lost(&url);
+        // Pieces are handed on as they come.
+        let request = Request { identity: true, ..request };
         let (events, mut receive) = tokio::sync::mpsc::channel(8);
         let job = driver::Job::Download { state: Arc::clone(&self.state), request, events };
         self.http.driver()?.send(job).map_err(|()| lost())?;

@@ -311,9 +311,10 @@ impl Shared {
 
     fn remote_page(&self, kind: &str, url: &Url) -> Result<Page, FetchError> {
         let request = Request::get(url.as_str(), simple::ACCEPT, PAGE_MAX);
-        self.fetcher.cached(kind, request, |response| {
+        let registry = redact_url(url.as_str());
+        self.fetcher.cached(kind, request, move |response| {
             simple::read(&response.media_type(), &response.body, &response.url)
-                .map_err(|reason| FetchError::Malformed { registry: redact_url(url.as_str()), reason })
+                .map_err(|reason| FetchError::Malformed { registry, reason })
         })
     }
 
@@ -410,10 +411,9 @@ impl Shared {
         let base = spec.url.as_str().trim_end_matches('/');
         let root = base.strip_suffix("/simple").ok_or_else(|| FetchError::NotFound { registry: spec.shown() })?;
         let url = format!("{root}/pypi/{}/json", name.canonical());
-        self.fetcher.cached("times", Request::get(&url, "application/json", PAGE_MAX), |response| {
-            simple::upload_times(&response.body)
-                .map(Times)
-                .map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
+        let registry = redact_url(&url);
+        self.fetcher.cached("times", Request::get(&url, "application/json", PAGE_MAX), move |response| {
+            simple::upload_times(&response.body).map(Times).map_err(|reason| FetchError::Malformed { registry, reason })
         })
     }
 
@@ -593,7 +593,9 @@ impl Shared {
         let path = format!("{}.metadata", url.path());
         url.set_path(&path);
         let request = Request::get(url.as_str(), "", archive::METADATA_MAX);
-        self.fetcher.cached("pep658", request, |response| {
+        let file = file.clone();
+        self.fetcher.cached("pep658", request, move |response| {
+            let file = &file;
             if let Advertised::Hashed(digest) = &file.core_metadata
                 && archive::matches(digest, &response.body) == Some(false)
             {

@@ -173,21 +173,27 @@ impl Shared {
         }
         // A release newer than what is kept must not pass for one that the registry never had.
         let request = self.request(name)?;
-        let url = request.url.clone();
-        let again = self.fetcher.revalidated("packument", request, |response| Self::read(response, &url, name))?;
+        let read = Self::reader(&request, name);
+        let again = self.fetcher.revalidated("packument", request, read)?;
         Ok(Arc::new(self.noted(name, again)))
     }
 
     fn packument(&self, name: &PackageName) -> Result<Packument, FetchError> {
         let request = self.request(name)?;
-        let url = request.url.clone();
-        let packument = self.fetcher.cached("packument", request, |response| Self::read(response, &url, name))?;
+        let read = Self::reader(&request, name);
+        let packument = self.fetcher.cached("packument", request, read)?;
         Ok(self.noted(name, packument))
     }
 
-    fn read(response: &Response, url: &str, name: &PackageName) -> Result<Packument, FetchError> {
-        packument::read(&response.body, name)
-            .map_err(|reason| FetchError::Malformed { registry: redact_url(url), reason })
+    fn reader(
+        request: &Request,
+        name: &PackageName,
+    ) -> impl FnOnce(&Response) -> Result<Packument, FetchError> + Send + use<> {
+        let (url, name) = (request.url.clone(), name.clone());
+        move |response| {
+            packument::read(&response.body, &name)
+                .map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
+        }
     }
 
     /// The packument with its registry, which signals are noted of.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 type Task = Box<dyn FnOnce() + Send>;
@@ -25,8 +26,7 @@ struct Shared {
 impl Shared {
     /// See the field. Counting processors asks the system many things, so it is left until there is work.
     fn width(&self) -> usize {
-        let count = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 8);
-        *self.width.get_or_init(count)
+        *self.width.get_or_init(processors)
     }
 }
 
@@ -124,10 +124,68 @@ fn work(pool: &Weak<Shared>) {
     }
 }
 
+/// Reads an answer on one of a few threads that do only that, as many as there are processors, while this one waits. Each
+/// thread that allocates much keeps some of it from the others: of the many that wait for the network, none should.
+pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let Some(readers) = readers() else { return work() };
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let task: Task = Box::new(move || {
+        let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        // Nobody waits any more.
+        let _ = tell.send(made);
+    });
+    if let Err(unsent) = readers.send(task) {
+        unsent.0();
+    }
+    match waiting(|| told.recv()) {
+        Ok(Ok(made)) => made,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(_) => std::panic::resume_unwind(Box::new("an answer was dropped unread")),
+    }
+}
+
+/// The way to the threads that read; `None` where the system gives none.
+fn readers() -> Option<&'static Sender<Task>> {
+    static READERS: OnceLock<Option<Sender<Task>>> = OnceLock::new();
+    let start = || {
+        let (send, receive) = std::sync::mpsc::channel::<Task>();
+        let receive = Arc::new(Mutex::new(receive));
+        let mut started = false;
+        for _ in 0..processors() {
+            let receive = Arc::clone(&receive);
+            let next = move || receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let reader = std::thread::Builder::new().name("read".to_owned());
+            started |= reader
+                .spawn(move || {
+                    while let Ok(task) = next() {
+                        task()
+                    }
+                })
+                .is_ok();
+        }
+        started.then_some(send)
+    };
+    READERS.get_or_init(start).as_ref()
+}
+
+/// How many threads may work at once.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn what_is_read_apart_comes_back_and_so_does_its_panic() {
+        let numbers: Vec<u64> = (0..100).map(|n| apart(move || n * 2)).collect();
+        assert_eq!(numbers.iter().sum::<u64>(), 9900);
+        let panic = std::panic::catch_unwind(|| apart(|| -> u8 { panic!("on purpose") }));
+        assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
+        assert_eq!(apart(|| 1), 1);
+    }
 
     #[test]
     fn tasks_that_wait_do_not_keep_others_from_running() {

@@ -192,7 +192,7 @@ impl Artifacts {
         match artifact.url.strip_prefix("file:") {
             Some(_) => copy(&artifact.url, &mut take)?,
             None => {
-                let request = Request { identity: true, ..Request::get(&artifact.url, "", LARGEST) };
+                let request = Request::get(&artifact.url, "", LARGEST);
                 self.client.download(request, &mut take).map_err(|e| Failure::Other(describe(&e)))?;
             }
         }

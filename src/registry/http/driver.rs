@@ -23,6 +23,8 @@ const REDIRECTS_MAX: usize = 10;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 /// Bodies of answers that are errors are read no further than this.
 const ERROR_BODY_MAX: u64 = 64 << 10;
+/// No more room than this is made ahead for a body, whatever length a server announces.
+const AHEAD: u64 = 16 << 20;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -226,6 +228,11 @@ fn redirected(from: &Url, location: &header::HeaderValue) -> Result<Url, Failure
     }
 }
 
+/// A file is asked for as it lies there; what a server compresses by itself is then taken for the file's own bytes.
+fn asks_compressed(request: &Request) -> bool {
+    request.range.is_none() && !request.identity
+}
+
 async fn send(
     state: &State,
     request: &Request,
@@ -260,9 +267,7 @@ async fn send(
     if let Some((first, last)) = request.range {
         builder = builder.header(header::RANGE, format!("bytes={first}-{last}"));
     }
-    if request.range.is_some() || request.identity {
-        builder = builder.header(header::ACCEPT_ENCODING, "identity");
-    }
+    builder = builder.header(header::ACCEPT_ENCODING, if asks_compressed(request) { "gzip" } else { "identity" });
     if let Some(value) = authorization {
         let Ok(mut value) = header::HeaderValue::from_str(&value) else {
             let reason =
@@ -294,13 +299,19 @@ async fn receive(
     if !error && length.is_some_and(|l| l > limit) {
         return Err(too_large());
     }
-    let mut answer = Response { status, url: url.to_string(), headers: response.headers().clone(), body: Vec::new() };
+    let headers = response.headers().clone();
+    let coding = headers.get(header::CONTENT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default().trim();
+    let compressed = asks_compressed(request) && ["gzip", "x-gzip"].iter().any(|c| coding.eq_ignore_ascii_case(c));
+    let mut answer = Response { status, url: url.to_string(), compressed, headers, body: Vec::new() };
     let gone = || Failure::Final(lost(url.as_str()));
     if let Some(sink) = sink {
         sink.send(Event::Start { response: answer.clone(), length }).await.map_err(|_| gone())?;
         if error || status == 304 {
             return Ok(answer);
         }
+    }
+    if sink.is_none() {
+        answer.body.reserve_exact(usize::try_from(length.unwrap_or(0).min(AHEAD)).unwrap_or(0));
     }
     let mut taken: u64 = 0;
     loop {

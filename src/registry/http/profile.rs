@@ -144,6 +144,8 @@ impl Profile {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
+            // What is compressed stays so until it is read.
+            .no_gzip()
             .http2_adaptive_window(true)
             .pool_max_idle_per_host(self.parallel)
             .tls_danger_accept_invalid_certs(unchecked);
