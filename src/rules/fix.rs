@@ -40,15 +40,24 @@ fn python_exact(name: &PackageName, version: &str, origin: &str) -> String {
     }
 }
 
-/// The exact requirement as the file of the requirement writes it.
-fn line(name: &PackageName, version: &str, origin: &Origin) -> String {
+/// The exact requirement as the file of the requirement writes it; `None` where another name stands there, because
+/// something else (an override, a patch) put this package in its place.
+fn line(name: &PackageName, version: &str, origin: &Origin) -> Option<String> {
     let file = file_name(origin);
-    match (name.ecosystem(), file.as_deref()) {
+    if name.ecosystem() == Ecosystem::Npm {
+        if let Some((alias, _)) = origin.text.split_once("@npm:") {
+            return Some(format!("\"{alias}\": \"npm:{}@{version}\"", name.written()));
+        }
+        if !origin.text.strip_prefix(name.written()).is_some_and(|rest| rest.is_empty() || rest.starts_with('@')) {
+            return None;
+        }
+    }
+    Some(match (name.ecosystem(), file.as_deref()) {
         (Ecosystem::PyPI, Some("Pipfile")) => format!("{} = \"=={version}\"", name.written()),
         (Ecosystem::PyPI, _) => python_exact(name, version, &origin.text),
         (Ecosystem::Npm, _) => format!("\"{}\": \"{version}\"", name.written()),
         (Ecosystem::CratesIo, _) => format!("{} = \"={version}\"", name.written()),
-    }
+    })
 }
 
 /// The one invocation whose request stands at a word of argv, with the word's index and what stands before the
@@ -115,6 +124,13 @@ fn paste(argv: &[String]) -> Option<String> {
     (line.len() <= 2000 && crate::model::printable(&line, 2000) == line).then_some(line)
 }
 
+/// What to write at the place of a requirement in a file, as the end of a sentence.
+fn written(name: &PackageName, version: &str, origin: &Origin) -> String {
+    let text = origin.location.path().and_then(|_| line(name, version, origin));
+    let write = |text: String| format!(": write `{}` at {}", say::sentence(&text), place(&origin.location));
+    text.map(write).unwrap_or_default()
+}
+
 /// What to do at the place of a requirement so that it gets `version`: the end of a sentence, and a command.
 fn change(facts: &Facts<'_>, package: &Package, version: &str) -> (String, Option<String>) {
     let name = &package.id.name;
@@ -128,13 +144,7 @@ fn change(facts: &Facts<'_>, package: &Package, version: &str) -> (String, Optio
         if let Some(command) = retyped(facts, name, &package.origin, version) {
             return (String::new(), Some(command));
         }
-        return match package.origin.location.path() {
-            Some(_) => {
-                let text = say::sentence(&line(name, version, &package.origin));
-                (format!(": write `{text}` at {}", place(&package.origin.location)), None)
-            }
-            None => (String::new(), None),
-        };
+        return (written(name, version, &package.origin), None);
     }
     match name.ecosystem() {
         Ecosystem::PyPI => match sole(facts, &[Tool::Pip]).filter(|i| i.verb == "install") {
@@ -219,12 +229,7 @@ pub(super) fn use_version(facts: &Facts<'_>, package: &Package, version: &str, w
 /// Use this version for a requirement that could not be resolved.
 pub(super) fn use_version_for(facts: &Facts<'_>, name: &PackageName, origin: &Origin, version: &str, why: &str) -> Fix {
     let command = retyped(facts, name, origin, version);
-    let how = match (&command, origin.location.path()) {
-        (None, Some(_)) => {
-            format!(": write `{}` at {}", say::sentence(&line(name, version, origin)), place(&origin.location))
-        }
-        _ => String::new(),
-    };
+    let how = if command.is_none() { written(name, version, origin) } else { String::new() };
     let text = format!("use {} {}, {why}{how}", say::word(name.written()), say::word(version));
     Fix { kind: FixKind::Version, text, command }
 }

@@ -2,7 +2,7 @@
 //!
 //! npm finds a tarball in its cache by the digest that its lockfile has, and a packument by its URL and by the `Accept`
 //! that it asks with. Both are put there as cacache, which npm's cache is, writes them: content by digest, and an index of
-//! what was asked. Measured with npm 10 and 11; npm verifies each content when it reads it.
+//! what was asked. Measured with npm 11.19; npm verifies each content when it reads it.
 
 use std::path::{Path, PathBuf};
 
