@@ -212,7 +212,7 @@ pub(super) fn starts_an_install(context: &Context<'_>, text: &str) -> Option<u32
         "bun,add",
     ];
     const INSIDE: &[&str] = &["pip.main(", "pip._internal", "import_module(pip", "run_module(pip", "__import__(pip"];
-    for (at, line) in text.lines().enumerate().take(20_000) {
+    for (at, line) in text.lines().enumerate() {
         let bare = line.trim_start();
         if bare.starts_with('#') || bare.starts_with("//") || bare.starts_with('*') || line.len() > 4096 {
             continue;

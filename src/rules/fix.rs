@@ -48,7 +48,8 @@ fn line(name: &PackageName, version: &str, origin: &Origin) -> Option<String> {
         if let Some((alias, _)) = origin.text.split_once("@npm:") {
             return Some(format!("\"{alias}\": \"npm:{}@{version}\"", name.written()));
         }
-        if !origin.text.strip_prefix(name.written()).is_some_and(|rest| rest.is_empty() || rest.starts_with('@')) {
+        let named = origin.text.rsplit_once('@').map(|(named, _)| named).filter(|n| !n.is_empty());
+        if named.is_some_and(|named| named != name.written()) {
             return None;
         }
     }

@@ -398,3 +398,47 @@ proptest::proptest! {
         let _ = tidewaiter::rules::beside(&operations, &environment, &files, &tidewaiter::policy::Policy::default(), None);
     }
 }
+
+/// What is not followed to its end, and could install, is a doubt: no cap lets anything pass.
+#[test]
+fn makefiles_larger_than_is_followed_leave_a_doubt() {
+    let wide = |last: &str| {
+        let names: Vec<String> = (0..450).map(|n| format!("t{n}")).collect();
+        let rules: String = names.iter().map(|n| format!("{n}:\n\ttrue\n")).collect();
+        format!("all: {} last\n{rules}last:\n\t{last}\n", names.join(" "))
+    };
+    let deep = |last: &str| {
+        let rules: String = (0..90).map(|n| format!("t{n}: t{}\n", n + 1)).collect();
+        format!("{rules}t90:\n\t{last}\n")
+    };
+    // Each name is a little longer than the one it comes from, or twice as long.
+    let growing = |last: &str| format!("all: {}\n%: a%b%\n\t{last}\n", "x".repeat(300));
+    let longer = |last: &str| format!("all: {}\n%:\n\t{last}\n", "x".repeat(5000));
+    for make in [&wide as &dyn Fn(&str) -> String, &deep, &growing, &longer] {
+        let evil = make("pip install evil");
+        let all = found(&[("Makefile", &evil)], "make");
+        assert!(all.iter().any(|f| f.starts_with('?') || f.contains("evil")), "{all:?}");
+        let silent = make("true");
+        assert_eq!(found(&[("Makefile", &silent)], "make"), [""; 0]);
+    }
+    let late = format!("all:\n{}\tpip install evil\n", "\ttrue\n".repeat(30_000));
+    let variables: String = (0..4100).map(|n| format!("V{n} = x\n")).collect();
+    let replaced = format!("C = true\n{variables}C = pip install evil\nall:\n\t$(C)\n");
+    let rules: String = (0..4100).map(|n| format!("r{n}:\n\ttrue\n")).collect();
+    let beyond = format!("all: last\n{rules}last:\n\tpip install evil\n");
+    for makefile in [&late, &replaced, &beyond] {
+        assert_ne!(found(&[("Makefile", makefile)], "make"), [""; 0]);
+    }
+    let named = [("Makefile", "all:\n\ttrue\nevil:\n\tpip install evil\n")];
+    assert_ne!(found(&named, "make $(cat which)"), [""; 0]);
+    let chain: Vec<(String, String)> = (0..40).map(|n| (format!("s{n}.sh"), format!("sh s{}.sh\n", n + 1))).collect();
+    let mut chain: Vec<(&str, &str)> = chain.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    chain.push(("s40.sh", "pip install evil\n"));
+    assert_ne!(found(&chain, "sh s0.sh"), [""; 0]);
+    let recipes: String = (0..40).map(|n| format!("r{n}: r{}\n", n + 1)).collect();
+    let just = format!("{recipes}r40:\n  pip install evil\n");
+    assert_ne!(found(&[("justfile", &just)], "just r0"), [""; 0]);
+    let scripts: String = (0..40).map(|n| format!("\"s{n}\": \"npm run s{}\", ", n + 1)).collect();
+    let manifest = format!("{{\"scripts\": {{{scripts}\"s40\": \"npm install evil\"}}}}");
+    assert_ne!(found(&[("package.json", &manifest)], "npm run s0"), [""; 0]);
+}

@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Content, Origin, doubt, text, tool_file};
+use super::{Content, Entered, Origin, TOO_DEEP, doubt, text, tool_file};
 use crate::invocation::engine::{Opt, Style, Word, flag, joined, scan, shown, value};
 use crate::invocation::reading::{Context, program_name};
 use crate::invocation::{FlagEffect::Neutral, Invocation, code, wrappers};
 
 const NAMES: &[&str] = &["justfile", "Justfile", ".justfile", "JUSTFILE"];
-const MOST_LINES: usize = 20_000;
 
 const OPTIONS: &[Opt] = &[
     value("-f --justfile, -d --working-directory, --shell, --dotenv-path -E, --dotenv-filename, --color", Neutral),
@@ -183,7 +182,7 @@ fn unknown(name: &str) -> String {
 impl Justfile {
     fn read(&mut self, path: &Arc<Path>, source: &str) {
         let mut current: Option<String> = None;
-        let mut lines = source.lines().enumerate().take(MOST_LINES);
+        let mut lines = source.lines().enumerate();
         while let Some((at, first)) = lines.next() {
             let indented = first.starts_with([' ', '\t']);
             if let (Some(name), true) = (&current, indented || first.trim().is_empty()) {
@@ -361,8 +360,12 @@ impl Walk<'_> {
         let name = self.name(name);
         let Some(recipe) = self.file.recipes.get(&name) else { return };
         let Some(path) = &recipe.path else { return };
-        if depth > 32 || !follow.enter(&format!("just {} {name}", path.display())) {
-            return;
+        match follow.enter(&format!("just {} {name}", path.display())) {
+            Entered::Now => {}
+            Entered::Already => return,
+            Entered::TooDeep => {
+                return doubt(self.context, "just", &Origin::file(path.to_path_buf()), TOO_DEEP.to_owned(), out);
+            }
         }
         let mut given: BTreeMap<String, String> = BTreeMap::new();
         for (at, (parameter, default)) in recipe.parameters.iter().enumerate() {

@@ -1,18 +1,21 @@
 //! `make TARGET…`: the recipes of the targets that are named and of what they need.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::makefile::{Makefile, RecipeLine, Rule, START, Target, World, plain};
-use super::{Content, Follow, Origin, doubt, text, tool_file};
+use super::{Content, Entered, Follow, Origin, doubt, text, tool_file};
 use crate::invocation::engine::{Opt, Style, Word, flag, joined, maybe, scan, shown, value};
 use crate::invocation::reading::{Context, program_name};
 use crate::invocation::{FlagEffect::Neutral, Invocation, code, wrappers};
 
-/// Targets beyond this are not followed.
+/// Targets beyond this are not followed, nor those below so many others.
 const MOST_TARGETS: usize = 400;
+const DEEPEST: usize = 64;
+/// A pattern that needs itself makes longer and longer names; no file has one of more bytes than this.
+const LONGEST_NAME: usize = 4096;
 
 const OPTIONS: &[Opt] = &[
     value("-C --directory, -f --file --makefile, -I --include-dir, -o --old-file --assume-old, -W --what-if", Neutral),
@@ -80,7 +83,7 @@ pub(super) fn run(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut 
     if !any {
         return;
     }
-    let walk = Walk { context: &inner, file: &file, world: &world, visited: RefCell::default() };
+    let walk = Walk { context: &inner, file: &file, world: &world, visited: RefCell::default(), cut: Cell::default() };
     walk.at_once(out);
     if ["-n", "-q", "-t", "-p"].iter().any(|o| found.has(o)) {
         return;
@@ -89,8 +92,13 @@ pub(super) fn run(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut 
         [] => file.default_goal(&world).into_iter().collect(),
         named => named.iter().filter(|w| !w.expands).map(|w| w.text.clone()).collect(),
     };
-    for goal in goals {
-        walk.target(&goal, 0, out);
+    for goal in &goals {
+        walk.target(goal, 0, out);
+    }
+    if let Some(unknown) = targets.iter().find(|w| w.expands) {
+        walk.unfollowed(&unknown.text, out);
+    } else if file.cut {
+        walk.unfollowed(goals.first().map_or("", String::as_str), out);
     }
 }
 
@@ -162,6 +170,8 @@ struct Walk<'a> {
     file: &'a Makefile,
     world: &'a Disk<'a>,
     visited: RefCell<Vec<String>>,
+    /// Not every target was followed.
+    cut: Cell<bool>,
 }
 
 impl Walk<'_> {
@@ -175,26 +185,47 @@ impl Walk<'_> {
     fn target(&self, name: &str, depth: usize, out: &mut Vec<Invocation>) {
         {
             let mut visited = self.visited.borrow_mut();
-            if visited.iter().any(|v| v == name) || visited.len() >= MOST_TARGETS || depth > 64 {
+            if visited.iter().any(|v| v == name) {
                 return;
+            }
+            if visited.len() >= MOST_TARGETS || depth > DEEPEST || name.len() > LONGEST_NAME {
+                return self.unfollowed(name, out);
             }
             visited.push(name.to_owned());
         }
         let directory = self.context.directory.as_deref();
         let key = format!("make {} {name}", self.world.follow.path(directory, ".").display());
-        if !self.world.follow.enter(&key) {
-            return;
+        match self.world.follow.enter(&key) {
+            Entered::Now => {}
+            Entered::Already => return,
+            Entered::TooDeep => return self.unfollowed(name, out),
         }
         let mut known = false;
         for (rule, stem) in self.file.rules_for(name) {
             known |= !rule.recipe.is_empty() || !rule.prerequisites.is_empty();
             for need in &rule.prerequisites {
-                self.target(&need.replace('%', stem.unwrap_or("%")), depth + 1, out);
+                // Only the first `%` of a prerequisite stands for the stem.
+                self.target(&need.replacen('%', stem.unwrap_or("%"), 1), depth + 1, out);
             }
             self.recipe(name, stem.unwrap_or_default(), rule, out);
         }
         self.world.follow.leave();
-        if !known && depth == 0 && self.file.partial && !self.world.exists(name) {
+        let partial = self.file.cut || (depth == 0 && self.file.partial);
+        if !known && partial && !self.world.exists(name) {
+            self.hidden(name, out);
+        }
+    }
+
+    /// More targets than are followed: one of them may install, where any recipe could.
+    fn unfollowed(&self, name: &str, out: &mut Vec<Invocation>) {
+        if self.cut.replace(true) {
+            return;
+        }
+        let named = |line: &&RecipeLine| code::names_a_tool(&line.text);
+        if let Some(line) = self.file.rules.iter().flat_map(|r| &r.recipe).find(named) {
+            let reason = "not all targets that make would make are followed".to_owned();
+            doubt(self.context, "make", &Origin::from(&line.path, line.line).at(1), reason, out);
+        } else {
             self.hidden(name, out);
         }
     }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 pub(super) const START: char = '\u{e000}';
 pub(super) const END: char = '\u{e001}';
 
-const MOST_LINES: usize = 20_000;
 const MOST_RULES: usize = 4000;
 const DEEPEST: usize = 24;
 /// The longest expansion, in bytes.
@@ -60,6 +59,8 @@ pub(super) struct Makefile {
     pub at_once: Vec<RecipeLine>,
     /// Parts that were not understood: there may be more rules.
     pub partial: bool,
+    /// There are more rules or variables than are kept.
+    pub cut: bool,
     /// How many files were read.
     seen: usize,
     /// References that were worked out.
@@ -124,7 +125,7 @@ impl Makefile {
         let mut defining: Option<(String, Vec<&str>)> = None;
         // Rules of the line before: recipe lines belong to them.
         let mut current: Vec<usize> = Vec::new();
-        let mut lines = text.lines().enumerate().take(MOST_LINES);
+        let mut lines = text.lines().enumerate();
         while let Some((at, first)) = lines.next() {
             let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
             if let Some((name, body)) = &mut defining {
@@ -341,6 +342,8 @@ impl Makefile {
         };
         if self.variables.len() < MOST_RULES {
             self.variables.insert(name, variable);
+        } else {
+            self.cut = true;
         }
     }
 
@@ -365,6 +368,8 @@ impl Makefile {
                 let variable = Variable { text: Rc::from(value), recursive, fixed: false };
                 if self.own.len() < MOST_RULES {
                     self.own.push((target, name.clone(), variable));
+                } else {
+                    self.cut = true;
                 }
             }
             current.clear();
@@ -381,6 +386,7 @@ impl Makefile {
         current.clear();
         if self.rules.len() >= MOST_RULES {
             self.partial = true;
+            self.cut = true;
             return;
         }
         current.push(self.rules.len());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Origin, doubt, text, tool_file};
+use super::{Entered, Origin, TOO_DEEP, doubt, text, tool_file};
 use crate::invocation::engine::{Word, shown};
 use crate::invocation::reading::{Context, Understood};
 use crate::invocation::{Effect, Invocation, RequestKind, Tool, script};
@@ -180,8 +180,13 @@ fn package(context: &Context<'_>, asked: &Asked, out: &mut Vec<Invocation>) {
                 continue;
             };
             let key = format!("{} {name}", path.display());
-            if !follow.enter(&key) {
-                continue;
+            match follow.enter(&key) {
+                Entered::Now => {}
+                Entered::Already => continue,
+                Entered::TooDeep => {
+                    doubt(context, &asked.wrapper, &Origin::file(path.to_path_buf()), TOO_DEEP.to_owned(), out);
+                    continue;
+                }
             }
             // Arguments belong to the script that was named.
             let given = !asked.around || at == 1;

@@ -111,14 +111,17 @@ impl<'a> Follow<'a> {
         Disk { files: self.files, follow: self, directory: directory.map(str::to_owned) }
     }
 
-    /// Whether this is not being followed already, and not too deep; [`Follow::leave`] ends it.
-    fn enter(&self, key: &str) -> bool {
+    /// Begins to follow something; [`Follow::leave`] ends it.
+    fn enter(&self, key: &str) -> Entered {
         let mut open = self.open.borrow_mut();
-        let free = open.len() < DEEPEST && !open.iter().any(|k| k == key);
-        if free {
-            open.push(key.to_owned());
+        if open.iter().any(|k| k == key) {
+            return Entered::Already;
         }
-        free
+        if open.len() >= DEEPEST {
+            return Entered::TooDeep;
+        }
+        open.push(key.to_owned());
+        Entered::Now
     }
 
     fn leave(&self) {
@@ -132,6 +135,18 @@ impl<'a> Follow<'a> {
         }
     }
 }
+
+/// Whether something is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entered {
+    Now,
+    /// It leads to itself.
+    Already,
+    /// It is not, and nobody knows what it does: a doubt.
+    TooDeep,
+}
+
+const TOO_DEEP: &str = "what starts one another so deep is not followed";
 
 /// Files from where a shell text starts.
 pub(super) struct Disk<'a> {

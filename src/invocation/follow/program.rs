@@ -1,7 +1,7 @@
 //! Files that are run: shell scripts by name, by path and by their first line, and programs of other languages as far
 //! as they start a package tool in so many words.
 
-use super::{Content, Origin, doubt, text};
+use super::{Content, Entered, Origin, TOO_DEEP, doubt, text};
 use crate::invocation::engine::{Word, shown};
 use crate::invocation::reading::{Context, program_name};
 use crate::invocation::{Invocation, code};
@@ -45,8 +45,10 @@ pub(in crate::invocation) fn file(
         Content::Absent | Content::Binary | Content::Unreadable(_) => return,
     };
     let key = path.display().to_string();
-    if !follow.enter(&key) {
-        return;
+    match follow.enter(&key) {
+        Entered::Now => {}
+        Entered::Already => return,
+        Entered::TooDeep => return doubt(context, &shown(&key), &Origin::file(path), TOO_DEEP.to_owned(), out),
     }
     let shell = match (by, interpreter(&found)) {
         (By::Shell, _) => true,
