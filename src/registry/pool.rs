@@ -183,7 +183,7 @@ mod tests {
         let numbers: Vec<u64> = (0..100).map(|n| apart(move || n * 2)).collect();
         assert_eq!(numbers.iter().sum::<u64>(), 9900);
         let panic = std::panic::catch_unwind(|| apart(|| -> u8 { panic!("on purpose") }));
-        assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
+        assert_eq!(panic.expect_err("it panics").downcast_ref::<&str>(), Some(&"on purpose"));
         assert_eq!(apart(|| 1), 1);
     }
 

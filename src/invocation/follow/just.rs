@@ -120,7 +120,7 @@ fn in_file(context: &Context<'_>, named: Option<&str>, words: &[&Word], depth: u
     let walk = Walk { context: &inner, file: &file };
     let Some((first, _)) = words.split_first() else {
         if let Some(default) = &file.default {
-            walk.recipe(default, &[], 0, out);
+            walk.recipe(default, &[], out);
         }
         return;
     };
@@ -166,7 +166,7 @@ fn in_file(context: &Context<'_>, named: Option<&str>, words: &[&Word], depth: u
             .map(|w| if w.expands { unknown("given") } else { w.text.clone() })
             .collect();
         at += arguments.len();
-        walk.recipe(&word.text, &arguments, 0, out);
+        walk.recipe(&word.text, &arguments, out);
     }
 }
 
@@ -355,7 +355,7 @@ impl Walk<'_> {
         self.file.aliases.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    fn recipe(&self, name: &str, arguments: &[String], depth: usize, out: &mut Vec<Invocation>) {
+    fn recipe(&self, name: &str, arguments: &[String], out: &mut Vec<Invocation>) {
         let Some(follow) = self.context.follow else { return };
         let name = self.name(name);
         let Some(recipe) = self.file.recipes.get(&name) else { return };
@@ -378,7 +378,7 @@ impl Walk<'_> {
         }
         for (need, values) in &recipe.needs {
             let values: Vec<String> = values.iter().map(|v| self.file.value(v, &given)).collect();
-            self.recipe(need, &values, depth + 1, out);
+            self.recipe(need, &values, out);
         }
         self.body(&name, recipe, &given, arguments, out);
         follow.leave();
