@@ -199,10 +199,11 @@ pub(super) fn arrange(layout: &Layout<'_>) -> Result<(), String> {
             _ => {}
         }
     }
-    // Memory that is shared with the user's other programs by name.
-    if Path::new("/dev/shm").is_dir() {
+    // Memory that is shared with the user's other programs by name, unless the project itself lies there.
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() && !write.iter().any(|w| w.starts_with(shared)) {
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        mount("tmpfs", "/dev/shm", "tmpfs", flags, c"mode=1777").map_err(said(Path::new("/dev/shm")))?;
+        mount("tmpfs", shared, "tmpfs", flags, c"mode=1777").map_err(said(shared))?;
     }
     Ok(())
 }
