@@ -441,4 +441,13 @@ fn makefiles_larger_than_is_followed_leave_a_doubt() {
     let scripts: String = (0..40).map(|n| format!("\"s{n}\": \"npm run s{}\", ", n + 1)).collect();
     let manifest = format!("{{\"scripts\": {{{scripts}\"s40\": \"npm install evil\"}}}}");
     assert_ne!(found(&[("package.json", &manifest)], "npm run s0"), [""; 0]);
+    let script = |n: usize| if n == 599 { "npm install evil" } else { "true" };
+    let member = |n: usize| {
+        let text = format!("{{\"name\": \"m{n:03}\", \"scripts\": {{\"x\": \"{}\"}}}}", script(n));
+        (format!("packages/m{n:03}/package.json"), text)
+    };
+    let members: Vec<(String, String)> = (0..600).map(member).collect();
+    let mut files: Vec<(&str, &str)> = members.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    files.push(("package.json", "{\"workspaces\": [\"packages/*\"]}"));
+    assert_ne!(found(&files, "npm run x --workspaces"), [""; 0]);
 }

@@ -14,7 +14,9 @@ use crate::invocation::{Effect, Invocation, RequestKind, Tool, script};
 use crate::model::{lexical, shell_line};
 
 /// Members of a workspace beyond this are not looked at.
-const MOST_MEMBERS: usize = 200;
+const MOST_MEMBERS: usize = 500;
+/// Entries of a directory in which members are looked for.
+const MOST_ENTRIES: usize = 4000;
 
 /// Scripts that are to run.
 pub(in crate::invocation) struct Asked {
@@ -115,7 +117,11 @@ pub(in crate::invocation) fn run(context: &Context<'_>, asked: &Asked, out: &mut
     match &asked.members {
         Members::Here => package(&base, asked, out),
         members => {
-            let all = workspace(&base, manifest.as_ref().ok());
+            let (all, whole) = workspace(&base, manifest.as_ref().ok());
+            if !whole && let Some((path, _)) = tool_file(&base, &["package.json"]) {
+                let reason = format!("the workspace has more members than the {MOST_MEMBERS} that are followed");
+                doubt(&base, &asked.wrapper, &Origin::file(path.to_path_buf()), reason, out);
+            }
             for (directory, name) in all {
                 let wanted = match members {
                     Members::Named(names) => names.iter().any(|n| *n == name || is_path(n, &directory)),
@@ -229,8 +235,8 @@ fn line_of(source: &str, name: &str) -> u32 {
     1
 }
 
-/// The members of a workspace: directory and name of each.
-fn workspace(context: &Context<'_>, manifest: Option<&Value>) -> Vec<(String, String)> {
+/// The members of a workspace, directory and name of each, and whether these are all.
+fn workspace(context: &Context<'_>, manifest: Option<&Value>) -> (Vec<(String, String)>, bool) {
     let mut patterns: Vec<String> = Vec::new();
     let listed = manifest.and_then(|m| m.get("workspaces"));
     let listed = listed.map(|w| w.get("packages").unwrap_or(w)).and_then(Value::as_array);
@@ -246,10 +252,13 @@ fn workspace(context: &Context<'_>, manifest: Option<&Value>) -> Vec<(String, St
         }
     }
     let mut out = Vec::new();
-    for pattern in patterns.iter().filter(|p| !p.starts_with('!')).take(32) {
-        for directory in directories(context, pattern) {
+    let mut whole = patterns.len() <= MOST_MEMBERS;
+    for pattern in patterns.iter().filter(|p| !p.starts_with('!')).take(MOST_MEMBERS) {
+        let (found, all) = directories(context, pattern);
+        whole &= all;
+        for directory in found {
             if out.len() >= MOST_MEMBERS {
-                return out;
+                return (out, false);
             }
             let member = Context { directory: Some(directory.clone()), ..context.clone() };
             let Some((_, Ok(text))) = tool_file(&member, &["package.json"]) else { continue };
@@ -260,13 +269,14 @@ fn workspace(context: &Context<'_>, manifest: Option<&Value>) -> Vec<(String, St
             }
         }
     }
-    out
+    (out, whole)
 }
 
-/// Directories of a pattern such as `packages/*`; `**` is read as one level.
-fn directories(context: &Context<'_>, pattern: &str) -> Vec<String> {
-    let Some(follow) = context.follow else { return Vec::new() };
+/// Directories of a pattern such as `packages/*`, and whether these are all; `**` is read as one level.
+fn directories(context: &Context<'_>, pattern: &str) -> (Vec<String>, bool) {
+    let Some(follow) = context.follow else { return (Vec::new(), true) };
     let mut out = vec![PathBuf::new()];
+    let mut whole = true;
     for part in pattern.trim_start_matches("./").split('/').filter(|p| !p.is_empty()) {
         let mut next = Vec::new();
         for base in out {
@@ -275,7 +285,9 @@ fn directories(context: &Context<'_>, pattern: &str) -> Vec<String> {
                 continue;
             }
             let here = follow.path(context.directory.as_deref(), &base.display().to_string());
-            for path in follow.files.list(&here).into_iter().take(MOST_MEMBERS * 4) {
+            let entries = follow.files.list(&here);
+            whole &= entries.len() <= MOST_ENTRIES;
+            for path in entries.into_iter().take(MOST_ENTRIES) {
                 let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
                 let (before, after) = part.split_once('*').unwrap_or((part, ""));
                 let after = after.trim_start_matches('*');
@@ -285,11 +297,12 @@ fn directories(context: &Context<'_>, pattern: &str) -> Vec<String> {
                 }
             }
         }
+        whole &= next.len() <= MOST_MEMBERS;
         next.truncate(MOST_MEMBERS);
         out = next;
     }
     let base = context.directory.as_deref();
-    out.into_iter().map(|p| crate::invocation::engine::joined(base, &p.display().to_string())).collect()
+    (out.into_iter().map(|p| crate::invocation::engine::joined(base, &p.display().to_string())).collect(), whole)
 }
 
 /// Runs scripts of the package by name or pattern.
