@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::time::{Duration, Instant};
-
 use proptest::prelude::*;
 
 use super::*;
@@ -80,7 +78,7 @@ fn variables_and_doubts_go_with_the_commands() {
 }
 
 #[test]
-fn hostile_texts_are_read_in_no_time() {
+fn little_comes_of_hostile_texts() {
     let size = 64 * 1024;
     let repeated = |unit: &str| unit.repeat(size / unit.len());
     let mut texts: Vec<String> = [
@@ -170,18 +168,12 @@ fn hostile_texts_are_read_in_no_time() {
     texts.push((0..4000).map(|i| format!("v{i}=x;(a);")).collect());
     texts.push("cat ".to_owned() + &"<<E ".repeat(8000) + "\n" + &"x\n".repeat(8000));
     texts.push(format!("a{}", "{1..9}".repeat(1000)));
-    let mut slow = Vec::new();
+    // How long it takes is measured by scripts/bench-hook: here, that what is read ends, and that little comes of it.
     for text in &texts {
-        let started = Instant::now();
         let script = read_text(text);
-        let took = started.elapsed();
-        assert!(script.commands.len() + script.opaque.len() < 100_000);
-        // Unoptimised code on a busy machine is some twenty times slower than what users run.
-        if took > Duration::from_millis(1500) {
-            slow.push(format!("{took:?}: {}", text.chars().take(40).collect::<String>()));
-        }
+        let found = script.commands.len() + script.opaque.len();
+        assert!(found < 100_000, "{found}: {}", text.chars().take(40).collect::<String>());
     }
-    assert!(slow.is_empty(), "{slow:#?}");
 }
 
 #[test]
