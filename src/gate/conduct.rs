@@ -90,14 +90,6 @@ const KNOWN: &[&str] = &[
     "timedatectl",
     "hwclock",
     "systemsetup",
-    "docker",
-    "podman",
-    "nerdctl",
-    "buildah",
-    "helm",
-    "oras",
-    "crane",
-    "cosign",
     "nsenter",
     "insmod",
     "modprobe",
@@ -159,27 +151,8 @@ const KNOWN: &[&str] = &[
     "s3cmd",
     "mc",
     "azcopy",
-    "npm",
-    "pnpm",
-    "yarn",
-    "cargo",
-    "twine",
-    "gem",
-    "vsce",
-    "ovsx",
-    "uv",
-    "poetry",
-    "pdm",
-    "flit",
-    "hatch",
-    "maturin",
-    "mvn",
-    "gradle",
-    "gradlew",
-    "semantic-release",
-    "release-it",
-    "goreleaser",
 ];
+
 /// Programs that read files, and so credentials.
 const READERS: &[&str] = &[
     "cat", "less", "more", "head", "tail", "bat", "xxd", "od", "hexdump", "strings", "base64", "openssl", "grep",
@@ -188,7 +161,7 @@ const READERS: &[&str] = &[
 
 /// Whether a program of this name does something that is looked at.
 pub(super) fn knows(name: &str) -> bool {
-    KNOWN.contains(&name) || READERS.contains(&name) || runs_text(name)
+    [KNOWN, PUBLISHERS, READERS].iter().any(|names| names.contains(&name)) || runs_text(name)
 }
 
 /// Whether what a command prints matters to those after it in its pipeline: it prints credentials, or fetches.

@@ -6,6 +6,7 @@
 use super::code::names_a_tool;
 use super::engine::{Word, opaque, shown};
 use super::reading::{Context, unknown};
+use super::wrappers::MENTIONS;
 use super::{Invocation, Tool, script};
 
 /// Programs that install with pip, npm or cargo, or fetch from the same registries, and by which verbs. A verb may be two
@@ -145,78 +146,39 @@ pub(super) fn by_variable(context: &Context<'_>, first: &Word, out: &mut Vec<Inv
     }
 }
 
-/// Programs whose words are prose or data to them: they run none of it.
+/// Programs whose words are prose or data to them, beside those that only mention a package tool: they run none of it.
 const PROSE: &[&str] = &[
-    "echo",
-    "printf",
-    "grep",
-    "egrep",
-    "fgrep",
     "zgrep",
-    "ag",
-    "ack",
-    "gh",
     "glab",
     "hub",
-    "hg",
-    "svn",
     "jira",
-    "say",
-    "logger",
-    "notify-send",
     "cowsay",
     "figlet",
     "banner",
-    "test",
-    "[",
-    "[[",
     "expr",
-    "read",
-    "set",
-    "local",
     "export",
     "declare",
     "readonly",
     "typeset",
-    "jq",
-    "yq",
     "xq",
     "curl",
     "wget",
     "http",
     "https",
     "xh",
-    "tidewaiter",
     "tee",
-    "cat",
-    "claude",
-    "codex",
     "tr",
     "cut",
-    "wc",
     "basename",
     "dirname",
-    "ls",
-    "mkdir",
-    "touch",
-    "rm",
-    "cp",
-    "mv",
-    "diff",
     "cmp",
     "comm",
     "look",
-    "apt",
-    "brew",
-    "pgrep",
-    "pkill",
-    "killall",
     "dialog",
     "whiptail",
     "zenity",
     "osascript",
     "history",
-    "tldr",
     "xclip",
     "pbcopy",
     "wl-copy",
@@ -226,7 +188,6 @@ const PROSE: &[&str] = &[
     "bd",
     "td",
     "task",
-    "code",
     "mail",
     "slackcat",
     "complete",
@@ -236,18 +197,43 @@ const PROSE: &[&str] = &[
     "alias",
     "trap",
     "git",
-    "type",
-    "which",
     "command",
     "false",
     "true",
     ":",
 ];
 
+/// Programs that mention a package tool, and run what some of their words say.
+const RUNNERS: &[&str] = &[
+    "rg",
+    "man",
+    "info",
+    "nix-env",
+    "less",
+    "more",
+    "sed",
+    "make",
+    "sort",
+    "tar",
+    "zip",
+    "vim",
+    "vi",
+    "nano",
+    "emacs",
+    "asdf",
+    "mise",
+    "pyenv",
+    "nvm",
+    "conda",
+    "mamba",
+    "micromamba",
+];
+
 /// An install in the text of one of a program's words: `tar --checkpoint-action=exec='pip install x'`.
 pub(super) fn by_word(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
     let searches = name == "rg" && !rest.iter().any(|w| w.text.starts_with("--pre"));
-    if PROSE.contains(&name) || searches {
+    let mentions = MENTIONS.contains(&name) && !RUNNERS.contains(&name);
+    if mentions || PROSE.contains(&name) || searches {
         return;
     }
     let carried = |word: &&Word| {

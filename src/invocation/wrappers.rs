@@ -412,7 +412,7 @@ fn deno(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invoca
 }
 
 /// Programs that name a package tool without running it here.
-const MENTIONS: &[&str] = &[
+pub(super) const MENTIONS: &[&str] = &[
     "echo",
     "printf",
     "grep",
