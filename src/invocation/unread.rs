@@ -6,6 +6,7 @@
 use super::code::names_a_tool;
 use super::engine::{Word, opaque, shown};
 use super::reading::{Context, unknown};
+use super::variables::{VariableEffect, effect_of};
 use super::wrappers::MENTIONS;
 use super::{Invocation, Tool, script};
 
@@ -99,7 +100,8 @@ pub(super) fn brings(
     named
 }
 
-/// Variables whose value a program runs: pagers, editors, what a shell or a build does on its own.
+/// Variables whose value a program runs, beside those that every package tool's git would run ([`effect_of`]): pagers,
+/// editors, what a shell or a build does on its own.
 const RUN: &[&str] = &[
     "PAGER",
     "MANPAGER",
@@ -108,13 +110,7 @@ const RUN: &[&str] = &[
     "VISUAL",
     "GIT_EDITOR",
     "GIT_SEQUENCE_EDITOR",
-    "GIT_SSH_COMMAND",
-    "GIT_SSH",
-    "GIT_ASKPASS",
-    "SSH_ASKPASS",
     "SUDO_ASKPASS",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_PROXY_COMMAND",
     "LESSOPEN",
     "LESSCLOSE",
     "PROMPT_COMMAND",
@@ -139,7 +135,8 @@ const RUN: &[&str] = &[
 /// An install in a variable that some program runs.
 pub(super) fn by_variable(context: &Context<'_>, first: &Word, out: &mut Vec<Invocation>) {
     for (name, value, index) in &context.assignments {
-        if RUN.contains(&name.as_str()) && carries(context, value) {
+        let runs = RUN.contains(&name.as_str()) || effect_of(name, value, None) == Some(VariableEffect::Runs);
+        if runs && carries(context, value) {
             let why = opaque(*index, format!("`{name}` holds an install, and `{}` may run it", shown(&first.text)));
             out.push(unknown(context, Tool::Other, &first.text, why));
         }
@@ -203,8 +200,9 @@ const PROSE: &[&str] = &[
     ":",
 ];
 
-/// Programs that mention a package tool, and run what some of their words say.
-const RUNNERS: &[&str] = &[
+/// Programs that name a package tool without running it as a command of its own, as those of [`MENTIONS`] do, but run what
+/// some of their words say.
+pub(super) const RUNNERS: &[&str] = &[
     "rg",
     "man",
     "info",
@@ -232,8 +230,7 @@ const RUNNERS: &[&str] = &[
 /// An install in the text of one of a program's words: `tar --checkpoint-action=exec='pip install x'`.
 pub(super) fn by_word(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
     let searches = name == "rg" && !rest.iter().any(|w| w.text.starts_with("--pre"));
-    let mentions = MENTIONS.contains(&name) && !RUNNERS.contains(&name);
-    if mentions || PROSE.contains(&name) || searches {
+    if MENTIONS.contains(&name) || PROSE.contains(&name) || searches {
         return;
     }
     let carried = |word: &&Word| {

@@ -321,7 +321,7 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
             run_file(&Context { directory: None, ..context.clone() }, &file, rest, By::Path, out);
         }
     }
-    if !MENTIONS.contains(&name) {
+    if !MENTIONS.contains(&name) && !unread::RUNNERS.contains(&name) {
         strange(context, first, rest, out);
     }
 }
@@ -418,11 +418,8 @@ pub(super) const MENTIONS: &[&str] = &[
     "grep",
     "egrep",
     "fgrep",
-    "rg",
     "ag",
     "ack",
-    "man",
-    "info",
     "which",
     "where",
     "whereis",
@@ -448,12 +445,9 @@ pub(super) const MENTIONS: &[&str] = &[
     "choco",
     "winget",
     "scoop",
-    "nix-env",
     "pkg",
     "emerge",
     "cat",
-    "less",
-    "more",
     "head",
     "tail",
     "ls",
@@ -466,8 +460,6 @@ pub(super) const MENTIONS: &[&str] = &[
     "test",
     "[",
     "[[",
-    "sed",
-    "make",
     "pgrep",
     "pkill",
     "killall",
@@ -483,24 +475,10 @@ pub(super) const MENTIONS: &[&str] = &[
     "yq",
     "diff",
     "wc",
-    "sort",
     "chmod",
     "chown",
     "ln",
-    "tar",
-    "zip",
     "code",
-    "vim",
-    "vi",
-    "nano",
-    "emacs",
-    "asdf",
-    "mise",
-    "pyenv",
-    "nvm",
-    "conda",
-    "mamba",
-    "micromamba",
     "claude",
     "codex",
 ];

@@ -4,11 +4,12 @@
 //! In: the project, and where the pnpm that would start lies. Out: the release that it would fetch, when it is another
 //! than that and not here yet. Whether it would is known only to pnpm; in doubt it is taken to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::graph::{Edge, From, Kind};
 use super::project::Project;
+use super::settings::on_path;
 use crate::ecosystem::npm::spec;
 use crate::model::{Environment, Files};
 
@@ -65,12 +66,7 @@ struct Own {
 
 impl Own {
     fn of(environment: &Environment, files: &dyn Files) -> Self {
-        let path = environment.variable("PATH").unwrap_or_default();
-        let separator = if environment.os == "windows" { ';' } else { ':' };
-        let mut directories = path.split(separator).map(Path::new).filter(|d| d.is_absolute());
-        let Some(directory) =
-            directories.find(|d| files.is_file(&d.join("pnpm")) || files.is_file(&d.join("pnpm.cmd")))
-        else {
+        let Some(directory) = on_path(environment, files, &["pnpm", "pnpm.cmd"]) else {
             return Self { package: "pnpm", version: None };
         };
         // Installed by npm: globally, on Windows, and in a project.

@@ -148,14 +148,17 @@ fn moment(text: &str) -> Option<Timestamp> {
     })
 }
 
+/// The first directory on PATH with a file of one of these names, as far as `files` tell.
+pub(super) fn on_path<'e>(environment: &'e Environment, files: &dyn Files, names: &[&str]) -> Option<&'e Path> {
+    let directories = environment.variable("PATH")?.split(if environment.os == "windows" { ';' } else { ':' });
+    let holds = |d: &&Path| d.is_absolute() && names.iter().any(|name| files.is_file(&d.join(name)));
+    directories.map(Path::new).find(holds)
+}
+
 /// The version of the node that would run, as far as files tell: the header beside the first `node` on PATH.
 /// Some packages are picked by it; where it is not known, every package is taken to run.
 pub(super) fn node_version(environment: &Environment, files: &dyn Files) -> Option<String> {
-    let path = environment.variable("PATH")?;
-    let directory = path
-        .split(if environment.os == "windows" { ';' } else { ':' })
-        .map(Path::new)
-        .find(|d| d.is_absolute() && (files.is_file(&d.join("node")) || files.is_file(&d.join("node.exe"))))?;
+    let directory = on_path(environment, files, &["node", "node.exe"])?;
     let header = directory.parent()?.join("include/node/node_version.h");
     let text = files.read_text(&header).ok()?;
     let number = |name: &str| {
