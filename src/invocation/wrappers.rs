@@ -8,6 +8,7 @@ use super::FlagEffect::Neutral;
 use super::code::{self, names_a_tool};
 use super::engine::{Opt, Scan, Style, Word, equals, flag, joined, opaque, scan, shown, value};
 use super::follow::{self, program::By};
+use super::npm;
 use super::reading::{self, Context, Understood, program_name, unknown};
 use super::script;
 use super::unread;
@@ -1063,6 +1064,15 @@ pub(super) fn node(context: &Context<'_>, program: &str, rest: &[Word]) -> Optio
             "-e" | "--eval" | "-p" | "--print" | "-pe" => {
                 let given = rest.get(at)?;
                 return code::given(context, Tool::Npm, program, given).map(Into::into);
+            }
+            // A script of package.json, as npm would run it but for those before and after it.
+            option if option == "--run" || option.starts_with("--run=") => {
+                let named = match option.strip_prefix("--run=") {
+                    Some(name) => Word { text: name.to_owned(), ..word.clone() },
+                    None => rest.get(at)?.clone(),
+                };
+                let verb = Word { text: "run".to_owned(), ..word.clone() };
+                return Some(npm::npm(context, program, &[verb, named]));
             }
             option => at += usize::from(takes_value(option)),
         }

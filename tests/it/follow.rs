@@ -399,6 +399,23 @@ proptest::proptest! {
     }
 }
 
+#[test]
+fn scripts_that_node_runs_itself_are_read() {
+    let files = [("package.json", "{\"scripts\": {\"setup\": \"npm install evil\", \"test\": \"node t.js\"}}")];
+    let evil = found(&files, "npm run setup");
+    assert_ne!(evil, [""; 0]);
+    check(
+        &files,
+        &[
+            ("node --run test", &[]),
+            ("node --run absent", &[]),
+            ("node --run setup", &evil.iter().map(String::as_str).collect::<Vec<_>>()),
+            ("node --run=setup", &evil.iter().map(String::as_str).collect::<Vec<_>>()),
+            ("node --no-warnings --run setup -- --flag", &evil.iter().map(String::as_str).collect::<Vec<_>>()),
+        ],
+    );
+}
+
 /// What is not followed to its end, and could install, is a doubt: no cap lets anything pass.
 #[test]
 fn makefiles_larger_than_is_followed_leave_a_doubt() {
