@@ -196,11 +196,14 @@ pub fn main() -> ExitCode {
     if let Some(tool) = crate::shim::tool(&argv0) {
         return run::shim(&tool, words.collect());
     }
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(ended) = crate::enforce::tool::npm::run_hidden(&words) {
+        return ended;
+    }
     // Before anything else of this program: it is about to become another one.
     if let Some(ended) = crate::enforce::sandbox::run_contained(std::env::args_os()) {
         return ended;
     }
-    let words: Vec<_> = std::env::args_os().collect();
     let command = match at_once(&words).map_or_else(|| Cli::try_parse_from(&words).map(|cli| cli.command), Ok) {
         Ok(command) => command,
         Err(error) => {

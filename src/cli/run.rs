@@ -458,6 +458,7 @@ impl Decision<'_> {
             policy: &self.deliberation.loaded.policy,
             cache: &self.session.directories.cache,
             sandbox: &confined,
+            own: self.call.search.own.path().unwrap_or(Path::new("")),
         };
         let run = self.record(Event::Start { judged: Box::new(judged), cleared_by })?;
         let outcome = enforce::run(&job);

@@ -51,8 +51,9 @@ pub fn variables(step: &Step, job: &Job<'_>) -> BTreeMap<OsString, OsString> {
     out
 }
 
+/// How a process ended.
 #[cfg(unix)]
-fn ended(status: ExitStatus) -> Ended {
+pub fn ended(status: ExitStatus) -> Ended {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => Ended::Code(code),
@@ -61,15 +62,16 @@ fn ended(status: ExitStatus) -> Ended {
     }
 }
 
+/// How a process ended.
 #[cfg(not(unix))]
-fn ended(status: ExitStatus) -> Ended {
+pub fn ended(status: ExitStatus) -> Ended {
     Ended::Code(status.code().unwrap_or(1))
 }
 
 /// Waits for a child. What a terminal sends goes to the child by itself, for it is in the same group; this process
 /// only must not end before it. What another process sends to this one is handed on.
 #[cfg(unix)]
-fn wait(mut child: Child) -> std::io::Result<Ended> {
+pub fn wait(mut child: Child) -> std::io::Result<Ended> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
@@ -96,7 +98,8 @@ fn wait(mut child: Child) -> std::io::Result<Ended> {
     })
 }
 
+/// Waits for a child.
 #[cfg(not(unix))]
-fn wait(mut child: Child) -> std::io::Result<Ended> {
+pub fn wait(mut child: Child) -> std::io::Result<Ended> {
     child.wait().map(ended)
 }

@@ -55,6 +55,8 @@ pub struct Job<'a> {
     pub cache: &'a Path,
     /// What confines the tool's processes.
     pub sandbox: &'a dyn Sandbox,
+    /// This program's own file, for what is run by it under another name; a path that is no file: there is none.
+    pub own: &'a Path,
 }
 
 impl Job<'_> {

@@ -43,7 +43,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .when(&[("none", Strengthens), ("root", Strengthens)]),
     value("--cafile, --ca, --replace-registry-host", Configures),
     // Programs that npm starts.
-    value("--script-shell --shell, --node-options, --git, --node-gyp, --editor, --viewer", Runs),
+    value("--script-shell, --shell, --node-options, --git, --node-gyp, --editor, --viewer", Runs),
     value("--browser", Runs),
     value("--call -c", Runs),
     value("--package", Neutral).act(Act::Ask(RequestKind::With)),

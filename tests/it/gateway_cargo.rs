@@ -257,6 +257,7 @@ impl Judged {
             policy: &policy,
             cache: &self.cache,
             sandbox,
+            own: Path::new(env!("CARGO_BIN_EXE_tidewaiter")),
         })
     }
 }

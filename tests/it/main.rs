@@ -61,6 +61,8 @@ mod locks;
 mod names;
 mod nothing_executed;
 mod npm_formats;
+#[cfg(target_os = "linux")]
+mod npm_scripts;
 mod policy;
 mod project_files;
 mod python_formats;

@@ -388,13 +388,14 @@ fn say(line: &str) {
 }
 
 /// A path as text that keeps its bytes.
-fn encode(path: &Path) -> String {
+pub(super) fn encode(path: &Path) -> String {
     use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
     const SPECIAL: &AsciiSet = &CONTROLS.add(b'%');
     percent_encode(path.as_os_str().as_encoded_bytes(), SPECIAL).to_string()
 }
 
-fn decode(text: &str) -> PathBuf {
+/// [`encode`] undone.
+pub(super) fn decode(text: &str) -> PathBuf {
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     #[cfg(unix)]
     {

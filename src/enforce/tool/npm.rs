@@ -1,25 +1,35 @@
 //! npm and npx through the gateway: which settings point them there, whose scripts run afterwards, and how the program
 //! that `npx` starts gets the environment that it would have had.
 //!
-//! npm installs with its scripts off. Then the scripts of the packages of the plan run, each in the order that npm has,
-//! by `npm rebuild`, and the project's own by `npm run`: confined as code of packages is, which npm itself is not.
+//! npm installs, and notes which scripts it would run ([`record`]). What came in is held against the plan; then those
+//! that were cleared run, and the project's own ([`replay`]): confined as code of packages is, which npm itself is not.
+//! Where npm's notes are not enough ([`notes_scripts`]), it installs with its scripts off, and `npm rebuild` and
+//! `npm run` run them.
 
 pub(super) mod cacache;
 mod exec;
 mod offline;
+mod record;
 pub(super) mod registries;
 pub(super) mod remote;
+mod replay;
 pub(super) mod scripts;
 mod settings;
 
+use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rustc_hash::FxHashMap;
 
 use super::{Adapter, Prepared, Then};
 use crate::ecosystem::npm::lock::{self, LockedPackage, LockedSource};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Refused, Step};
 use crate::invocation::Effect;
-use crate::model::{Digest, Ecosystem, PackageName, Plan};
+use crate::model::{Digest, Ecosystem, PackageName, Plan, Source};
+use record::{Record, Recorder};
 use settings::{Settings, Way};
 
 /// The adapter of npm.
@@ -59,14 +69,20 @@ fn judged(job: &Job<'_>, settings: &Settings) -> Result<(), EnforceError> {
 }
 
 /// The steps, once it is settled where npm gets its packages.
-fn with(job: &Job<'_>, settings: Settings) -> Result<Prepared, EnforceError> {
+fn with(job: &Job<'_>, mut settings: Settings) -> Result<Prepared, EnforceError> {
     judged(job, &settings)?;
     if job.invocation.effect == Effect::RunsRemote {
         return exec::prepare(job, settings);
     }
     let mut step = Step::of(job);
+    let recorder = notes_scripts(job, &settings).then(|| Recorder::new(job.own)).flatten();
+    if let Some(recorder) = &recorder {
+        settings.note_scripts(&recorder.shell());
+        step.write.push(recorder.file());
+    }
     settings.apply(job, &mut step)?;
     let tree = Tree::of(job, &settings);
+    let install = step.clone();
     let mut prepared = Prepared {
         steps: vec![step],
         mend: settings.roots.iter().flat_map(|root| lockfiles(root)).collect(),
@@ -77,13 +93,39 @@ fn with(job: &Job<'_>, settings: Settings) -> Result<Prepared, EnforceError> {
         ..Prepared::default()
     };
     if !job.invocation.dry_run {
-        prepared.then = Some(Then::new(move |job, _| {
+        prepared.then = Some(Then::new(move |job, gateway| {
             let mut next = tree.installed(&job.judgement.plan);
-            scripts::add(job, &settings, &tree, &mut next);
+            match recorder.map(Recorder::read).transpose()? {
+                Some(records) if records.iter().all(Record::is_whole) => {
+                    let noted = scripts::Noted { records: &records, install: &install, gateway };
+                    scripts::add_noted(job, &settings, &tree, &noted, &mut next)?;
+                }
+                _ => scripts::add(job, &settings, &tree, &mut next),
+            }
             Ok(next)
         }));
     }
     Ok(prepared)
+}
+
+/// The first npm whose way of starting scripts is known.
+const NOTES: (u64, u64) = (8, 0);
+/// Commands that run scripts of packages and nothing that the user asked to run.
+const NOTED: [&str; 7] = ["install", "ci", "update", "dedupe", "uninstall", "prune", "audit fix"];
+
+/// Whether npm is to say which scripts it would run. To prepare what it takes out of git, it runs itself, and scripts
+/// have to have run when that ends. Packages outside of any project are in no hidden lockfile.
+fn notes_scripts(job: &Job<'_>, settings: &Settings) -> bool {
+    let git = job.judgement.plan.packages.iter().any(|p| matches!(p.source, Source::Git { .. }));
+    cfg!(unix)
+        && NOTED.contains(&job.invocation.verb.as_str())
+        && !(job.invocation.dry_run || settings.global || git || settings.is_on(job, "ignore-scripts"))
+        && settings::version_of(job.program).is_some_and(|version| version >= NOTES)
+}
+
+/// Does what this program is for under another name, or by a hidden word, if that is what it was started for.
+pub fn run_hidden(argv: &[OsString]) -> Option<ExitCode> {
+    record::run(argv).or_else(|| replay::run(argv))
 }
 
 fn lockfiles(root: &Path) -> Vec<PathBuf> {
@@ -115,6 +157,8 @@ struct Tree {
     /// Packages outside of any project have no hidden lockfile.
     global: bool,
     before: Vec<LockedPackage>,
+    /// What is in it when that is first asked, which is after the tool ran.
+    after: OnceCell<Vec<LockedPackage>>,
 }
 
 impl Tree {
@@ -122,20 +166,25 @@ impl Tree {
         let root = settings.roots.last().cloned().unwrap_or_default();
         // `npm ci` puts everything there anew.
         let anew = settings.global || job.invocation.effect == Effect::Locked;
-        Self { before: if anew { Vec::new() } else { packages(&root) }, root, global: settings.global }
+        let before = if anew { Vec::new() } else { packages(&root) };
+        Self { before, after: OnceCell::new(), root, global: settings.global }
     }
 
     fn at(root: PathBuf) -> Self {
-        Self { before: packages(&root), root, global: false }
+        Self { before: packages(&root), after: OnceCell::new(), root, global: false }
+    }
+
+    /// What is in it now.
+    fn packages(&self) -> &[LockedPackage] {
+        self.after.get_or_init(|| if self.global { Vec::new() } else { packages(&self.root) })
     }
 
     /// What is new in it.
-    fn new_packages(&self) -> Vec<LockedPackage> {
-        let known = |p: &LockedPackage| {
-            let same = |b: &LockedPackage| b.key == p.key && b.version == p.version && b.digests == p.digests;
-            self.before.iter().any(same)
-        };
-        if self.global { Vec::new() } else { packages(&self.root).into_iter().filter(|p| !known(p)).collect() }
+    fn new_packages(&self) -> Vec<&LockedPackage> {
+        let before: FxHashMap<&str, &LockedPackage> = self.before.iter().map(|b| (&*b.key, b)).collect();
+        let known =
+            |p: &LockedPackage| before.get(&*p.key).is_some_and(|b| b.version == p.version && b.digests == p.digests);
+        self.packages().iter().filter(|p| !known(p)).collect()
     }
 
     /// Holds what is new against the plan: bytes may have come out of npm's own cache, for a lockfile that was written
@@ -144,7 +193,7 @@ impl Tree {
         let mut next = Prepared::default();
         for package in self.new_packages() {
             let of_registry = !matches!(package.source, LockedSource::File { .. } | LockedSource::Directory { .. });
-            if of_registry && !package.bundled && !planned(plan, &package) {
+            if of_registry && !package.bundled && !planned(plan, package) {
                 let version = package.version.as_deref().unwrap_or("?");
                 next.wrong.push(Refused {
                     subject: format!("{} {version}", package.name),

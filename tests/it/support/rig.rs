@@ -217,6 +217,7 @@ impl Rig {
             policy: &loaded.policy,
             cache: &self.cache(),
             sandbox,
+            own: Path::new(env!("CARGO_BIN_EXE_tidewaiter")),
         };
         let outcome = act(&job);
         Done { judgement, outcome }

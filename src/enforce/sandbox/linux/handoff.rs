@@ -38,9 +38,10 @@ impl Handoff {
     /// Waits for the socket, on a thread of its own, and gives it away. Nothing is given when none comes in time.
     pub fn then(self, give: impl FnOnce(TcpListener) + Send + 'static) {
         std::thread::spawn(move || {
-            if let Some(listener) = self.wait() {
-                give(listener);
-            }
+            let given = self.wait();
+            // What takes it may stay until this process ends, which drops nothing.
+            drop(self);
+            given.map(give);
         });
     }
 

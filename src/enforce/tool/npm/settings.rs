@@ -157,6 +157,12 @@ impl Settings {
         self.overrides.insert(key.to_owned(), value.to_owned());
     }
 
+    /// npm's scripts are as the user has them, and this is what it starts them with.
+    pub fn note_scripts(&mut self, shell: &Path) {
+        self.overrides.remove("ignore-scripts");
+        self.set("script-shell", &shell.display().to_string());
+    }
+
     /// Where npm keeps what it fetched.
     pub fn cacache(&self) -> Option<PathBuf> {
         self.cache.as_ref().map(|cache| cache.join("_cacache"))
@@ -176,6 +182,40 @@ impl Settings {
         let key = key_of(variable).filter(|key| !key.starts_with(['/', '@', '_']))?;
         // Credentials were taken out of it, so it is not what it was.
         self.value(job, &key).filter(|value| !value.contains("****"))
+    }
+
+    /// What npm itself puts into a variable of this name for the scripts that it runs, where words and files are the
+    /// user's own: settings that are not the default's, and what variables did not say already.
+    pub fn exported(&self, job: &Job<'_>, variable: &str) -> Option<String> {
+        let key = key_of(variable).filter(|key| !key.starts_with(['/', '@', '_']))?;
+        if variable != self::variable(&key) {
+            return None;
+        }
+        let flag = format!("--{key}");
+        let mut flags = job.invocation.flags.iter().rev().filter(|f| f.name == flag);
+        let word = flags.find(|f| index(&f.location).is_some()).map(|f| f.value.as_deref().unwrap_or("true"));
+        let given = |(name, value): (&String, &String)| {
+            (key_of(name).as_ref() == Some(&key) && !value.is_empty()).then(|| exported(&key, value))
+        };
+        let of_variable = job.environment.variables.iter().find_map(given);
+        let of_file = self.config.options.iter().rev().find(|o| o.name == flag).map(|o| exported(&key, &o.value));
+        let default = match key.as_str() {
+            "cache" => route::cache_of(job.environment).map(|path| path.display().to_string()).unwrap_or_default(),
+            _ => DEFAULTS.iter().find(|(known, _)| *known == key).map_or("", |(_, value)| *value).to_owned(),
+        };
+        let always = matches!(key.as_str(), "cache" | "noproxy");
+        let value = match (word, of_variable, of_file) {
+            (Some(word), variable, file) => {
+                let below = variable.or(file);
+                let word = exported(&key, word);
+                (word != default || below.is_some_and(|below| below != default)).then_some(word)
+            }
+            (None, Some(_), _) => None,
+            (None, None, Some(file)) => (file != default || always).then_some(file),
+            (None, None, None) => always.then_some(default),
+        };
+        // Credentials were taken out of it, so it is not what it was.
+        value.filter(|value| !value.contains("****"))
     }
 
     /// Whether a switch is on.
@@ -218,6 +258,26 @@ impl Settings {
     }
 }
 
+/// What npm has for the settings of ours that are not off or empty by default.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("registry", "https://registry.npmjs.org/"),
+    ("replace-registry-host", "npmjs"),
+    ("fetch-retries", "2"),
+    ("audit", "true"),
+    ("update-notifier", "true"),
+    ("allow-git", "all"),
+    ("allow-remote", "all"),
+];
+
+/// A setting's value as npm writes it into a variable.
+fn exported(key: &str, value: &str) -> String {
+    match key {
+        _ if matches!(value, "false" | "null") => String::new(),
+        "registry" | "proxy" | "https-proxy" => url::Url::parse(value).map_or(value.to_owned(), |url| url.to_string()),
+        _ => value.to_owned(),
+    }
+}
+
 /// The directory of the project that npm works in, and behind it the workspace's root: where npm looks for them.
 fn roots(environment: &Environment) -> Vec<PathBuf> {
     let cwd = environment.cwd.as_path();
@@ -239,7 +299,7 @@ fn global_prefix(program: &Path) -> Option<PathBuf> {
 }
 
 /// npm's version, from the package that the program belongs to.
-fn version_of(program: &Path) -> Option<(u64, u64)> {
+pub(super) fn version_of(program: &Path) -> Option<(u64, u64)> {
     let program = program.canonicalize().ok()?;
     let manifest = std::fs::read(program.parent()?.parent()?.join("package.json")).ok()?;
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;

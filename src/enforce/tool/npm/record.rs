@@ -1,0 +1,225 @@
+//! What npm would run of packages, in npm's own words: its scripts are on, and the shell that it is told to start them
+//! with writes down what it is asked to run, and runs nothing.
+//!
+//! That shell is a link to this program in a private directory of the run, known by its name and by the file that lies
+//! beside it. In: `-c COMMAND`, the directory and the variables that npm starts it with. Out: a line in that file.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::enforce::EnforceError;
+use crate::enforce::sandbox::{decode, encode};
+
+/// The link's name.
+const NAME: &str = "tidewaiter-records-scripts";
+/// The file beside it.
+const FILE: &str = "records";
+/// The most that is read of it: 256 MiB.
+const LONGEST: u64 = 256 << 20;
+
+/// A text of the system's, whatever its bytes; in JSON with its bytes percent-encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text(pub OsString);
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(Path::new(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(decode(&String::deserialize(deserializer)?).into_os_string()))
+    }
+}
+
+/// One script that npm would have run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    directory: Text,
+    command: Text,
+    variables: Vec<(Text, Text)>,
+}
+
+impl Record {
+    /// Where it would have run.
+    pub fn directory(&self) -> &Path {
+        Path::new(&self.directory.0)
+    }
+
+    /// What its shell would have been given.
+    pub fn command(&self) -> &OsStr {
+        &self.command.0
+    }
+
+    /// The variables that it would have had.
+    pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.variables.iter().map(|(name, value)| (&*name.0, &*value.0))
+    }
+
+    /// One of them.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// `postinstall` and its like.
+    pub fn event(&self) -> &str {
+        self.variable("npm_lifecycle_event").and_then(OsStr::to_str).unwrap_or_default()
+    }
+
+    /// Whether the command is the script itself. Some releases of npm 8 and 9 write the script to a file that is gone
+    /// when npm ends, and name that.
+    pub fn is_whole(&self) -> bool {
+        self.variable("npm_lifecycle_script") == Some(self.command())
+    }
+}
+
+/// A place for records, and the shell that makes them.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    directory: tempfile::TempDir,
+}
+
+impl Recorder {
+    /// With `own`, this program's file. `None` where there can be none.
+    pub fn new(own: &Path) -> Option<Self> {
+        let directory = tempfile::Builder::new().prefix("tidewaiter-").tempdir().ok().filter(|_| own.is_file())?;
+        link(own, &directory.path().join(NAME)).ok()?;
+        let made = Self { directory };
+        std::fs::File::create_new(made.file()).ok().map(|_| made)
+    }
+
+    /// What npm is told to start scripts with.
+    pub fn shell(&self) -> PathBuf {
+        self.directory.path().join(NAME)
+    }
+
+    /// What npm's processes have to be able to write.
+    pub fn file(&self) -> PathBuf {
+        self.directory.path().join(FILE)
+    }
+
+    /// What npm would have run, in its order. The records, which hold whatever the variables do, are gone then.
+    pub fn read(self) -> Result<Vec<Record>, EnforceError> {
+        let path = self.file();
+        let failed = |reason: &str| EnforceError::unsupported(format!("what npm would have run {reason}"));
+        let file = std::fs::File::open(&path).map_err(EnforceError::io(&path))?;
+        if file.metadata().map_err(EnforceError::io(&path))?.len() > LONGEST {
+            return Err(failed("is more than can be read; --ignore-scripts leaves it out"));
+        }
+        let lines = std::io::BufReader::new(file).lines();
+        let record = |line: std::io::Result<String>| serde_json::from_str(&line.ok()?).ok();
+        lines.map(record).collect::<Option<_>>().ok_or_else(|| failed("cannot be read"))
+    }
+}
+
+#[cfg(unix)]
+fn link(own: &Path, to: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(own, to)
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// Makes a record, if this process was started for that.
+pub(super) fn run(argv: &[OsString]) -> Option<ExitCode> {
+    let (shell, words) = argv.split_first()?;
+    let shell = Path::new(shell);
+    if shell.file_name()? != NAME {
+        return None;
+    }
+    let Err(why) = note(&shell.with_file_name(FILE), words) else { return Some(ExitCode::SUCCESS) };
+    // npm fails with this status, and shows the line.
+    let why = crate::model::printable(&why, 500);
+    let _ = writeln!(std::io::stderr(), "tidewaiter: this script could not be noted, so that nothing is run: {why}");
+    Some(ExitCode::from(125))
+}
+
+fn note(file: &Path, words: &[OsString]) -> Result<(), String> {
+    let [flag, command] = words else { return Err("npm started it with other words than `-c COMMAND`".to_owned()) };
+    if flag != "-c" {
+        return Err("npm started it with other words than `-c COMMAND`".to_owned());
+    }
+    let directory = std::env::current_dir().map_err(|e| format!("its directory: {e}"))?;
+    let record = Record {
+        directory: Text(directory.into_os_string()),
+        command: Text(command.clone()),
+        variables: std::env::vars_os().map(|(name, value)| (Text(name), Text(value))).collect(),
+    };
+    let mut line = serde_json::to_string(&record).map_err(|e| e.to_string())?;
+    line.push('\n');
+    append(file, line.as_bytes()).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+/// Several are made at once; a line is there as a whole, or not at all.
+fn append(path: &Path, line: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+    file.lock()?;
+    let before = file.metadata()?.len();
+    let done = file.write_all(line);
+    if done.is_err() {
+        file.set_len(before)?;
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_noted_is_read_back_byte_for_byte() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let recorder = Recorder::new(&std::env::current_exe().unwrap()).unwrap();
+        let long = "x".repeat(100_000);
+        let commands = ["a 'b' \"c\"\n\\d %0A", "gr\u{fc}n", "", &long].map(OsString::from);
+        let mut commands = commands.to_vec();
+        commands.push(OsString::from_vec(vec![0xff, b'%', b'\n', 0x80]));
+        for command in commands.iter().chain(commands.first()) {
+            note(&recorder.file(), &["-c".into(), command.clone()]).unwrap();
+        }
+        let place = recorder.file();
+        let read = recorder.read().unwrap();
+        assert_eq!(read.len(), commands.len() + 1);
+        for (record, command) in read.iter().zip(commands.iter().chain(commands.first())) {
+            assert_eq!(record.command(), command);
+            assert_eq!(record.directory(), std::env::current_dir().unwrap());
+            assert_eq!(record.variable("PATH"), std::env::var_os("PATH").as_deref());
+        }
+        assert!(!place.exists(), "it holds every variable");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_own_name_and_words_make_a_record() {
+        let own = std::env::current_exe().unwrap();
+        let recorder = Recorder::new(&own).unwrap();
+        let shell = recorder.shell().into_os_string();
+        assert!(run(&[own.into_os_string(), "-c".into(), "x".into()]).is_none() && run(&[]).is_none());
+        for words in [&["-c"][..], &["-x", "y"], &["-c", "x", "y"], &[]] {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            assert!(note(&recorder.file(), &words).is_err(), "{words:?}");
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(note(&elsewhere.path().join(FILE), &["-c".into(), "x".into()]).is_err(), "nothing is made anew");
+        assert!(run(&[shell, "-c".into(), "x".into()]).is_some());
+        assert_eq!(recorder.read().unwrap().len(), 1);
+        assert!(Recorder::new(Path::new("/nowhere")).is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_torn_record_is_an_error() {
+        let recorder = Recorder::new(&std::env::current_exe().unwrap()).unwrap();
+        append(&recorder.file(), b"{\"directory\": \"/\", \"comm").unwrap();
+        assert!(recorder.read().is_err());
+    }
+}
