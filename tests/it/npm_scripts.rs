@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
-use tidewaiter::enforce::sandbox;
+use tidewaiter::enforce::{self, Job, sandbox};
 
 use crate::bypass::{Town, npm_tools};
 use crate::cli::Ran;
@@ -103,6 +103,55 @@ fn what_runs_is_what_npm_runs_and_in_its_order() {
         rig.clean();
         rig.write("package-lock.json", &keep);
     }
+}
+
+#[test]
+fn without_notes_npm_is_asked_to_run_them() {
+    let Some(rig) = many_kinds() else { return };
+    let outcome =
+        rig.with_job(&["npm", "install"], |job| enforce::run(&Job { own: Path::new("/none"), ..*job })).outcome;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.ended.status(), lines(&outcome), &outcome.said), (0, vec![], &vec![]), "{outcome:?}");
+    let mut gated = told(&rig);
+    rig.clean();
+    assert!(rig.bare(&["npm", "install"]).status.success());
+    let mut bare = told(&rig);
+    // `npm rebuild` leaves that one out.
+    bare.retain(|line| !line.starts_with("m prepare "));
+    gated.sort();
+    bare.sort();
+    assert_eq!(gated, bare);
+}
+
+#[test]
+fn a_named_package_runs_its_own_scripts_alone() {
+    let Some(rig) = many_kinds() else { return };
+    assert!(rig.bare(&["npm", "install"]).status.success());
+    told(&rig);
+    rig.server.npm("tw-more", "1.0.0", OLD, json!({"scripts": {"postinstall": tells(&rig)}}));
+    let sorted = |rig: &Rig| {
+        let mut told = told(rig);
+        told.sort();
+        told
+    };
+    let (install, uninstall) = (["npm", "install", "tw-more"], ["npm", "uninstall", "tw-more"]);
+    for (argv, back) in [(install, uninstall), (uninstall, install)] {
+        let outcome = rig.run(&argv, nothing);
+        assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{argv:?}: {outcome:?}");
+        let gated = sorted(&rig);
+        for argv in [back, argv] {
+            told(&rig);
+            assert!(rig.bare(&argv).status.success());
+        }
+        assert_eq!(gated, sorted(&rig), "{argv:?}");
+        assert!(!gated.iter().any(|line| line.starts_with("app ")), "{gated:?}");
+    }
+    let outcome = rig.run(&["npm", "install", "tw-more", "--dry-run"], nothing);
+    assert_eq!((outcome.ended.status(), told(&rig)), (0, vec![]), "{outcome:?}");
+    // What the user asks to run besides is run, and not noted.
+    let outcome = rig.run(&["npm", "install-test"], nothing);
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+    assert!(told(&rig).iter().any(|line| line.starts_with("app test ")));
 }
 
 #[test]

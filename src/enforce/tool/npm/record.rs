@@ -2,7 +2,7 @@
 //! with writes down what it is asked to run, and runs nothing.
 //!
 //! That shell is a link to this program in a private directory of the run, known by its name and by the file that lies
-//! beside it. In: `-c COMMAND`, the directory and the variables that npm starts it with. Out: a line in that file.
+//! beside it. In: `-c COMMAND` (`-c -- COMMAND` from some releases of npm 8), the directory and the variables that npm starts it with. Out: a line in that file.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, Write as _};
@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::enforce::EnforceError;
-use crate::enforce::sandbox::{decode, encode};
+use crate::enforce::sandbox::environment::Scrubber;
+use crate::enforce::sandbox::{Level, decode, encode};
 
 /// The link's name.
 const NAME: &str = "tidewaiter-records-scripts";
@@ -41,7 +42,7 @@ impl<'de> Deserialize<'de> for Text {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     directory: Text,
-    command: Text,
+    words: Vec<Text>,
     variables: Vec<(Text, Text)>,
 }
 
@@ -51,12 +52,12 @@ impl Record {
         Path::new(&self.directory.0)
     }
 
-    /// What its shell would have been given.
-    pub fn command(&self) -> &OsStr {
-        &self.command.0
+    /// What its shell would have been given, the command being the last word.
+    pub fn words(&self) -> &[Text] {
+        &self.words
     }
 
-    /// The variables that it would have had.
+    /// The variables that it would have had, but for those that code of packages does not get.
     pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.variables.iter().map(|(name, value)| (&*name.0, &*value.0))
     }
@@ -71,10 +72,15 @@ impl Record {
         self.variable("npm_lifecycle_event").and_then(OsStr::to_str).unwrap_or_default()
     }
 
-    /// Whether the command is the script itself. Some releases of npm 8 and 9 write the script to a file that is gone
-    /// when npm ends, and name that.
+    /// Whether it can be run from what was noted: the command is the script itself. Some releases of npm 8 write the script to
+    /// a file, which is gone when npm ends, and name that.
     pub fn is_whole(&self) -> bool {
-        self.variable("npm_lifecycle_script") == Some(self.command())
+        let command = match &*self.words {
+            [flag, command] if flag.0 == "-c" => command,
+            [flag, dashes, command] if flag.0 == "-c" && dashes.0 == "--" => command,
+            _ => return false,
+        };
+        self.variable("npm_lifecycle_script") == Some(&command.0)
     }
 }
 
@@ -103,7 +109,7 @@ impl Recorder {
         self.directory.path().join(FILE)
     }
 
-    /// What npm would have run, in its order. The records, which hold whatever the variables do, are gone then.
+    /// What npm would have run, in its order. The records are gone then.
     pub fn read(self) -> Result<Vec<Record>, EnforceError> {
         let path = self.file();
         let failed = |reason: &str| EnforceError::unsupported(format!("what npm would have run {reason}"));
@@ -142,19 +148,26 @@ pub(super) fn run(argv: &[OsString]) -> Option<ExitCode> {
 }
 
 fn note(file: &Path, words: &[OsString]) -> Result<(), String> {
-    let [flag, command] = words else { return Err("npm started it with other words than `-c COMMAND`".to_owned()) };
-    if flag != "-c" {
-        return Err("npm started it with other words than `-c COMMAND`".to_owned());
-    }
     let directory = std::env::current_dir().map_err(|e| format!("its directory: {e}"))?;
     let record = Record {
         directory: Text(directory.into_os_string()),
-        command: Text(command.clone()),
-        variables: std::env::vars_os().map(|(name, value)| (Text(name), Text(value))).collect(),
+        words: words.iter().cloned().map(Text).collect(),
+        variables: variables(std::env::vars_os()),
     };
     let mut line = serde_json::to_string(&record).map_err(|e| e.to_string())?;
     line.push('\n');
     append(file, line.as_bytes()).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+/// Without secrets: they would lie on disk until npm ends. What a package says of itself is none, however it calls it.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<(Text, Text)> {
+    let scrubber = Scrubber::new(Level::Script);
+    let of_package = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        name.starts_with("npm_package_") || name.starts_with("npm_lifecycle_")
+    };
+    let kept = all.filter(|(name, value)| of_package(name) || scrubber.keeps(name, value));
+    kept.map(|(name, value)| (Text(name), Text(value))).collect()
 }
 
 /// Several are made at once; a line is there as a whole, or not at all.
@@ -190,29 +203,64 @@ mod tests {
         let read = recorder.read().unwrap();
         assert_eq!(read.len(), commands.len() + 1);
         for (record, command) in read.iter().zip(commands.iter().chain(commands.first())) {
-            assert_eq!(record.command(), command);
+            assert_eq!(record.words(), ["-c".into(), command.clone()].map(Text));
             assert_eq!(record.directory(), std::env::current_dir().unwrap());
             assert_eq!(record.variable("PATH"), std::env::var_os("PATH").as_deref());
         }
-        assert!(!place.exists(), "it holds every variable");
+        assert!(!place.exists());
     }
 
     #[cfg(unix)]
     #[test]
-    fn only_its_own_name_and_words_make_a_record() {
+    fn only_its_own_name_makes_a_record() {
         let own = std::env::current_exe().unwrap();
         let recorder = Recorder::new(&own).unwrap();
         let shell = recorder.shell().into_os_string();
         assert!(run(&[own.into_os_string(), "-c".into(), "x".into()]).is_none() && run(&[]).is_none());
-        for words in [&["-c"][..], &["-x", "y"], &["-c", "x", "y"], &[]] {
-            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            assert!(note(&recorder.file(), &words).is_err(), "{words:?}");
-        }
         let elsewhere = tempfile::tempdir().unwrap();
         assert!(note(&elsewhere.path().join(FILE), &["-c".into(), "x".into()]).is_err(), "nothing is made anew");
-        assert!(run(&[shell, "-c".into(), "x".into()]).is_some());
-        assert_eq!(recorder.read().unwrap().len(), 1);
+        assert!(run(&[shell.clone(), "-c".into(), "x".into()]).is_some());
+        assert!(run(&[shell, "-c".into(), "--".into(), "x".into()]).is_some());
+        let read = recorder.read().unwrap();
+        assert!(read.len() == 2 && !read.iter().any(Record::is_whole), "no npm started them");
         assert!(Recorder::new(Path::new("/nowhere")).is_none());
+    }
+
+    #[test]
+    fn secrets_are_not_noted() {
+        let pairs = [
+            ("A", "x"),
+            ("NPM_TOKEN", "x"),
+            ("npm_config_//h/:_authToken", "x"),
+            ("B", "http://u:p@h/"),
+            ("npm_package_config_key", "x"),
+            ("npm_lifecycle_script", "git clone http://u:p@h/"),
+        ];
+        let noted = variables(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let names: Vec<_> = noted.iter().map(|(name, _)| name.0.to_str().unwrap()).collect();
+        assert_eq!(names, ["A", "npm_package_config_key", "npm_lifecycle_script"]);
+    }
+
+    #[test]
+    fn what_can_be_run_is_known_by_its_words() {
+        let text = |text: &str| Text(text.into());
+        for (words, whole) in [
+            (&["-c", "x"][..], true),
+            (&["-c", "--", "x"], true),
+            (&["-c", "y"], false),
+            (&["/tmp/postinstall-1.sh"], false),
+            (&["-c", "/tmp/postinstall-1.sh"], false),
+            (&["x"], false),
+            (&["-c", "x", "y"], false),
+            (&["-c", "-x", "x"], false),
+            (&[], false),
+        ] {
+            let words = words.iter().map(|word| text(word)).collect();
+            let variables =
+                vec![(text("npm_lifecycle_script"), text("x")), (text("npm_lifecycle_event"), text("install"))];
+            let record = Record { directory: text("/"), words, variables };
+            assert_eq!((record.is_whole(), record.event()), (whole, "install"), "{record:?}");
+        }
     }
 
     #[cfg(unix)]

@@ -47,7 +47,8 @@ pub(super) struct Script {
     /// Whose: `esbuild 0.25.0`.
     pub whose: String,
     pub directory: Text,
-    pub command: Text,
+    /// What the shell is given, the command being the last word.
+    pub words: Vec<Text>,
     /// Variables beside those of this process.
     pub variables: Vec<(Text, Text)>,
     pub manner: Manner,
@@ -143,7 +144,7 @@ impl List {
 
     fn command(&self, script: &Script) -> Command {
         let mut command = Command::new(&self.shell.0);
-        command.arg("-c").arg(&script.command.0).current_dir(Path::new(&script.directory.0));
+        command.args(script.words.iter().map(|word| &word.0)).current_dir(Path::new(&script.directory.0));
         command.envs(script.variables.iter().map(|(name, value)| (&name.0, &value.0)));
         command
     }
@@ -219,13 +220,13 @@ impl List {
         let line = |text: &str| printable(text, 300);
         let shell = self.shell.0.to_string_lossy();
         let mut text = format!(
-            "tidewaiter: `{}` of {} {}\n  in {}\n  {} -c {}",
+            "tidewaiter: `{}` of {} {}\n  in {}\n  {} {}",
             line(&script.event),
             line(&script.whose),
             how.words(),
             line(&script.directory.0.to_string_lossy()),
             line(&shell),
-            line(&script.command.0.to_string_lossy())
+            line(&script.words.iter().map(|word| word.0.to_string_lossy()).collect::<Vec<_>>().join(" "))
         );
         if printed.len() >= KEPT {
             text.push_str("\n  (the last of what it printed)");
@@ -244,7 +245,7 @@ fn head(script: &Script) -> String {
         Some((name, version)) => format!("{name}@{version}"),
         None => script.whose.clone(),
     };
-    let command = script.command.0.to_string_lossy();
+    let command = script.words.last().map(|word| word.0.to_string_lossy()).unwrap_or_default();
     let command: Vec<String> = command.trim().lines().map(|line| format!("> {}", printable(line, 2000))).collect();
     format!("\n> {} {}\n{}\n", printable(&named, 300), printable(&script.event, 100), command.join("\n"))
 }
@@ -293,7 +294,7 @@ mod tests {
             event: "prepare".to_owned(),
             whose: "@s/app 1.0.0".to_owned(),
             directory: Text("/".into()),
-            command: Text(" a\nb ".into()),
+            words: vec![Text("-c".into()), Text(" a\nb ".into())],
             variables: Vec::new(),
             manner: Manner::Own,
         };

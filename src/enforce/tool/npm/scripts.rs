@@ -15,8 +15,6 @@ use super::settings::Settings;
 use super::{Tree, npm_of, planned};
 use crate::ecosystem::npm::lock::{LockedPackage, LockedSource};
 use crate::enforce::gateway::Gateway;
-use crate::enforce::sandbox::Level;
-use crate::enforce::sandbox::environment::Scrubber;
 use crate::enforce::tool::{Prepared, scratch};
 use crate::enforce::{EnforceError, Job, Step, exec};
 use crate::model::{Ecosystem, Package, PackageName, Plan, Source};
@@ -204,7 +202,7 @@ pub(super) fn add_noted(
             event: event.to_owned(),
             whose,
             directory: Text(record.directory().into()),
-            command: Text(record.command().to_owned()),
+            words: record.words().to_vec(),
             variables: variables.of_script(record),
             manner,
         });
@@ -323,18 +321,12 @@ impl<'n> Variables<'n> {
 
     /// Those of a script beside what its process inherits: the user's, as the sandbox leaves them.
     fn of_script(&self, record: &Record) -> Vec<(Text, Text)> {
-        let scrubber = Scrubber::new(Level::Script);
         let mut out = self.back.clone();
         for (name, value) in record.variables() {
             let text = name.to_string_lossy();
             let of_gate = text.starts_with("TIDEWAITER_") || matches!(&*text, "TMPDIR" | "TMP" | "TEMP");
             let changed = name.to_str().is_some_and(|name| self.changed.contains_key(name));
             if of_gate || changed || self.given.get(name).is_some_and(|given| given == value) {
-                continue;
-            }
-            // What a package says of itself is no secret, however it calls it.
-            let of_package = text.starts_with("npm_package_") || text.starts_with("npm_lifecycle_");
-            if !of_package && !scrubber.keeps(name, value) {
                 continue;
             }
             let bytes = value.as_encoded_bytes();
