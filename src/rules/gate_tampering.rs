@@ -56,6 +56,9 @@ const OWN: &[(&[&str], &str, bool)] = &[
     (&["hook", "uninstall"], "takes this gate out of an agent host", false),
     (&["hook", "reset"], "resets what only a person may reset", false),
     (&["approve"], "approves in a person's place", false),
+    // What this program starts itself under.
+    (&["__contain"], "runs a command past this gate", false),
+    (&["__scripts"], "runs commands past this gate", false),
     (&["advisories", "import"], "changes what this gate knows to be malicious", true),
     (&["policy", "init"], "writes a policy", true),
 ];

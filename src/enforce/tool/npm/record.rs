@@ -2,7 +2,8 @@
 //! with writes down what it is asked to run, and runs nothing.
 //!
 //! That shell is a link to this program in a private directory of the run, known by its name and by the file that lies
-//! beside it. In: `-c COMMAND` (`-c -- COMMAND` from some releases of npm 8), the directory and the variables that npm starts it with. Out: a line in that file.
+//! beside it. In: `-c COMMAND` (`-c -- COMMAND` from some releases of npm 8), the directory and the variables that npm
+//! starts it with. Out: a line in that file.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, Write as _};
@@ -72,8 +73,8 @@ impl Record {
         self.variable("npm_lifecycle_event").and_then(OsStr::to_str).unwrap_or_default()
     }
 
-    /// Whether it can be run from what was noted: the command is the script itself. Some releases of npm 8 write the script to
-    /// a file, which is gone when npm ends, and name that.
+    /// Whether it can be run from what was noted: the command is the script itself. Some releases of npm 8 write the
+    /// script to a file, which is gone when npm ends, and name that.
     pub fn is_whole(&self) -> bool {
         let command = match &*self.words {
             [flag, command] if flag.0 == "-c" => command,
@@ -261,6 +262,27 @@ mod tests {
             let record = Record { directory: text("/"), words, variables };
             assert_eq!((record.is_whole(), record.event()), (whole, "install"), "{record:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn many_are_noted_at_once() {
+        let recorder = Recorder::new(&std::env::current_exe().unwrap()).unwrap();
+        let file = recorder.file();
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let file = &file;
+                scope.spawn(move || {
+                    for m in 0..10 {
+                        note(file, &["-c".into(), format!("{n} {m} {}", "x".repeat(9000)).into()]).unwrap();
+                    }
+                });
+            }
+        });
+        let mut read: Vec<_> = recorder.read().unwrap().iter().map(|r| r.words()[1].0.clone()).collect();
+        read.sort();
+        read.dedup();
+        assert_eq!(read.len(), 80);
     }
 
     #[cfg(unix)]
