@@ -248,7 +248,7 @@ impl NpmConfig {
                 }
             }
             "fetch-retries" => profile.retries = text.parse().unwrap_or(profile.retries).min(10),
-            "maxsockets" => profile.parallel = text.parse::<usize>().unwrap_or(profile.parallel).clamp(1, 32),
+            "maxsockets" => profile.parallel = text.parse::<usize>().unwrap_or(profile.parallel).clamp(1, 64),
             "strict-ssl" => {
                 profile.unchecked = text == "false";
                 if text == "false" {
