@@ -1,2 +1,2 @@
 #![no_main]
-tidewaiter_fuzz::bytes!(|data| tidewaiter::registry::simple::read("text/html", data, "https://pypi.org/simple/x/"));
+tidewaiter_fuzz::bytes!(|data| tidewaiter::registry::simple::read("text/html", tidewaiter::registry::simple::Body::Whole(data), "https://pypi.org/simple/x/"));

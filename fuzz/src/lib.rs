@@ -139,7 +139,7 @@ impl PythonIndex for Registries {
         let body = self.answer(".pypi", name.canonical(), PYPI_DEFAULT)?;
         let base = format!("{PYPI_DEFAULT}{}/", name.canonical());
         let kind = if body.starts_with(b"{") { "application/vnd.pypi.simple.v1+json" } else { "text/html" };
-        let page = simple::read(kind, &body, &base).map_err(malformed(PYPI_DEFAULT))?;
+        let page = simple::read(kind, simple::Body::Whole(&body), &base).map_err(malformed(PYPI_DEFAULT))?;
         let mut files = FileList::default();
         files.add(page.files, PYPI_DEFAULT.into());
         let indexes = vec![PYPI_DEFAULT.into()];

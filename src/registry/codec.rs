@@ -1,7 +1,9 @@
 //! The cache's own encoding: varints, length-prefixed text and bytes. Compact, quick to read, and total: a torn or
 //! foreign text decodes to `None`, never to a panic.
 
-use rustc_hash::FxHashMap;
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::model::{Digest, DigestAlgorithm, Timestamp};
 
@@ -204,7 +206,8 @@ pub const NO_TEXT: u32 = u32::MAX;
 /// Texts that repeat, each written once and named by its number.
 #[derive(Debug, Default)]
 pub struct TextsWriter {
-    numbers: FxHashMap<String, u32>,
+    hasher: DefaultHashBuilder,
+    numbers: HashTable<u32>,
     ends: Vec<u32>,
     all: String,
 }
@@ -212,13 +215,15 @@ pub struct TextsWriter {
 impl TextsWriter {
     /// The number of a text.
     pub fn number(&mut self, text: &str) -> u32 {
-        if let Some(known) = self.numbers.get(text) {
+        let Self { hasher, numbers, ends, all } = self;
+        let hash = hasher.hash_one(text);
+        if let Some(known) = numbers.find(hash, |n| text_of(ends, all, *n) == Some(text)) {
             return *known;
         }
-        let number = offset(self.ends.len());
-        self.all.push_str(text);
-        self.ends.push(offset(self.all.len()));
-        self.numbers.insert(text.to_owned(), number);
+        let number = offset(ends.len());
+        all.push_str(text);
+        ends.push(offset(all.len()));
+        numbers.insert_unique(hash, number, |n| hasher.hash_one(text_of(ends, all, *n).unwrap_or_default()));
         number
     }
 
@@ -238,6 +243,17 @@ pub fn offset(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// The text of a number, where each begins at the end of the one before it.
+fn text_of<'t>(ends: &[u32], all: &'t str, number: u32) -> Option<&'t str> {
+    let number = number as usize;
+    let end = *ends.get(number)? as usize;
+    let start = match number {
+        0 => 0,
+        n => *ends.get(n - 1)? as usize,
+    };
+    all.get(start..end)
+}
+
 /// Texts by number. One piece of memory, checked once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts {
@@ -248,13 +264,7 @@ pub struct Texts {
 impl Texts {
     /// The text of a number; `None` for [`NO_TEXT`] and for what was never written.
     pub fn get(&self, number: u32) -> Option<&str> {
-        let number = number as usize;
-        let end = *self.ends.get(number)? as usize;
-        let start = match number {
-            0 => 0,
-            n => *self.ends.get(n - 1)? as usize,
-        };
-        self.all.get(start..end)
+        text_of(&self.ends, &self.all, number)
     }
 
     /// Whether a number names a text, or is [`NO_TEXT`].

@@ -259,7 +259,7 @@ impl Shared {
             request.authorization = own.token.clone().map(Authorization::Raw);
         }
         let registry = redact_url(url.as_str());
-        self.fetcher.cached("index", request, move |response| {
+        self.fetcher.cached("index", request, move |response, _| {
             read_index(&response.body).map_err(|reason| FetchError::Malformed { registry, reason })
         })
     }
@@ -269,7 +269,7 @@ impl Shared {
         self.configs.get(&base.to_string(), || {
             let url = base.join("config.json").map_err(|_| unusable(own))?;
             let registry = redact_url(url.as_str());
-            let read = move |response: &super::http::Response| {
+            let read = move |response: &super::http::Response, _: Option<&mut dyn std::io::Read>| {
                 IndexConfig::read(&response.body).map_err(|reason| FetchError::Malformed { registry, reason })
             };
             let mut request = Request::get(url.as_str(), "", 1 << 20);

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -17,9 +18,6 @@ use crate::model::redact_url;
 const FRESH_MAX: u64 = 600;
 /// How long `no such package` is believed.
 const ABSENT_FOR: u64 = 60;
-
-/// An answer of more bytes than this, as they come, is read by a thread for that.
-const LARGE: usize = 16 << 10;
 
 /// Client, cache and whether the network may be used at all.
 #[derive(Debug, Clone)]
@@ -39,7 +37,7 @@ impl Fetcher {
         &self,
         kind: &str,
         request: Request,
-        read: impl FnOnce(&Response) -> Result<T, FetchError> + Send + 'static,
+        read: impl FnOnce(&Response, Option<&mut dyn Read>) -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
         self.cached_as(self.key(kind, &request), request, true, read)
     }
@@ -49,7 +47,7 @@ impl Fetcher {
         &self,
         kind: &str,
         request: Request,
-        read: impl FnOnce(&Response) -> Result<T, FetchError> + Send + 'static,
+        read: impl FnOnce(&Response, Option<&mut dyn Read>) -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
         self.cached_as(self.key(kind, &request), request, false, read)
     }
@@ -94,7 +92,7 @@ impl Fetcher {
         key: Key,
         mut request: Request,
         believe: bool,
-        read: impl FnOnce(&Response) -> Result<T, FetchError> + Send + 'static,
+        read: impl FnOnce(&Response, Option<&mut dyn Read>) -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
         let absent = || FetchError::NotFound { registry: redact_url(&request.url) };
         let mut known = None;
@@ -145,14 +143,12 @@ impl Fetcher {
             _ => {
                 let meta = meta(false);
                 let response = response.success()?;
-                let (large, limit) = (response.body.len() > LARGE, request.limit);
-                let read = move || {
-                    let value = read(&response.decoded(limit)?)?;
+                let (value, bytes) = pool::apart(move || {
+                    let value = response.read(&request, read)?;
                     let mut out = Writer::default();
                     value.encode(&mut out);
                     Ok((value, out.0))
-                };
-                let (value, bytes) = if large { pool::apart(read)? } else { read()? };
+                })?;
                 self.cache.store(&key, &meta, &bytes);
                 Ok(value)
             }

@@ -75,54 +75,85 @@ pub struct FileRef<'l> {
     index: &'l Arc<str>,
 }
 
+/// Makes [`PageFiles`] of files as they come.
+#[derive(Default)]
+pub struct Packer {
+    texts: TextsWriter,
+    rest: Writer,
+    heads: Vec<Head>,
+    /// Every file's URL without its name, one after the other, and where each ends.
+    stems: String,
+    ends: Vec<usize>,
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").field("files", &self.heads.len()).finish_non_exhaustive()
+    }
+}
+
+impl Packer {
+    /// One more file.
+    pub fn add(&mut self, file: &File) {
+        let Self { texts, rest, heads, stems, ends } = self;
+        let wheel =
+            WheelParts::split(&file.filename).and_then(|wheel| Some((wheel, build_of(&file.filename, &wheel)?)));
+        let (name, version, build, tags) = match &wheel {
+            Some((wheel, build)) => (
+                texts.number(wheel.name),
+                texts.number(wheel.version),
+                texts.optional(*build),
+                texts.number(wheel.tags),
+            ),
+            None => (texts.number(&file.filename), NO_TEXT, NO_TEXT, NO_TEXT),
+        };
+        heads.push(Head {
+            name,
+            version,
+            build,
+            tags,
+            requires_python: texts.optional(file.requires_python.as_deref()),
+            yanked: texts.optional(file.yanked.as_deref()),
+            // Known when all are.
+            place: NO_TEXT,
+            rest: offset(rest.0.len()),
+            uploaded: Moment::of(file.upload_time),
+        });
+        let stem = file.url.strip_suffix(file.filename.as_str());
+        stems.push_str(stem.unwrap_or(&file.url));
+        ends.push(stems.len());
+        rest.flag(stem.is_some_and(|stem| stem.len() < file.url.len()));
+        rest.list(file.digests.iter(), Writer::digest);
+        rest.option(file.size, Writer::number);
+        match &file.core_metadata {
+            Advertised::No => rest.number(0),
+            Advertised::Yes => rest.number(1),
+            Advertised::Hashed(digest) => {
+                rest.number(2);
+                rest.digest(digest);
+            }
+        }
+    }
+
+    /// The list.
+    pub fn finish(self) -> PageFiles {
+        let Self { mut texts, rest, mut heads, stems, ends } = self;
+        let starts = std::iter::once(&0).chain(&ends);
+        let each = || starts.clone().zip(&ends).map(|(start, end)| stems.get(*start..*end).unwrap_or_default());
+        let base = each().reduce(|base, stem| &base[..shared_prefix(stem, base)]).unwrap_or_default();
+        for (head, stem) in heads.iter_mut().zip(each()) {
+            head.place = texts.number(stem.get(base.len()..).unwrap_or_default());
+        }
+        PageFiles { base: base.into(), texts: texts.finish(), heads: heads.into(), rest: rest.0.into() }
+    }
+}
+
 impl PageFiles {
     /// Packs the files of a page.
     pub fn new(files: &[File]) -> Self {
-        let stems: Vec<&str> =
-            files.iter().map(|f| f.url.strip_suffix(f.filename.as_str()).unwrap_or(&f.url)).collect();
-        let base = stems
-            .iter()
-            .skip(1)
-            .fold(stems.first().copied().unwrap_or_default(), |base, stem| &base[..shared_prefix(stem, base)]);
-        let mut texts = TextsWriter::default();
-        let mut rest = Writer::default();
-        let mut heads = Vec::with_capacity(files.len());
-        for (file, stem) in files.iter().zip(&stems) {
-            let wheel =
-                WheelParts::split(&file.filename).and_then(|wheel| Some((wheel, build_of(&file.filename, &wheel)?)));
-            let (name, version, build, tags) = match &wheel {
-                Some((wheel, build)) => (
-                    texts.number(wheel.name),
-                    texts.number(wheel.version),
-                    texts.optional(*build),
-                    texts.number(wheel.tags),
-                ),
-                None => (texts.number(&file.filename), NO_TEXT, NO_TEXT, NO_TEXT),
-            };
-            heads.push(Head {
-                name,
-                version,
-                build,
-                tags,
-                requires_python: texts.optional(file.requires_python.as_deref()),
-                yanked: texts.optional(file.yanked.as_deref()),
-                place: texts.number(stem.get(base.len()..).unwrap_or_default()),
-                rest: offset(rest.0.len()),
-                uploaded: Moment::of(file.upload_time),
-            });
-            rest.flag(stem.len() < file.url.len());
-            rest.list(file.digests.iter(), Writer::digest);
-            rest.option(file.size, Writer::number);
-            match &file.core_metadata {
-                Advertised::No => rest.number(0),
-                Advertised::Yes => rest.number(1),
-                Advertised::Hashed(digest) => {
-                    rest.number(2);
-                    rest.digest(digest);
-                }
-            }
-        }
-        Self { base: base.into(), texts: texts.finish(), heads: heads.into(), rest: rest.0.into() }
+        let mut packer = Packer::default();
+        files.iter().for_each(|file| packer.add(file));
+        packer.finish()
     }
 }
 

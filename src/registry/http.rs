@@ -64,6 +64,8 @@ pub struct Request {
     pub range: Option<(u64, u64)>,
     /// The bytes as they lie there: no compression on the way, which some servers would take for the file's own.
     pub identity: bool,
+    /// Whoever reads a long answer can do it piece by piece.
+    pub in_pieces: bool,
     /// Overrides what the profile has for this URL; goes to the URL's own origin only, never along a redirect to another.
     pub authorization: Option<Authorization>,
     /// Makes it a `POST`.
@@ -80,6 +82,7 @@ impl Request {
             validators: Validators::default(),
             range: None,
             identity: false,
+            in_pieces: false,
             authorization: None,
             post: None,
         }
@@ -124,6 +127,37 @@ impl std::fmt::Debug for Response {
 
 /// No more room than this many times the answer is made ahead.
 const MOST_COMPRESSED: u64 = 64;
+/// A longer answer comes in pieces, when whoever reads it can do with that: 2 MiB.
+const LONG: u64 = 2 << 20;
+
+thread_local! {
+    /// Room for an answer that is not long.
+    static ROOM: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+}
+
+/// Ends in an error where more comes than may.
+struct Limited<R> {
+    from: R,
+    left: u64,
+    exceeded: bool,
+}
+
+impl<R: std::io::Read> std::io::Read for Limited<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(out).map_err(|e| match e.kind() {
+            std::io::ErrorKind::Interrupted => e,
+            _ => std::io::Error::other("the answer is compressed, and damaged"),
+        })?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => {
+                self.exceeded = true;
+                return Err(std::io::Error::other("it is too long"));
+            }
+        }
+        Ok(read)
+    }
+}
 
 impl Response {
     /// A header's value, when it is visible ASCII.
@@ -144,25 +178,66 @@ impl Response {
     }
 
     /// With the body as the server meant it, when that is no longer than `limit`.
-    pub(super) fn decoded(mut self, limit: u64) -> Result<Self, FetchError> {
-        if !std::mem::take(&mut self.compressed) {
-            return Ok(self);
+    fn decoded(mut self, limit: u64) -> Result<Self, FetchError> {
+        if self.compressed {
+            self.body = self.unpacked(limit, Vec::new())?;
+            self.compressed = false;
         }
+        Ok(self)
+    }
+
+    /// Calls `read` with the answer to a request. The body is as the server meant it, when that is no longer than the
+    /// request's limit; the room that it is decompressed into is kept for the next answer, for an allocator that gives
+    /// megabytes and takes them back again and again ends up with many of them. Where the request says that it may, a long
+    /// answer comes in pieces instead, and the body is empty.
+    pub(super) fn read<T>(
+        mut self,
+        request: &Request,
+        read: impl FnOnce(&Self, Option<&mut dyn std::io::Read>) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        if !self.compressed {
+            return read(&self, None);
+        }
+        if request.in_pieces && self.said() > LONG {
+            let body = std::mem::take(&mut self.body);
+            let from = flate2::read::MultiGzDecoder::new(body.as_slice());
+            let mut limited = Limited { from, left: request.limit, exceeded: false };
+            let value = read(&self, Some(&mut limited));
+            return match limited.exceeded {
+                true => Err(FetchError::TooLarge { registry: redact_url(&self.url), limit: request.limit }),
+                false => value,
+            };
+        }
+        self.body = self.unpacked(request.limit, ROOM.take())?;
+        self.compressed = false;
+        let value = read(&self, None);
+        if self.body.capacity() as u64 <= 2 * LONG {
+            ROOM.set(self.body);
+        }
+        value
+    }
+
+    /// How long the body was before it was compressed, by its own last four bytes: as long as that is no lie and below
+    /// 4 GiB (RFC 1952).
+    fn said(&self) -> u64 {
+        self.body.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes).into())
+    }
+
+    /// The body, decompressed into `room`.
+    fn unpacked(&self, limit: u64, mut room: Vec<u8>) -> Result<Vec<u8>, FetchError> {
         let registry = || redact_url(&self.url);
-        // The last four bytes say how long it was before, as long as that is no lie and below 4 GiB (RFC 1952).
-        let said = self.body.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes).into());
         let most = (self.body.len() as u64).saturating_mul(MOST_COMPRESSED).min(limit);
-        let mut body = Vec::with_capacity(usize::try_from(most.min(said)).unwrap_or(0).saturating_add(1));
+        room.clear();
+        room.reserve(usize::try_from(most.min(self.said())).unwrap_or(0).saturating_add(1));
         let mut from = flate2::read::MultiGzDecoder::new(self.body.as_slice()).take(limit.saturating_add(1));
-        from.read_to_end(&mut body).map_err(|_| FetchError::Malformed {
+        from.read_to_end(&mut room).map_err(|_| FetchError::Malformed {
             registry: registry(),
             reason: "the answer is compressed, and damaged".to_owned(),
         })?;
-        if body.len() as u64 > limit {
+        if room.len() as u64 > limit {
             return Err(FetchError::TooLarge { registry: registry(), limit });
         }
-        self.body = body;
-        Ok(self)
+        Ok(room)
     }
 
     /// The answer itself when it is a success (2xx, or 304), else the error its status means.

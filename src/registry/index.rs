@@ -310,10 +310,14 @@ impl Shared {
     }
 
     fn remote_page(&self, kind: &str, url: &Url) -> Result<Page, FetchError> {
-        let request = Request::get(url.as_str(), simple::ACCEPT, PAGE_MAX);
+        let request = Request { in_pieces: true, ..Request::get(url.as_str(), simple::ACCEPT, PAGE_MAX) };
         let registry = redact_url(url.as_str());
-        self.fetcher.cached(kind, request, move |response| {
-            simple::read(&response.media_type(), &response.body, &response.url)
+        self.fetcher.cached(kind, request, move |response, pieces| {
+            let body = match pieces {
+                Some(pieces) => simple::Body::Pieces(pieces),
+                None => simple::Body::Whole(&response.body),
+            };
+            simple::read(&response.media_type(), body, &response.url)
                 .map_err(|reason| FetchError::Malformed { registry, reason })
         })
     }
@@ -353,7 +357,7 @@ impl Shared {
             |reason: String| FetchError::Configuration { reason: format!("{}: {reason}", path.display()) };
         let bytes = self.files.read(path).map_err(|e| configuration(e.to_string()))?;
         let base = Url::from_file_path(path).map_err(|()| configuration("not an absolute path".to_owned()))?;
-        simple::read("text/html", &bytes, base.as_str()).map_err(configuration)
+        simple::read("text/html", simple::Body::Whole(&bytes), base.as_str()).map_err(configuration)
     }
 
     fn directory_files(&self, directory: &Path) -> PageFiles {
@@ -412,7 +416,7 @@ impl Shared {
         let root = base.strip_suffix("/simple").ok_or_else(|| FetchError::NotFound { registry: spec.shown() })?;
         let url = format!("{root}/pypi/{}/json", name.canonical());
         let registry = redact_url(&url);
-        self.fetcher.cached("times", Request::get(&url, "application/json", PAGE_MAX), move |response| {
+        self.fetcher.cached("times", Request::get(&url, "application/json", PAGE_MAX), move |response, _| {
             simple::upload_times(&response.body).map(Times).map_err(|reason| FetchError::Malformed { registry, reason })
         })
     }
@@ -594,7 +598,7 @@ impl Shared {
         url.set_path(&path);
         let request = Request::get(url.as_str(), "", archive::METADATA_MAX);
         let file = file.clone();
-        self.fetcher.cached("pep658", request, move |response| {
+        self.fetcher.cached("pep658", request, move |response, _| {
             let file = &file;
             if let Advertised::Hashed(digest) = &file.core_metadata
                 && archive::matches(digest, &response.body) == Some(false)

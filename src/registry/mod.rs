@@ -21,6 +21,7 @@ pub mod npm;
 pub mod npm_config;
 pub mod npm_registry;
 pub mod packument;
+pub mod pieces;
 pub mod pool;
 pub mod python;
 pub mod python_config;

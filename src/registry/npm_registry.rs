@@ -1,6 +1,7 @@
 //! npm registries as configured: packuments, by scope. Configuration in, [`NpmRegistry`] out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
@@ -159,7 +160,8 @@ impl Shared {
         if is_public(base) && (self.private)(name) {
             return Err(FetchError::PrivateName { registry });
         }
-        Ok(Request::get(&self.scopes.packument_url(name), "application/json", PACKUMENT_MAX))
+        let request = Request::get(&self.scopes.packument_url(name), "application/json", PACKUMENT_MAX);
+        Ok(Request { in_pieces: true, ..request })
     }
 
     fn for_lock(&self, name: &PackageName, versions: &BTreeSet<String>) -> Result<Arc<Packument>, FetchError> {
@@ -188,11 +190,14 @@ impl Shared {
     fn reader(
         request: &Request,
         name: &PackageName,
-    ) -> impl FnOnce(&Response) -> Result<Packument, FetchError> + Send + use<> {
+    ) -> impl FnOnce(&Response, Option<&mut dyn Read>) -> Result<Packument, FetchError> + Send + use<> {
         let (url, name) = (request.url.clone(), name.clone());
-        move |response| {
-            packument::read(&response.body, &name)
-                .map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
+        move |response, pieces| {
+            let read = match pieces {
+                Some(pieces) => packument::read_pieces(pieces, &name),
+                None => packument::read(&response.body, &name),
+            };
+            read.map_err(|reason| FetchError::Malformed { registry: redact_url(&url), reason })
         }
     }
 

@@ -1,15 +1,18 @@
 //! A packument's JSON to [`Packument`]: tolerant of the shapes that twenty years of publishers left in it, and never
 //! holding more than the document and what is kept of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::codec::{Reader, Stored, Writer};
 use super::npm::{Packument, Version};
-use super::version_list::VersionList;
+use super::pieces::{Broken, Pieces};
+use super::version_list::{Packer, VersionList};
 use crate::model::{Digest, DigestAlgorithm, Ecosystem, PackageName, Timestamp};
 
 /// The scripts npm runs for a dependency, or for one that it prepares from git.
@@ -17,97 +20,145 @@ const LIFECYCLE: [&str; 6] = ["preinstall", "install", "postinstall", "prepare",
 
 /// Reads the packument of `name`. The error is for people.
 pub fn read(body: &[u8], name: &PackageName) -> Result<Packument, String> {
-    let document: Document = serde_json::from_slice(body).map_err(|e| format!("JSON: {e}"))?;
-    match document.name.text() {
+    let document: Document<'_> = serde_json::from_slice(body).map_err(|e| format!("JSON: {e}"))?;
+    let Document { name: own, dist_tags, versions, time } = document;
+    let times = time.0.into_iter().filter_map(|(text, time)| moment(text.into_owned(), &time)).collect();
+    packed(name, own.text(), dist_tags.texts(), versions, times)
+}
+
+/// Reads a long packument without holding it.
+pub fn read_pieces(from: &mut dyn Read, name: &PackageName) -> Result<Packument, String> {
+    let (mut own, mut tags) = (None, None);
+    let (mut versions, mut times) = (None, None);
+    let mut document = Pieces::new(from);
+    let read = document.object(|document, key| {
+        let twice = match key {
+            "name" => own.replace(document.value::<Loose<'_>>()?.text().map(str::to_owned)).is_some(),
+            "dist-tags" => tags.replace(document.value::<Loose<'_>>()?.texts()).is_some(),
+            "time" => {
+                let mut all = BTreeMap::new();
+                if document.is_object()? {
+                    document.object(|document, text| {
+                        all.extend(moment(text.to_owned(), &document.value()?));
+                        Ok(())
+                    })?;
+                } else {
+                    document.value::<Times<'_>>()?;
+                }
+                times.replace(all).is_some()
+            }
+            "versions" => {
+                let mut all = Versions::default();
+                if document.is_object()? {
+                    document.object(|document, text| {
+                        all.add(text, document.value()?);
+                        Ok(())
+                    })?;
+                } else {
+                    all = document.value()?;
+                }
+                versions.replace(all).is_some()
+            }
+            _ => {
+                document.value::<IgnoredAny>()?;
+                false
+            }
+        };
+        if twice { Err(Broken::Json(format!("duplicate field `{key}`"))) } else { Ok(()) }
+    });
+    read.and_then(|()| document.end()).map_err(|broken| broken.to_string())?;
+    let own = own.flatten();
+    packed(name, own.as_deref(), tags.unwrap_or_default(), versions.unwrap_or_default(), times.unwrap_or_default())
+}
+
+/// An entry of `time`, when it is one.
+fn moment(version: String, time: &Loose<'_>) -> Option<(String, Timestamp)> {
+    Some((version, time.text()?.parse().ok()?))
+}
+
+/// The packument, once all of the document was read; `own`: the name that it has there.
+fn packed(
+    name: &PackageName,
+    own: Option<&str>,
+    dist_tags: BTreeMap<String, String>,
+    versions: Versions,
+    times: BTreeMap<String, Timestamp>,
+) -> Result<Packument, String> {
+    match own {
         Some(own) if own == name.written() => {}
         Some(own) => return Err(format!("it answered for `{}`", crate::model::printable(own, 80))),
         // An unpublished package keeps its `time` and little else.
-        None if document.time.0.is_empty() && document.versions.0.is_empty() => {
+        None if times.is_empty() && versions.count == 0 => {
             return Err("it has neither a name nor versions".to_owned());
         }
         None => {}
     }
-    let times: BTreeMap<String, Timestamp> =
-        document.time.0.into_iter().filter_map(|(k, v)| Some((k, v.text()?.parse().ok()?))).collect();
-    let versions: BTreeMap<String, Version> =
-        document.versions.0.into_iter().filter_map(|(text, manifest)| Some((text, manifest?.reduce()))).collect();
     Ok(Packument {
         name: name.clone(),
-        dist_tags: document.dist_tags.texts(),
+        dist_tags,
         created: times.get("created").copied(),
-        versions: VersionList::new(&versions, &times),
+        versions: versions.packer.finish(&times),
         registry: String::new(),
     })
 }
 
+/// What is kept of it is borrowed from the document, until it is packed.
 #[derive(Deserialize)]
-struct Document {
+struct Document<'a> {
+    #[serde(default, borrow)]
+    name: Loose<'a>,
+    #[serde(default, borrow, rename = "dist-tags")]
+    dist_tags: Loose<'a>,
     #[serde(default)]
-    name: Loose,
-    #[serde(default, rename = "dist-tags")]
-    dist_tags: Loose,
-    #[serde(default)]
-    versions: Entries<Option<Manifest>>,
-    #[serde(default)]
-    time: Entries<Loose>,
+    versions: Versions,
+    #[serde(default, borrow)]
+    time: Times<'a>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct Manifest {
-    #[serde(default)]
-    dependencies: Loose,
-    #[serde(default)]
-    optional_dependencies: Loose,
-    #[serde(default)]
-    peer_dependencies: Loose,
-    #[serde(default)]
-    peer_dependencies_meta: Loose,
-    #[serde(default)]
-    bundle_dependencies: Loose,
-    #[serde(default)]
-    bundled_dependencies: Loose,
-    #[serde(default)]
-    os: Loose,
-    #[serde(default)]
-    cpu: Loose,
-    #[serde(default)]
-    libc: Loose,
-    #[serde(default)]
-    engines: Loose,
-    #[serde(default)]
-    deprecated: Loose,
-    #[serde(default)]
-    scripts: Keys,
-    #[serde(default)]
-    has_install_script: Loose,
-    #[serde(default)]
-    gypfile: Loose,
-    #[serde(default)]
-    bin: Loose,
-    #[serde(default)]
-    name: Loose,
-    #[serde(default)]
-    dist: Dist,
-    #[serde(default, rename = "_npmUser")]
-    user: Loose,
+struct Manifest<'a> {
+    #[serde(default, borrow)]
+    dependencies: Loose<'a>,
+    #[serde(default, borrow)]
+    optional_dependencies: Loose<'a>,
+    #[serde(default, borrow)]
+    peer_dependencies: Loose<'a>,
+    #[serde(default, borrow)]
+    peer_dependencies_meta: Loose<'a>,
+    #[serde(default, borrow)]
+    bundle_dependencies: Loose<'a>,
+    #[serde(default, borrow)]
+    bundled_dependencies: Loose<'a>,
+    #[serde(default, borrow)]
+    os: Loose<'a>,
+    #[serde(default, borrow)]
+    cpu: Loose<'a>,
+    #[serde(default, borrow)]
+    libc: Loose<'a>,
+    #[serde(default, borrow)]
+    engines: Loose<'a>,
+    #[serde(default, borrow)]
+    deprecated: Loose<'a>,
+    #[serde(default, borrow)]
+    scripts: Loose<'a>,
+    #[serde(default, borrow)]
+    has_install_script: Loose<'a>,
+    #[serde(default, borrow)]
+    gypfile: Loose<'a>,
+    #[serde(default, borrow)]
+    bin: Loose<'a>,
+    #[serde(default, borrow)]
+    name: Loose<'a>,
+    #[serde(default, borrow)]
+    dist: Loose<'a>,
+    #[serde(default, borrow, rename = "_npmUser")]
+    user: Loose<'a>,
 }
 
-#[derive(Default)]
-struct Dist(BTreeMap<String, Loose>);
-
-impl<'de> Deserialize<'de> for Dist {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(match Loose::deserialize(from)? {
-            Loose::Map(entries) => Self(entries.into_iter().collect()),
-            _ => Self::default(),
-        })
-    }
-}
-
-impl Manifest {
+impl Manifest<'_> {
     fn reduce(self) -> Version {
-        let dist = |key: &str| self.dist.0.get(key);
+        let dist = |key: &str| self.dist.get(key);
         let mut digests = Digest::parse_sri_list(dist("integrity").and_then(Loose::text).unwrap_or_default());
         let shasum = dist("shasum").and_then(Loose::text);
         digests.extend(shasum.and_then(|hex| Digest::from_hex(DigestAlgorithm::Sha1, hex).ok()));
@@ -118,14 +169,15 @@ impl Manifest {
         for list in [&self.bundle_dependencies, &self.bundled_dependencies] {
             match list {
                 Loose::Flag(true) => bundled.extend(dependencies.keys().cloned()),
-                Loose::Map(entries) => bundled.extend(entries.iter().map(|(name, _)| name.clone())),
+                Loose::Map(entries) => bundled.extend(entries.iter().map(|(name, _)| name.clone().into_owned())),
                 other => bundled.extend(other.list()),
             }
         }
         bundled.sort();
         bundled.dedup();
-        let lifecycle: Vec<String> =
-            LIFECYCLE.iter().filter(|s| self.scripts.0.iter().any(|k| k == *s)).map(|s| (*s).to_owned()).collect();
+        // Whole shell scripts, of which only those that are not empty count.
+        let has = |script: &str| self.scripts.get(script).and_then(Loose::text).is_some_and(|t| !t.trim().is_empty());
+        let lifecycle: Vec<String> = LIFECYCLE.iter().filter(|s| has(s)).map(|s| (*s).to_owned()).collect();
         let has_script = |names: &[&str]| lifecycle.iter().any(|l| names.contains(&l.as_str()));
         let gyp = self.gypfile.is_true() && !has_script(&["preinstall", "install"]);
         Version {
@@ -136,7 +188,7 @@ impl Manifest {
                 Loose::Map(entries) => entries
                     .iter()
                     .filter(|(_, m)| m.get("optional").is_some_and(Loose::is_true))
-                    .map(|e| e.0.clone())
+                    .map(|e| e.0.clone().into_owned())
                     .collect(),
                 _ => Vec::new(),
             },
@@ -146,12 +198,12 @@ impl Manifest {
             engines_node: self.engines.get("node").and_then(Loose::text).map(str::to_owned),
             // `true` is no text, but it says the same.
             deprecated: match &self.deprecated {
-                Loose::Text(reason) if !reason.is_empty() => Some(reason.clone()),
+                Loose::Text(reason) if !reason.is_empty() => Some(reason.clone().into_owned()),
                 Loose::Flag(true) => Some("deprecated".to_owned()),
                 _ => None,
             },
             bin: match &self.bin {
-                Loose::Map(entries) => entries.iter().map(|(name, _)| name.clone()).collect(),
+                Loose::Map(entries) => entries.iter().map(|(name, _)| name.clone().into_owned()).collect(),
                 // One command, named after the package.
                 Loose::Text(_) => {
                     let name = self.name.text().unwrap_or_default();
@@ -171,19 +223,41 @@ impl Manifest {
     }
 }
 
+/// A text of the document; owned only where it had to be unescaped.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(value)))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_owned())))
+            }
+        }
+        from.deserialize_str(TextVisitor)
+    }
+}
+
 /// Any JSON value. What has an unexpected shape is as if it were not there.
 #[derive(Debug, Clone, Default, PartialEq)]
-enum Loose {
+enum Loose<'a> {
     #[default]
     Nothing,
     Flag(bool),
     Number(u64),
-    Text(String),
-    List(Vec<Loose>),
-    Map(Vec<(String, Loose)>),
+    Text(Cow<'a, str>),
+    List(Vec<Loose<'a>>),
+    Map(Vec<(Cow<'a, str>, Loose<'a>)>),
 }
 
-impl Loose {
+impl Loose<'_> {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(t) => Some(t),
@@ -202,9 +276,10 @@ impl Loose {
         matches!(self, Self::Flag(true))
     }
 
+    /// The value of a key; of several, the last one, as `JSON.parse` has it.
     fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            Self::Map(entries) => entries.iter().rfind(|(k, _)| k == key).map(|(_, v)| v),
             _ => None,
         }
     }
@@ -215,7 +290,7 @@ impl Loose {
             Self::Map(entries) => entries
                 .into_iter()
                 .filter_map(|(k, v)| match v {
-                    Self::Text(t) => Some((k, t)),
+                    Self::Text(t) => Some((k.into_owned(), t.into_owned())),
                     _ => None,
                 })
                 .collect(),
@@ -226,14 +301,14 @@ impl Loose {
     /// The texts of a list, or a text alone.
     fn list(&self) -> Vec<String> {
         match self {
-            Self::Text(t) => vec![t.clone()],
+            Self::Text(t) => vec![t.clone().into_owned()],
             Self::List(items) => items.iter().filter_map(|i| i.text().map(str::to_owned)).collect(),
             _ => Vec::new(),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Loose {
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(LooseVisitor)
     }
@@ -242,97 +317,102 @@ impl<'de> Deserialize<'de> for Loose {
 struct LooseVisitor;
 
 impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
+    type Value = Loose<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
-    fn visit_unit<E>(self) -> Result<Loose, E> {
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(Loose::Nothing)
     }
-    fn visit_bool<E>(self, value: bool) -> Result<Loose, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
         Ok(Loose::Flag(value))
     }
-    fn visit_u64<E>(self, value: u64) -> Result<Loose, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
         Ok(Loose::Number(value))
     }
-    fn visit_i64<E>(self, _: i64) -> Result<Loose, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
         Ok(Loose::Nothing)
     }
-    fn visit_f64<E>(self, _: f64) -> Result<Loose, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
         Ok(Loose::Nothing)
     }
-    fn visit_str<E>(self, value: &str) -> Result<Loose, E> {
-        Ok(Loose::Text(value.to_owned()))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Loose::Text(Cow::Borrowed(value)))
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Loose::Text(Cow::Owned(value.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut out = Vec::new();
         while let Some(item) = seq.next_element()? {
             out.push(item);
         }
         Ok(Loose::List(out))
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut out = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            out.push(entry);
+        while let Some((Text(key), value)) = map.next_entry()? {
+            out.push((key, value));
         }
         Ok(Loose::Map(out))
     }
 }
 
-/// The keys of a map whose values are texts that are not empty; the texts (whole shell scripts) are not kept.
-#[derive(Debug, Default)]
-struct Keys(Vec<String>);
+/// `time`: texts by version. Nothing where it is no map.
+#[derive(Default)]
+struct Times<'a>(Vec<(Cow<'a, str>, Loose<'a>)>);
 
-impl<'de> Deserialize<'de> for Keys {
+impl<'de: 'a, 'a> Deserialize<'de> for Times<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(match Loose::deserialize(from)? {
-            Loose::Map(entries) => Self(
-                entries
-                    .into_iter()
-                    .filter(|(_, v)| v.text().is_some_and(|t| !t.trim().is_empty()))
-                    .map(|(k, _)| k)
-                    .collect(),
-            ),
+            Loose::Map(entries) => Self(entries),
             _ => Self::default(),
         })
     }
 }
 
-/// A map, or nothing where something else stands. Entries that are no objects have their default.
-struct Entries<T>(Vec<(String, T)>);
+/// `versions`: each is packed as soon as it was read, so that of a document with thousands only one at a time is held as
+/// it was. None where it is no map; an entry that is `null` is left out.
+#[derive(Default)]
+struct Versions {
+    packer: Packer,
+    count: usize,
+}
 
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self(Vec::new())
+impl Versions {
+    fn add(&mut self, text: &str, manifest: Option<Manifest<'_>>) {
+        self.count += 1;
+        if let Some(manifest) = manifest {
+            self.packer.add(text, &manifest.reduce());
+        }
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+impl<'de> Deserialize<'de> for Versions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
-            type Value = Entries<T>;
+        struct VersionsVisitor;
+        impl<'de> Visitor<'de> for VersionsVisitor {
+            type Value = Versions;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_unit<E>(self) -> Result<Entries<T>, E> {
-                Ok(Entries::default())
+            fn visit_unit<E>(self) -> Result<Versions, E> {
+                Ok(Versions::default())
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries<T>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Versions, A::Error> {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Entries::default())
+                Ok(Versions::default())
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
-                let mut out = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    out.push(entry);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Versions, A::Error> {
+                let mut out = Versions::default();
+                while let Some((Text(text), manifest)) = map.next_entry::<Text<'de>, Option<Manifest<'de>>>()? {
+                    out.add(&text, manifest);
                 }
-                Ok(Entries(out))
+                Ok(out)
             }
         }
-        from.deserialize_any(EntriesVisitor(std::marker::PhantomData))
+        from.deserialize_any(VersionsVisitor)
     }
 }
 
@@ -362,6 +442,14 @@ impl Stored for Packument {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
+
+    /// Whole and in pieces it reads the same.
+    fn read(body: &[u8], name: &PackageName) -> Result<Packument, String> {
+        let whole = super::read(body, name);
+        let pieces = read_pieces(&mut &*body, name);
+        assert_eq!(whole.as_ref().ok(), pieces.as_ref().ok(), "{whole:?} and {pieces:?}");
+        whole
+    }
 
     fn name() -> PackageName {
         PackageName::new(Ecosystem::Npm, "@s/x")
@@ -404,6 +492,17 @@ mod tests {
         let mut out = Writer::default();
         p.encode(&mut out);
         assert_eq!(Packument::decode(&mut Reader(&out.0)), Some(p));
+    }
+
+    #[test]
+    fn of_what_stands_twice_the_last_counts_and_escapes_are_read() {
+        let text = r#"{"name":"@s\u002fx","versions":{"2.0.0":{},"1.0.0":{"deprecated":"a","dist":{"tarball":"u","tarball":"v"}},
+            "1.0.\u0030":{"deprecated":"b\nc","engines":{"node":"1","node":"2"}}},"time":{"1.0.0":"2015-01-01T00:00:00Z"}}"#;
+        let p = read(text.as_bytes(), &name()).unwrap();
+        assert_eq!(p.versions.iter().map(|v| v.text()).collect::<Vec<_>>(), ["1.0.0", "2.0.0"]);
+        let one = p.versions.version("1.0.0").unwrap();
+        assert_eq!((one.deprecated.as_deref(), one.engines_node.as_deref()), (Some("b\nc"), Some("2")));
+        assert!(one.tarball.is_empty() && p.versions.published("1.0.0").is_some());
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //! 658 and 714 (metadata files), 700 (size, upload time) and 792 (status). Bytes in, a [`Page`] out; total.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::io::Read;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use url::Url;
 
 use super::codec::{Reader, Stored, Writer};
-use super::file_list::PageFiles;
+use super::file_list::{Packer, PageFiles};
+use super::pieces::Pieces;
 use super::python::{Advertised, File};
 use crate::ecosystem::python::direct::is_archive;
 use crate::model::{Digest, DigestAlgorithm, Timestamp};
@@ -27,11 +30,28 @@ pub struct Page {
     pub status: String,
 }
 
+/// The text of a page.
+pub enum Body<'b> {
+    /// All of it.
+    Whole(&'b [u8]),
+    /// A long one, as it comes.
+    Pieces(&'b mut dyn Read),
+}
+
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::Whole(_)) { "Whole" } else { "Pieces" })
+    }
+}
+
 /// Reads a page by its media type. The error is for people.
-pub fn read(media_type: &str, body: &[u8], base: &str) -> Result<Page, String> {
+pub fn read(media_type: &str, body: Body<'_>, base: &str) -> Result<Page, String> {
     let base = Url::parse(base).map_err(|_| "its own address is no URL".to_owned())?;
     match media_type {
-        "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" => json(body, &base),
+        "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" => match body {
+            Body::Whole(body) => json(body, &base),
+            Body::Pieces(from) => json_pieces(from, &base),
+        },
         "application/vnd.pypi.simple.v1+html" | "application/vnd.pypi.simple.latest+html" => html(body, &base),
         t if t.starts_with("text/html") || t == "application/xhtml+xml" => html(body, &base),
         "" => Err("it does not say what the page is (no content type)".to_owned()),
@@ -39,14 +59,69 @@ pub fn read(media_type: &str, body: &[u8], base: &str) -> Result<Page, String> {
     }
 }
 
-#[derive(Deserialize)]
-struct JsonPage<'a> {
-    #[serde(borrow, default)]
-    meta: Option<JsonMeta<'a>>,
-    #[serde(borrow)]
-    files: Vec<JsonFile<'a>>,
-    #[serde(borrow, default, rename = "project-status")]
-    status: Option<JsonStatus<'a>>,
+/// Reads a page's object. Each file is packed as soon as it was read: a page may list tens of thousands.
+struct JsonPage<'b> {
+    base: &'b Url,
+}
+
+/// What a page says.
+struct JsonRead<'a> {
+    version: Option<Cow<'a, str>>,
+    files: PageFiles,
+    status: String,
+}
+
+impl<'de> Visitor<'de> for JsonPage<'_> {
+    type Value = JsonRead<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `files`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut version, mut files, mut status) = (None, None, String::new());
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match &*key {
+                "meta" => version = map.next_value::<Option<JsonMeta<'de>>>()?.and_then(|meta| meta.version),
+                "files" => files = Some(map.next_value_seed(JsonFiles { base: self.base })?),
+                "project-status" => status = said(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let files = files.ok_or_else(|| A::Error::missing_field("files"))?;
+        Ok(JsonRead { version, files, status })
+    }
+}
+
+/// Reads `files`.
+struct JsonFiles<'b> {
+    base: &'b Url,
+}
+
+impl<'de> DeserializeSeed<'de> for JsonFiles<'_> {
+    type Value = PageFiles;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<PageFiles, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for JsonFiles<'_> {
+    type Value = PageFiles;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of files")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<PageFiles, A::Error> {
+        let mut packer = Packer::default();
+        while let Some(file) = seq.next_element::<JsonFile<'de>>()? {
+            if let Some(file) = file.reduce(self.base) {
+                packer.add(&file);
+            }
+        }
+        Ok(packer.finish())
+    }
 }
 
 #[derive(Deserialize)]
@@ -116,14 +191,54 @@ enum FlagOrHashes<'a> {
 }
 
 fn json(body: &[u8], base: &Url) -> Result<Page, String> {
-    let page: JsonPage<'_> = serde_json::from_slice(body).map_err(|e| format!("JSON: {e}"))?;
-    supported(page.meta.as_ref().and_then(|m| m.version.as_deref()))?;
-    let status = match page.status {
+    let mut from = serde_json::Deserializer::from_slice(body);
+    let page = from.deserialize_map(JsonPage { base }).and_then(|page| from.end().map(|()| page));
+    page.map_err(|e| format!("JSON: {e}"))?.page()
+}
+
+/// As [`json`], of a long page, without holding it.
+fn json_pieces(from: &mut dyn Read, base: &Url) -> Result<Page, String> {
+    let (mut version, mut files, mut status) = (None, None, String::new());
+    let mut document = Pieces::new(from);
+    let read = document.object(|document, key| {
+        match key {
+            "meta" => {
+                let meta = document.value::<Option<JsonMeta<'_>>>()?;
+                version = meta.and_then(|meta| meta.version).map(|v| Cow::Owned(v.into_owned()));
+            }
+            "files" => {
+                let mut packer = Packer::default();
+                document.list(|document| {
+                    if let Some(file) = document.value::<JsonFile<'_>>()?.reduce(base) {
+                        packer.add(&file);
+                    }
+                    Ok(())
+                })?;
+                files = Some(packer.finish());
+            }
+            "project-status" => status = said(document.value()?),
+            _ => drop(document.value::<IgnoredAny>()?),
+        }
+        Ok(())
+    });
+    read.and_then(|()| document.end()).map_err(|broken| broken.to_string())?;
+    let files = files.ok_or("JSON: missing field `files`")?;
+    JsonRead { version, files, status }.page()
+}
+
+impl JsonRead<'_> {
+    fn page(self) -> Result<Page, String> {
+        supported(self.version.as_deref())?;
+        Ok(Page { files: Arc::new(self.files), status: self.status })
+    }
+}
+
+/// PEP 792.
+fn said(status: Option<JsonStatus<'_>>) -> String {
+    match status {
         Some(JsonStatus::Object { status: Some(s) } | JsonStatus::Text(s)) => s.into_owned(),
         _ => String::new(),
-    };
-    let files: Vec<File> = page.files.into_iter().filter_map(|file| file.reduce(base)).collect();
-    Ok(Page { files: Arc::new(PageFiles::new(&files)), status })
+    }
 }
 
 impl JsonFile<'_> {
@@ -189,7 +304,15 @@ fn absolute(base: &Url, link: &str) -> Option<String> {
     matches!(url.scheme(), "http" | "https" | "file").then(|| super::http::split_user_info(url).0.into())
 }
 
-fn html(body: &[u8], base: &Url) -> Result<Page, String> {
+fn html(body: Body<'_>, base: &Url) -> Result<Page, String> {
+    let mut whole = Vec::new();
+    let body = match body {
+        Body::Whole(body) => body,
+        Body::Pieces(from) => {
+            from.read_to_end(&mut whole).map_err(|e| e.to_string())?;
+            &whole
+        }
+    };
     let text = String::from_utf8_lossy(body);
     let (mut files, mut status) = (Vec::new(), String::new());
     let mut base = Cow::Borrowed(base);
@@ -411,6 +534,14 @@ pub fn upload_times(body: &[u8]) -> Result<Vec<(String, Timestamp)>, String> {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
+
+    /// Whole and in pieces it reads the same.
+    fn read(media_type: &str, body: &[u8], base: &str) -> Result<Page, String> {
+        let whole = super::read(media_type, Body::Whole(body), base);
+        let pieces = super::read(media_type, Body::Pieces(&mut &*body), base);
+        assert_eq!(whole.as_ref().ok(), pieces.as_ref().ok(), "{whole:?} and {pieces:?}");
+        whole
+    }
     use crate::registry::file_list::FileList;
 
     const SHA: &str = "sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

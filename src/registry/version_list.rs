@@ -5,8 +5,9 @@
 //! Versions of a package repeat each other's texts and tables; each distinct one is kept once.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 
-use rustc_hash::FxHashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::codec::{Moment, Reader, Stored, Texts, TextsWriter, Writer, offset};
 use super::npm::Version;
@@ -49,20 +50,30 @@ pub struct VersionRef<'l> {
 struct Shared {
     texts: TextsWriter,
     rest: Writer,
-    known: FxHashMap<Vec<u8>, u32>,
+    hasher: DefaultHashBuilder,
+    /// Where each piece begins and ends.
+    known: HashTable<(u32, u32)>,
+    /// Room for the next piece.
+    spare: Vec<u8>,
 }
 
 impl Shared {
     /// The offset of a piece.
     fn piece(&mut self, write: impl FnOnce(&mut Writer, &mut TextsWriter)) -> u32 {
-        let mut piece = Writer::default();
+        let mut piece = Writer(std::mem::take(&mut self.spare));
+        piece.0.clear();
         write(&mut piece, &mut self.texts);
-        if let Some(at) = self.known.get(&piece.0) {
-            return *at;
-        }
-        let at = offset(self.rest.0.len());
-        self.rest.0.extend_from_slice(&piece.0);
-        self.known.insert(piece.0, at);
+        let Self { rest, hasher, known, .. } = self;
+        let hash = hasher.hash_one(&*piece.0);
+        let at = known.find(hash, |known| written(&rest.0, *known) == &*piece.0).map(|known| known.0);
+        let at = at.unwrap_or_else(|| {
+            let at = offset(rest.0.len());
+            rest.0.extend_from_slice(&piece.0);
+            let place = (at, offset(rest.0.len()));
+            known.insert_unique(hash, place, |known| hasher.hash_one(written(&rest.0, *known)));
+            at
+        });
+        self.spare = piece.0;
         at
     }
 
@@ -112,21 +123,62 @@ impl Shared {
     }
 }
 
-impl VersionList {
-    /// Packs versions, and the times of those that have one.
-    pub fn new(versions: &BTreeMap<String, Version>, times: &BTreeMap<String, Timestamp>) -> Self {
-        let mut shared = Shared::default();
-        let heads = versions.iter().map(|(text, version)| Head {
+/// Makes a [`VersionList`] of versions as they come, in any order.
+#[derive(Default)]
+pub struct Packer {
+    shared: Shared,
+    heads: Vec<Head>,
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").field("versions", &self.heads.len()).finish()
+    }
+}
+
+impl Packer {
+    /// One more version; of several with the same text the last one counts.
+    pub fn add(&mut self, text: &str, version: &Version) {
+        let Self { shared, heads } = self;
+        heads.push(Head {
             text: shared.texts.number(text),
             deprecated: shared.texts.optional(version.deprecated.as_deref()),
             engines_node: shared.texts.optional(version.engines_node.as_deref()),
             publisher: shared.texts.optional(version.publisher.as_deref()),
             attested: version.attested.into(),
             rest: shared.version(text, version),
-            published: Moment::of(times.get(text).copied()),
+            published: Moment::of(None),
         });
-        let heads = heads.collect();
-        Self { heads, texts: shared.texts.finish(), rest: shared.rest.0.into() }
+    }
+
+    /// The list, with the times of the versions that have one.
+    pub fn finish(self, times: &BTreeMap<String, Timestamp>) -> VersionList {
+        let texts = self.shared.texts.finish();
+        let text = |head: &Head| texts.get(head.text).unwrap_or_default();
+        let mut heads = self.heads;
+        // Stable, so that of the same text the last one is behind.
+        heads.sort_by(|a, b| text(a).cmp(text(b)));
+        heads.reverse();
+        heads.dedup_by_key(|head| head.text);
+        heads.reverse();
+        for head in &mut heads {
+            head.published = Moment::of(times.get(text(head)).copied());
+        }
+        VersionList { heads: heads.into(), texts, rest: self.shared.rest.0.into() }
+    }
+}
+
+/// The bytes of a piece.
+fn written(rest: &[u8], (start, end): (u32, u32)) -> &[u8] {
+    rest.get(start as usize..end as usize).unwrap_or_default()
+}
+
+impl VersionList {
+    /// Packs versions, and the times of those that have one.
+    pub fn new(versions: &BTreeMap<String, Version>, times: &BTreeMap<String, Timestamp>) -> Self {
+        let mut packer = Packer::default();
+        versions.iter().for_each(|(text, version)| packer.add(text, version));
+        packer.finish(times)
     }
 
     /// How many there are.

@@ -592,8 +592,9 @@ fn reply_with((status, content): (u16, Content), request: &Logged, fault: Option
             return builder.body(BodyExt::boxed(StreamBody::new(pieces))).unwrap();
         }
         Some(Fault::GzipBomb(total)) => {
-            let zeros = vec![0; usize::try_from(total).unwrap()];
-            return builder.header("content-encoding", "gzip").body(whole(gzip(&zeros))).unwrap();
+            // Blanks, which may stand in front of any document.
+            let blanks = vec![b' '; usize::try_from(total).unwrap()];
+            return builder.header("content-encoding", "gzip").body(whole(gzip(&blanks))).unwrap();
         }
         Some(Fault::Gzip) => {
             return builder.header("content-encoding", "gzip").body(whole(gzip(&content.body))).unwrap();
