@@ -46,6 +46,11 @@ fn in_groups(told: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// The manifest of a package that comes within another, with a script.
+fn bundled(script: &str) -> String {
+    json!({"name": "tw-in", "version": "1.0.0", "scripts": {"postinstall": script}}).to_string()
+}
+
 /// Packages of each kind, a workspace with a member, and a project with all its scripts.
 fn many_kinds() -> Option<Rig> {
     let rig = rig()?;
@@ -64,12 +69,21 @@ fn many_kinds() -> Option<Rig> {
         .npm("@tw/s", "1.0.0", OLD, json!({"scripts": {"postinstall": tell}}))
         .npm("tw-q", "1.0.0", OLD, json!({"scripts": {"postinstall": tell, "prepare": tell, "test": tell}}))
         .npm("tw-odd", "1.0.0", OLD, json!({"scripts": {"preinstall": odd, "postinstall": long}}))
+        .npm("tw-in", "1.0.0", OLD, json!({}))
+        .npm_with(
+            "tw-out",
+            "1.0.0",
+            OLD,
+            json!({"scripts": {"install": tell}, "dependencies": {"tw-in": "1"},
+            "bundleDependencies": ["tw-in"]}),
+            &[("node_modules/tw-in/package.json", &bundled(&tell))],
+        )
         .npm_with("tw-gyp", "1.0.0", OLD, json!({"gypfile": true}), &[("binding.gyp", "{}")])
         .npm_with("node-gyp", "1.0.0", OLD, json!({"bin": "gyp.js"}), &[("gyp.js", &gyp)]);
     let own: BTreeMap<&str, &str> = OWN.into_iter().chain(["test"]).map(|event| (event, &*tell)).collect();
     let member: BTreeMap<&str, &str> = OWN.into_iter().map(|event| (event, &*tell)).collect();
     let manifest = json!({"name": "app", "version": "1.0.0", "workspaces": ["packages/*"], "scripts": own, "dependencies": {
-        "tw-p": "1", "@tw/s": "1", "al": "npm:tw-q@1", "tw-gyp": "1", "node-gyp": "1", "tw-odd": "1"}});
+        "tw-p": "1", "@tw/s": "1", "al": "npm:tw-q@1", "tw-gyp": "1", "node-gyp": "1", "tw-odd": "1", "tw-out": "1"}});
     rig.write("package.json", &manifest.to_string());
     rig.write("packages/m/package.json", &json!({"name": "m", "version": "1.0.0", "scripts": member}).to_string());
     Some(rig)
@@ -97,6 +111,7 @@ fn what_runs_is_what_npm_runs_and_in_its_order() {
             "it's \"q\" \u{fc}n\u{ef} \\n preinstall",
             "m prepare ",
             "tw-q postinstall ",
+            "tw-in postinstall ",
         ] {
             assert!(bare.iter().any(|l| l.starts_with(part)), "{part}: {bare:#?}");
         }
@@ -157,7 +172,8 @@ fn a_named_package_runs_its_own_scripts_alone() {
 #[test]
 fn no_script_runs_where_scripts_are_off() {
     let Some(rig) = many_kinds() else { return };
-    rig.run(&["npm", "install", "--package-lock-only", "--ignore-scripts"], nothing);
+    let outcome = rig.run(&["npm", "install", "--package-lock-only", "--ignore-scripts"], nothing);
+    assert_eq!((outcome.ended.status(), told(&rig)), (0, vec![]), "{outcome:?}");
     let outcome = rig.run(&["npm", "ci", "--ignore-scripts"], nothing);
     assert_eq!((outcome.ended.status(), told(&rig), &outcome.said), (0, vec![], &vec![]), "{outcome:?}");
     rig.write(".npmrc", "ignore-scripts=true\n");
@@ -173,12 +189,20 @@ fn nothing_runs_of_what_was_not_judged() {
     rig.server.npm("tw-ok", "1.0.0", OLD, run("ok")).npm("tw-evil", "1.0.0", OLD, run("evil"));
     // The registry says nothing of a build.
     rig.server.npm_with("tw-n", "1.0.0", OLD, json!({}), &[("binding.gyp", "{}")]);
+    let silent = json!({"dependencies": {"tw-in": "1"}, "bundleDependencies": ["tw-in"]});
+    rig.server.npm("tw-in", "1.0.0", OLD, json!({})).npm_with(
+        "tw-out",
+        "1.0.0",
+        OLD,
+        silent,
+        &[("node_modules/tw-in/package.json", &bundled(&tell))],
+    );
     rig.write(
         "lib/package.json",
         &json!({"name": "lib", "version": "1.0.0", "scripts": {"install": tell}}).to_string(),
     );
     let manifest = |more: &str| {
-        let dependencies = json!({"tw-ok": "1", "tw-n": "1", "lib": "file:lib", more: "1"});
+        let dependencies = json!({"tw-ok": "1", "tw-n": "1", "tw-out": "1", "lib": "file:lib", more: "1"});
         json!({"name": "app", "version": "1.0.0", "dependencies": dependencies}).to_string()
     };
     rig.write("package.json", &manifest("tw-ok"));
@@ -187,6 +211,7 @@ fn nothing_runs_of_what_was_not_judged() {
     let place = rig.work().join("lib");
     let said = [
         format!("the `install` script in {} was not judged: it was not run", place.display()),
+        "tw-in 1.0.0 has an install script that was not judged: it was not run".to_owned(),
         "tw-n 1.0.0 has an install script that was not judged: it was not run".to_owned(),
     ];
     assert_eq!(outcome.said, said);

@@ -133,6 +133,10 @@ impl Settings {
     /// What holds wherever packages come from.
     fn point_anywhere(&mut self, job: &Job<'_>) {
         let planned = || job.judgement.plan.packages.iter();
+        // Fetching a mere archive is something "remote" to npm, wherever it comes from; to write a lockfile alone, it
+        // looks into what has others bundled.
+        let archive =
+            matches!(job.invocation.verb.as_str(), "pack" | "cache add") || self.is_on(job, "package-lock-only");
         let mut set = |key: &str, value: &str| self.overrides.insert(key.to_owned(), value.to_owned());
         // Nothing is lost on the way to the loopback, and a refusal is final.
         set("fetch-retries", "0");
@@ -140,8 +144,6 @@ impl Settings {
         // Questions that are not about this install.
         set("audit", "false");
         set("update-notifier", "false");
-        // Fetching a mere archive is something "remote" to npm, wherever it comes from.
-        let archive = matches!(job.invocation.verb.as_str(), "pack" | "cache add");
         if !archive && version_of(job.program).is_some_and(|v| v >= LIMITS_SOURCES) {
             if !planned().any(|p| matches!(p.source, Source::Git { .. })) {
                 set("allow-git", "none");
