@@ -212,8 +212,9 @@ pub(super) fn add_noted(
         return Ok(());
     }
     let silent = settings.value(job, "loglevel").as_deref() == Some("silent") || settings.is_on(job, "silent");
+    let shell = settings.value(job, "script-shell").filter(|shell| !matches!(&**shell, "" | "null"));
     let list = List {
-        shell: Text(settings.value(job, "script-shell").unwrap_or_else(|| "sh".to_owned()).into()),
+        shell: Text(shell.unwrap_or_else(|| "sh".to_owned()).into()),
         foreground: settings.is_on(job, "foreground-scripts"),
         heads: !silent,
         scripts,
