@@ -18,7 +18,9 @@ use crate::enforce::sandbox::{self, Confined, nested};
 use crate::enforce::{self, Form, Job};
 use crate::invocation::{self, Effect, Invocation};
 use crate::judge::{Judgement, Via};
-use crate::model::{Level, Location, OpinionEffect, Place, Timestamp, Unresolved, Verdict, printable, shell_line};
+use crate::model::{
+    HeldBack, Level, Location, OpinionEffect, Place, Plan, Timestamp, Unresolved, Verdict, printable, shell_line,
+};
 use crate::record::approval::Approvals;
 use crate::record::line::{Ended, Judged};
 use crate::record::{Event, Log, agent};
@@ -315,7 +317,7 @@ impl Decision<'_> {
         if verdict != Verdict::Allow || options.verbose || options.format != Format::Human {
             let text = self.session.render(options, judgement, terminal);
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
-        } else if terminal || warns > 0 {
+        } else if terminal || warns > 0 || !judgement.plan.held_back.is_empty() {
             let n = judgement.plan.packages.len();
             let digest = judgement.plan.digest().hex();
             let digest = short(&digest);
@@ -326,6 +328,9 @@ impl Decision<'_> {
                 line.push_str(&format!(", {} (`tidewaiter check` shows them)", count(warns, "warning")));
             }
             complain(&line);
+            for held in held_back(&judgement.plan) {
+                complain(&held);
+            }
         }
         for reason in uncovered {
             complain(&format!("{}: what was judged cannot be enforced here: {reason}", verdict.word()));
@@ -502,6 +507,23 @@ impl Decision<'_> {
     }
 }
 
+/// Most releases held back that are named each.
+const HELD_NAMED: usize = 3;
+
+/// What would have come in, and was too young: a line each, and one for the rest.
+fn held_back(plan: &Plan) -> Vec<String> {
+    let line = |held: &HeldBack| {
+        let (name, version) = (printable(held.name.written(), 100), printable(&held.version, 60));
+        let instead = held.instead.as_deref().map_or_else(String::new, |v| format!("; {} instead", printable(v, 60)));
+        format!("tidewaiter: held back {name} {version}: {}{instead}", printable(&held.reason, 200))
+    };
+    let mut lines: Vec<String> = plan.held_back.iter().take(HELD_NAMED).map(line).collect();
+    if let Some(more) = plan.held_back.len().checked_sub(HELD_NAMED).filter(|more| *more > 0) {
+        lines.push(format!("tidewaiter: held back {more} more (`tidewaiter check` shows them)"));
+    }
+    lines
+}
+
 /// `1 package`, `2 packages`.
 fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
@@ -526,4 +548,34 @@ pub(super) fn confirmed(question: &str) -> bool {
 /// A command as a line for people.
 pub(super) fn shown(argv: &[String]) -> String {
     printable(&shell_line(argv), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Ecosystem, PackageName};
+
+    #[test]
+    fn what_was_held_back_is_named_and_the_rest_counted() {
+        let held = |n: u32, instead: Option<&str>| HeldBack {
+            name: PackageName::new(Ecosystem::Npm, &format!("p{n}")),
+            version: format!("{n}.1.0"),
+            instead: instead.map(str::to_owned),
+            rule: "cooldown",
+            reason: "published 2 days ago".to_owned(),
+        };
+        assert!(held_back(&Plan::default()).is_empty());
+        let plan = Plan { held_back: vec![held(1, Some("1.0.0")), held(2, None)], ..Plan::default() };
+        assert_eq!(
+            held_back(&plan),
+            [
+                "tidewaiter: held back p1 1.1.0: published 2 days ago; 1.0.0 instead",
+                "tidewaiter: held back p2 2.1.0: published 2 days ago"
+            ]
+        );
+        let plan = Plan { held_back: (0..6).map(|n| held(n, None)).collect(), ..Plan::default() };
+        let lines = held_back(&plan);
+        assert_eq!(lines.len(), 4);
+        assert!(lines.last().is_some_and(|last| last.contains("3 more")));
+    }
 }
