@@ -105,7 +105,7 @@ impl Shared {
         progress: watch::Receiver<Progress>,
         length: Option<u64>,
     ) -> Response<Body> {
-        let follower = Following::new(progress.clone(), &planned.artifact.digests);
+        let follower = Following::new(progress.clone());
         let (own, planned) = (Arc::clone(self), Arc::clone(planned));
         let pieces = stream::unfold(Some(follower), move |follower| {
             let (own, planned, progress) = (Arc::clone(&own), Arc::clone(&planned), progress.clone());

@@ -13,7 +13,6 @@ use tokio::sync::watch;
 
 use super::closed::Planned;
 use crate::enforce::store::{Hasher, Store, Stored};
-use crate::model::Digest;
 use crate::registry::FetchError;
 use crate::registry::http::{Client, Piece, Request};
 use crate::registry::pool::Pool;
@@ -241,18 +240,18 @@ fn copy(url: &str, take: &mut dyn FnMut(Piece<'_>) -> Result<(), FetchError>) ->
 /// Reads an artifact from its beginning while it arrives. The last piece comes only when what was read before it and it
 /// together have the digests: a file that was changed under the reader ends in an error, and so does a download that
 /// turned out to be something else.
+///
+/// What is stored was held to all its digests, and has a SHA-256 since then: that one is computed again here.
 pub(super) struct Following {
     progress: watch::Receiver<Progress>,
-    digests: Vec<Digest>,
     hasher: Option<Hasher>,
     source: Option<(u32, File)>,
     position: u64,
 }
 
 impl Following {
-    pub(super) fn new(progress: watch::Receiver<Progress>, digests: &[Digest]) -> Self {
-        let hasher = Some(Hasher::new(digests));
-        Self { progress, digests: digests.to_vec(), hasher, source: None, position: 0 }
+    pub(super) fn new(progress: watch::Receiver<Progress>) -> Self {
+        Self { progress, hasher: Some(Hasher::new(&[])), source: None, position: 0 }
     }
 
     /// Whether the last piece was handed out, verified.
@@ -323,8 +322,7 @@ impl Following {
         self.count(&bytes);
         if last {
             let hashed = self.hasher.take().map(Hasher::finish);
-            let right = |h: &crate::enforce::store::Hashed| h.matches(&self.digests) && h.sha256() == stored.sha256;
-            if !hashed.as_ref().is_some_and(right) {
+            if hashed.is_none_or(|hashed| hashed.sha256() != stored.sha256) {
                 return Err(Error::new(ErrorKind::InvalidData, "the stored file was changed"));
             }
         }
