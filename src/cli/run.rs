@@ -100,7 +100,11 @@ impl Call {
             let directory = invocation.directory.as_ref().map(|d| session.environment.absolute(Path::new(d)));
             gateway::mend_left_behind(&directory.unwrap_or_else(|| session.environment.cwd.clone()));
         }
-        let deliberation = session.deliberate(&self.judging, |judge| judge.command(&text, &invocations, self.via))?;
+        let looking = sandbox::look_ahead();
+        let deliberation = session.deliberate(&self.judging, |judge| judge.command(&text, &invocations, self.via));
+        // It has a process of its own, which does not outlive this one.
+        let _ = looking.map(std::thread::JoinHandle::join);
+        let deliberation = deliberation?;
         Decision { call: self, session: &session, invocations: &invocations, deliberation }.act()
     }
 

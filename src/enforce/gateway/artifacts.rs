@@ -58,6 +58,8 @@ pub(super) struct Artifacts {
     pool: Pool,
     flights: Mutex<HashMap<String, Arc<Flight>>>,
     stopped: AtomicBool,
+    /// Something was put into the store.
+    grown: AtomicBool,
 }
 
 impl Artifacts {
@@ -79,6 +81,7 @@ impl Artifacts {
             pool: Pool::new(AHEAD),
             flights: Mutex::default(),
             stopped: AtomicBool::new(false),
+            grown: AtomicBool::new(false),
         })
     }
 
@@ -127,9 +130,11 @@ impl Artifacts {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps the store within its bounds.
+    /// Keeps the store within its bounds, when something was put into it.
     pub(super) fn prune(&self) {
-        self.store.prune(crate::enforce::store::LIMIT);
+        if self.grown.load(Ordering::Relaxed) {
+            self.store.prune(crate::enforce::store::LIMIT);
+        }
     }
 
     fn fetch(&self, flight: &Flight) {
@@ -165,6 +170,7 @@ impl Artifacts {
     fn attempt(&self, flight: &Flight, attempt: u32) -> Result<Stored, Failure> {
         let artifact = &flight.planned.artifact;
         let kept = |e: Error| Failure::Other(format!("cannot be kept: {e}"));
+        self.grown.store(true, Ordering::Relaxed);
         let mut writer = self.store.writer(&artifact.digests).map_err(kept)?;
         let path = Arc::new(writer.path().to_owned());
         let (mut size, mut begun, mut written) = (None, attempt * 1_000, 0_u64);

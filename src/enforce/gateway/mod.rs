@@ -461,6 +461,11 @@ impl Gateway {
     /// A text with the upstream's URLs where it has the gateway's; `None` when it has none.
     pub fn mended(&self, text: &[u8]) -> Option<Vec<u8>> {
         let Shared { base, authority, secret, .. } = &*self.shared;
+        let host = authority.split(':').next().unwrap_or_default();
+        // Most have none, and lockfiles are long.
+        if std::str::from_utf8(text).is_ok_and(|text| !text.contains(host)) {
+            return None;
+        }
         let bases = [base.clone(), format!("http://{USER}:{secret}@{authority}"), format!("http://{authority}")];
         let mut out = None;
         for base in bases {

@@ -15,6 +15,15 @@ pub struct Confined {
     profiles: Mutex<Vec<(Limits, Profile)>>,
 }
 
+/// Begins to find out what can be confined here, which takes some time, while something else is done.
+pub fn look_ahead() -> Option<std::thread::JoinHandle<()>> {
+    let look = || {
+        availability();
+    };
+    // Without a thread it is found out when it is needed.
+    std::thread::Builder::new().name("sandbox".to_owned()).spawn(look).ok()
+}
+
 /// What the policy makes of a machine that has no sandbox: `None` where it has one or may go without.
 pub fn objection(policy: &policy::Sandbox) -> Option<(Verdict, String)> {
     objection_on(availability(), policy)

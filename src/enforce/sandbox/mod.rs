@@ -28,7 +28,7 @@ use crate::model::{Environment, printable};
 use crate::policy;
 use crate::toolchain::account;
 
-pub use confined::{Confined, objection};
+pub use confined::{Confined, look_ahead, objection};
 #[cfg(target_os = "linux")]
 pub use linux::{Handoff, bridge};
 
