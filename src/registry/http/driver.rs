@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use hyper::body::Bytes;
 use reqwest::header::{self, HeaderMap};
 use tokio::sync::{Semaphore, mpsc};
 use url::Url;
@@ -39,7 +40,7 @@ pub(super) enum Event {
     /// Status and headers; again after a retry, and then everything before it is void.
     Start { response: Response, length: Option<u64> },
     /// A piece of the body.
-    Chunk(Vec<u8>),
+    Chunk(Bytes),
     /// The end, good or bad.
     End(Result<(), FetchError>),
 }
@@ -323,8 +324,8 @@ async fn receive(
                     return if error { Ok(answer) } else { Err(too_large()) };
                 }
                 match sink {
-                    Some(sink) => sink.send(Event::Chunk(chunk.to_vec())).await.map_err(|_| gone())?,
                     None => answer.body.extend_from_slice(&chunk),
+                    Some(sink) => sink.send(Event::Chunk(chunk)).await.map_err(|_| gone())?,
                 }
             }
             // The status says enough.
