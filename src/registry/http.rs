@@ -375,7 +375,7 @@ impl Client {
         // Pieces are handed on as they come.
         let request = Request { identity: true, ..request };
         // Of what comes quicker than it is taken, little is held: many downloads may be under way.
-        let (events, mut receive) = tokio::sync::mpsc::channel(2);
+        let (events, mut receive) = tokio::sync::mpsc::channel(1);
         let job = driver::Job::Download { state: Arc::clone(&self.state), request, events };
         self.http.driver()?.send(job).map_err(|()| lost())?;
         let mut out = Downloaded::default();

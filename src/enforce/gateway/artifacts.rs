@@ -24,7 +24,7 @@ const PIECE: usize = 128 << 10;
 /// Of what is still arriving, so much is held until all of it is verified.
 const HELD: u64 = 64 << 10;
 /// Threads that fetch ahead.
-const AHEAD: usize = 16;
+const AHEAD: usize = 12;
 
 /// How far an artifact is.
 #[derive(Debug, Clone)]
