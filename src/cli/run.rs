@@ -100,12 +100,13 @@ impl Call {
             let directory = invocation.directory.as_ref().map(|d| session.environment.absolute(Path::new(d)));
             gateway::mend_left_behind(&directory.unwrap_or_else(|| session.environment.cwd.clone()));
         }
-        let looking = sandbox::look_ahead();
+        let way = self.way(&invocations, &text);
+        let looking = if let Way::Direct(_) = way { sandbox::look_ahead() } else { None };
         let deliberation = session.deliberate(&self.judging, |judge| judge.command(&text, &invocations, self.via));
         // It has a process of its own, which does not outlive this one.
         let _ = looking.map(std::thread::JoinHandle::join);
         let deliberation = deliberation?;
-        Decision { call: self, session: &session, invocations: &invocations, deliberation }.act()
+        Decision { call: self, session: &session, way, deliberation }.act()
     }
 
     /// An install inside the sandbox of another is stopped: see [`nested`]. A program that is installed already brings
@@ -260,7 +261,7 @@ fn beyond_path(invocation: &Invocation) -> Option<String> {
 struct Decision<'a> {
     call: &'a Call,
     session: &'a Session,
-    invocations: &'a [Invocation],
+    way: Way<'a>,
     deliberation: Deliberation,
 }
 
@@ -270,12 +271,11 @@ impl Decision<'_> {
     }
 
     fn act(&self) -> Result<ExitCode, Failure> {
-        let text: Vec<String> = self.call.words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
-        let way = self.call.way(self.invocations, &text);
+        let way = &self.way;
         let mut judged = self.judged();
-        let mut uncovered = if let Way::Uncovered(reasons) = &way { reasons.clone() } else { Vec::new() };
+        let mut uncovered = if let Way::Uncovered(reasons) = way { reasons.clone() } else { Vec::new() };
         // A machine that cannot confine what runs is the policy's to judge.
-        let objection = match &way {
+        let objection = match way {
             Way::Direct(_) => sandbox::objection(&self.deliberation.loaded.policy.sandbox),
             _ => None,
         };
@@ -302,8 +302,8 @@ impl Decision<'_> {
                 self.stop(judged, "denied")?;
                 Ok(ExitCode::from(Verdict::Deny.exit_status()))
             }
-            Verdict::Allow => self.go_on(&way, judged, self.lowered().then_some("classifier")),
-            Verdict::Ask => self.ask(&way, judged),
+            Verdict::Allow => self.go_on(way, judged, self.lowered().then_some("classifier")),
+            Verdict::Ask => self.ask(way, judged),
         }
     }
 

@@ -76,7 +76,7 @@ pub struct FileRef<'l> {
 }
 
 /// Makes [`PageFiles`] of files as they come.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Packer {
     texts: TextsWriter,
     rest: Writer,
@@ -84,12 +84,6 @@ pub struct Packer {
     /// Every file's URL without its name, one after the other, and where each ends.
     stems: String,
     ends: Vec<usize>,
-}
-
-impl std::fmt::Debug for Packer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").field("files", &self.heads.len()).finish_non_exhaustive()
-    }
 }
 
 impl Packer {

@@ -67,16 +67,20 @@ impl<'r> Pieces<'r> {
         Ok(read > 0)
     }
 
-    /// The next byte that is no blank.
-    fn peek(&mut self) -> Result<u8, Broken> {
+    /// The next byte that is no blank, if there is one.
+    fn next(&mut self) -> Result<Option<u8>, Broken> {
         loop {
             match self.window.get(self.at).copied() {
                 Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                Some(byte) => return Ok(byte),
                 None if self.more()? => {}
-                None => return Err(Broken::Json("it ends within a value".to_owned())),
+                next => return Ok(next),
             }
         }
+    }
+
+    /// The next byte that is no blank.
+    fn peek(&mut self) -> Result<u8, Broken> {
+        self.next()?.ok_or_else(cut_short)
     }
 
     fn take(&mut self, wanted: u8) -> Result<(), Broken> {
@@ -108,11 +112,7 @@ impl<'r> Pieces<'r> {
                 None => length += rest.len(),
             }
             if !self.more()? {
-                return if scan.is_bare() {
-                    Ok(length)
-                } else {
-                    Err(Broken::Json("it ends within a value".to_owned()))
-                };
+                return if scan.is_bare() { Ok(length) } else { Err(cut_short()) };
             }
         }
     }
@@ -157,15 +157,15 @@ impl<'r> Pieces<'r> {
 
     /// Nothing but blanks comes any more.
     pub fn end(&mut self) -> Result<(), Broken> {
-        loop {
-            match self.window.get(self.at).copied() {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                Some(_) => return Err(Broken::Json("something stands behind its end".to_owned())),
-                None if self.more()? => {}
-                None => return Ok(()),
-            }
+        match self.next()? {
+            Some(_) => Err(Broken::Json("something stands behind its end".to_owned())),
+            None => Ok(()),
         }
     }
+}
+
+fn cut_short() -> Broken {
+    Broken::Json("it ends within a value".to_owned())
 }
 
 /// Looks for a value's end, from piece to piece.

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use url::Url;
 
 use super::codec::{Reader, Stored, Writer};
@@ -49,78 +49,13 @@ pub fn read(media_type: &str, body: Body<'_>, base: &str) -> Result<Page, String
     let base = Url::parse(base).map_err(|_| "its own address is no URL".to_owned())?;
     match media_type {
         "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" => match body {
-            Body::Whole(body) => json(body, &base),
-            Body::Pieces(from) => json_pieces(from, &base),
+            Body::Whole(mut body) => json(&mut body, &base),
+            Body::Pieces(from) => json(from, &base),
         },
         "application/vnd.pypi.simple.v1+html" | "application/vnd.pypi.simple.latest+html" => html(body, &base),
         t if t.starts_with("text/html") || t == "application/xhtml+xml" => html(body, &base),
         "" => Err("it does not say what the page is (no content type)".to_owned()),
         other => Err(format!("`{}` is no project page", crate::model::printable(other, 60))),
-    }
-}
-
-/// Reads a page's object. Each file is packed as soon as it was read: a page may list tens of thousands.
-struct JsonPage<'b> {
-    base: &'b Url,
-}
-
-/// What a page says.
-struct JsonRead<'a> {
-    version: Option<Cow<'a, str>>,
-    files: PageFiles,
-    status: String,
-}
-
-impl<'de> Visitor<'de> for JsonPage<'_> {
-    type Value = JsonRead<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `files`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut version, mut files, mut status) = (None, None, String::new());
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            match &*key {
-                "meta" => version = map.next_value::<Option<JsonMeta<'de>>>()?.and_then(|meta| meta.version),
-                "files" => files = Some(map.next_value_seed(JsonFiles { base: self.base })?),
-                "project-status" => status = said(map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        let files = files.ok_or_else(|| A::Error::missing_field("files"))?;
-        Ok(JsonRead { version, files, status })
-    }
-}
-
-/// Reads `files`.
-struct JsonFiles<'b> {
-    base: &'b Url,
-}
-
-impl<'de> DeserializeSeed<'de> for JsonFiles<'_> {
-    type Value = PageFiles;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<PageFiles, D::Error> {
-        from.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for JsonFiles<'_> {
-    type Value = PageFiles;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of files")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<PageFiles, A::Error> {
-        let mut packer = Packer::default();
-        while let Some(file) = seq.next_element::<JsonFile<'de>>()? {
-            if let Some(file) = file.reduce(self.base) {
-                packer.add(&file);
-            }
-        }
-        Ok(packer.finish())
     }
 }
 
@@ -190,21 +125,15 @@ enum FlagOrHashes<'a> {
     Other(IgnoredAny),
 }
 
-fn json(body: &[u8], base: &Url) -> Result<Page, String> {
-    let mut from = serde_json::Deserializer::from_slice(body);
-    let page = from.deserialize_map(JsonPage { base }).and_then(|page| from.end().map(|()| page));
-    page.map_err(|e| format!("JSON: {e}"))?.page()
-}
-
-/// As [`json`], of a long page, without holding it.
-fn json_pieces(from: &mut dyn Read, base: &Url) -> Result<Page, String> {
+/// Reads a page's object. Each file is packed as soon as it was read: a page may list tens of thousands.
+fn json(from: &mut dyn Read, base: &Url) -> Result<Page, String> {
     let (mut version, mut files, mut status) = (None, None, String::new());
     let mut document = Pieces::new(from);
     let read = document.object(|document, key| {
         match key {
             "meta" => {
                 let meta = document.value::<Option<JsonMeta<'_>>>()?;
-                version = meta.and_then(|meta| meta.version).map(|v| Cow::Owned(v.into_owned()));
+                version = meta.and_then(|meta| meta.version).map(Cow::into_owned);
             }
             "files" => {
                 let mut packer = Packer::default();
@@ -222,15 +151,9 @@ fn json_pieces(from: &mut dyn Read, base: &Url) -> Result<Page, String> {
         Ok(())
     });
     read.and_then(|()| document.end()).map_err(|broken| broken.to_string())?;
-    let files = files.ok_or("JSON: missing field `files`")?;
-    JsonRead { version, files, status }.page()
-}
-
-impl JsonRead<'_> {
-    fn page(self) -> Result<Page, String> {
-        supported(self.version.as_deref())?;
-        Ok(Page { files: Arc::new(self.files), status: self.status })
-    }
+    let files = Arc::new(files.ok_or("JSON: missing field `files`")?);
+    supported(version.as_deref())?;
+    Ok(Page { files, status })
 }
 
 /// PEP 792.

@@ -46,7 +46,7 @@ pub struct VersionRef<'l> {
 }
 
 /// What versions share, each distinct piece written once.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     texts: TextsWriter,
     rest: Writer,
@@ -124,16 +124,10 @@ impl Shared {
 }
 
 /// Makes a [`VersionList`] of versions as they come, in any order.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Packer {
     shared: Shared,
     heads: Vec<Head>,
-}
-
-impl std::fmt::Debug for Packer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").field("versions", &self.heads.len()).finish()
-    }
 }
 
 impl Packer {

@@ -461,9 +461,7 @@ impl Gateway {
     /// A text with the upstream's URLs where it has the gateway's; `None` when it has none.
     pub fn mended(&self, text: &[u8]) -> Option<Vec<u8>> {
         let Shared { base, authority, secret, .. } = &*self.shared;
-        let host = authority.split(':').next().unwrap_or_default();
-        // Most have none, and lockfiles are long.
-        if std::str::from_utf8(text).is_ok_and(|text| !text.contains(host)) {
+        if names_none(text) {
             return None;
         }
         let bases = [base.clone(), format!("http://{USER}:{secret}@{authority}"), format!("http://{authority}")];
@@ -553,13 +551,18 @@ pub fn mend_left_behind(directory: &Path) {
     }
 }
 
+/// Whether a text cannot have a gateway's URL in it, in whatever form. Most have none, and lockfiles are long: looking for
+/// text is quicker than looking for bytes.
+fn names_none(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| !text.contains("127.0.0.1"))
+}
+
 /// A text with the upstream's URLs where it has those of any gateway, whatever its port and its secret; `None` when it has
 /// none. Such a URL says itself what it stands for.
 pub fn mended_of_any(text: &[u8]) -> Option<Vec<u8>> {
     const LOCAL: &[u8] = b"127.0.0.1:";
     const ROUTES: [&[u8]; 3] = [b"/pypi/", b"/npm/", b"/cargo/"];
-    // Most have none, and lockfiles are long: looking for text is quicker than looking for bytes.
-    if std::str::from_utf8(text).is_ok_and(|text| !text.contains("127.0.0.1:")) {
+    if names_none(text) {
         return None;
     }
     let hex = |bytes: &[u8]| bytes.len() == 32 && bytes.iter().all(u8::is_ascii_hexdigit);
