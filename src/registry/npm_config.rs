@@ -11,7 +11,7 @@ use base64::Engine as _;
 use url::Url;
 
 use super::http::{Authorization, ClientIdentity, Profile, ProxySettings, Secret, split_user_info};
-use super::npm_registry::Scopes;
+use super::npm_registry::{Replaced, Scopes};
 use super::python_config::ConfiguredOption;
 use super::{FetchError, NPM_DEFAULT, ini};
 use crate::invocation::{Invocation, Tool};
@@ -77,7 +77,7 @@ struct Given {
 pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
     let default = Url::parse(NPM_DEFAULT).map_err(|e| FetchError::Configuration { reason: e.to_string() })?;
     let mut out = NpmConfig {
-        scopes: Scopes { default, scoped: std::collections::BTreeMap::new() },
+        scopes: Scopes { default, scoped: std::collections::BTreeMap::new(), replaced: Replaced::None },
         profile: Profile { retries: 2, ..Profile::default() },
         settings: Vec::new(),
         options: Vec::new(),
@@ -111,6 +111,10 @@ pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
         expanded: false,
         written: String::new(),
     }));
+    if matches!(sources.invocation.tool, Tool::Npm | Tool::Npx) {
+        let set = given.iter().rev().find(|one| one.key == "replace-registry-host");
+        out.scopes.replaced = set.map_or_else(Replaced::of_npm, |one| Replaced::named(&one.value));
+    }
     out.apply(sources, &given);
     Ok(out)
 }

@@ -26,18 +26,75 @@ pub struct Scopes {
     pub default: Url,
     /// By scope, with its `@`.
     pub scoped: BTreeMap<String, Url>,
+    /// Which recorded URLs of tarballs stand for these registries.
+    pub replaced: Replaced,
+}
+
+/// Whose URLs, in a lockfile or a packument, stand for the configured registry when a tarball is fetched: npm's
+/// `replace-registry-host`. Other tools replace none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Replaced {
+    /// Nobody's.
+    #[default]
+    None,
+    /// A host's.
+    Host(String),
+    /// Everybody's.
+    All,
+}
+
+impl Replaced {
+    /// npm's default, `npmjs`.
+    pub fn of_npm() -> Self {
+        Self::Host("registry.npmjs.org".to_owned())
+    }
+
+    /// npm's setting: `never`, `always`, `npmjs`, a host, or a URL, of which the host counts.
+    pub fn named(value: &str) -> Self {
+        match value {
+            "never" => Self::None,
+            "always" => Self::All,
+            "npmjs" | "" => Self::of_npm(),
+            other => {
+                let url = Url::parse(other).ok();
+                Self::Host(url.as_ref().and_then(Url::host_str).unwrap_or(other).to_owned())
+            }
+        }
+    }
 }
 
 impl Scopes {
     /// The public registry for everything.
     pub fn public() -> Option<Self> {
-        Some(Self { default: Url::parse(super::NPM_DEFAULT).ok()?, scoped: BTreeMap::new() })
+        let default = Url::parse(super::NPM_DEFAULT).ok()?;
+        Some(Self { default, scoped: BTreeMap::new(), replaced: Replaced::None })
     }
 
     /// The registry of a name.
     pub fn url_of(&self, name: &PackageName) -> &Url {
         let scope = name.written().split_once('/').map(|(scope, _)| scope).filter(|s| s.starts_with('@'));
         scope.and_then(|s| self.scoped.get(s)).unwrap_or(&self.default)
+    }
+
+    /// Where a tarball whose URL is recorded is fetched from, when that is somewhere else: at the same path below the
+    /// configured registry of its name.
+    pub fn tarball_url(&self, name: &PackageName, recorded: &str) -> Option<String> {
+        let url = Url::parse(recorded).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let stands = match &self.replaced {
+            Replaced::None => false,
+            Replaced::Host(host) => url.host_str() == Some(host),
+            Replaced::All => true,
+        };
+        let base = self.url_of(name);
+        if !stands || base.origin() == url.origin() {
+            return None;
+        }
+        let prefix = base.path().trim_end_matches('/');
+        let below = url.path().strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+        let mut new = base.clone();
+        new.set_path(&if below { url.path().to_owned() } else { format!("{prefix}{}", url.path()) });
+        new.set_query(url.query());
+        Some(new.into())
     }
 
     /// Where a name's packument is.
@@ -210,5 +267,51 @@ impl Shared {
         seen.attested |= packument.versions.iter().any(|v| v.attested());
         seen.publisher |= packument.versions.iter().any(|v| v.publisher().is_some());
         packument
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+    use crate::model::Ecosystem;
+
+    #[test]
+    fn recorded_urls_that_stand_for_the_configured_registry() {
+        let from = |registry: &str, replaced: &str, name: &str, url: &str| {
+            let default = Url::parse(registry).unwrap();
+            let scoped = [("@own".to_owned(), Url::parse("https://own.example/npm/").unwrap())].into();
+            let scopes = Scopes { default, scoped, replaced: Replaced::named(replaced) };
+            scopes.tarball_url(&PackageName::new(Ecosystem::Npm, name), url)
+        };
+        let (public, corp) = ("https://registry.npmjs.org/", "https://corp.example:8443/api/npm");
+        let a = "https://registry.npmjs.org/a/-/a-1.0.0.tgz";
+        for (registry, replaced, name, url, expected) in [
+            (public, "npmjs", "a", a, None),
+            (corp, "npmjs", "a", a, Some("https://corp.example:8443/api/npm/a/-/a-1.0.0.tgz")),
+            (corp, "registry.npmjs.org", "a", a, Some("https://corp.example:8443/api/npm/a/-/a-1.0.0.tgz")),
+            (corp, "https://registry.npmjs.org/", "a", a, Some("https://corp.example:8443/api/npm/a/-/a-1.0.0.tgz")),
+            (corp, "never", "a", a, None),
+            (corp, "npmjs", "a", "https://old.example/a/-/a-1.0.0.tgz", None),
+            (corp, "always", "a", "https://old.example/a.tgz?x=1", Some("https://corp.example:8443/api/npm/a.tgz?x=1")),
+            (
+                corp,
+                "old.example",
+                "a",
+                "https://old.example/api/npm/a.tgz",
+                Some("https://corp.example:8443/api/npm/a.tgz"),
+            ),
+            (
+                corp,
+                "npmjs",
+                "@own/a",
+                "https://registry.npmjs.org/@own%2fa/-/a-1.tgz",
+                Some("https://own.example/npm/@own%2fa/-/a-1.tgz"),
+            ),
+            ("http://127.0.0.1:4873/", "npmjs", "a", a, Some("http://127.0.0.1:4873/a/-/a-1.0.0.tgz")),
+            (corp, "always", "a", "file:///a.tgz", None),
+        ] {
+            assert_eq!(from(registry, replaced, name, url).as_deref(), expected, "{registry} {replaced} {url}");
+        }
     }
 }

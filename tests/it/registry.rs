@@ -10,7 +10,7 @@ use tidewaiter::registry::connect::{Options, Registries};
 use tidewaiter::registry::crate_index::{CrateRegistries, CrateRegistry, CrateSource};
 use tidewaiter::registry::http::{Authorization, Profile, Request, Secret, Validators};
 use tidewaiter::registry::index::{FindLinks, IndexSpec, IndexStrategy, Indexes, SimpleIndexes};
-use tidewaiter::registry::npm_registry::Scopes;
+use tidewaiter::registry::npm_registry::{Replaced, Scopes};
 use tidewaiter::registry::{CrateIndex as _, FetchError, NpmRegistry as _, PythonIndex as _};
 
 use crate::support::loopback::{Dist, Fault, Loopback};
@@ -193,7 +193,11 @@ fn hostile_names_are_not_asked_for() {
 }
 
 fn scopes(server: &Loopback) -> Scopes {
-    Scopes { default: server.npm_url().parse().unwrap(), scoped: std::collections::BTreeMap::new() }
+    Scopes {
+        default: server.npm_url().parse().unwrap(),
+        scoped: std::collections::BTreeMap::new(),
+        replaced: Replaced::None,
+    }
 }
 
 #[test]
@@ -490,7 +494,7 @@ mod real {
     use tidewaiter::registry::crate_index::CrateRegistries;
     use tidewaiter::registry::http::Profile;
     use tidewaiter::registry::index::{IndexSpec, Indexes};
-    use tidewaiter::registry::npm_registry::Scopes;
+    use tidewaiter::registry::npm_registry::{Replaced, Scopes};
     use tidewaiter::registry::{CrateIndex as _, NpmRegistry as _, PYPI_DEFAULT, PythonIndex as _};
 
     fn registries(cache: &std::path::Path) -> Registries {

@@ -37,9 +37,21 @@ fn auth(config: &NpmConfig, url: &str) -> Option<String> {
 fn nothing_configured_is_npms_own() {
     for tool in [Tool::Npm, Tool::Pnpm, Tool::Yarn, Tool::Bun] {
         let c = config(tool, &[], &[], &[]);
-        assert_eq!(c.scopes, Scopes::public().unwrap());
+        let replaced = if tool == Tool::Npm { Replaced::of_npm() } else { Replaced::None };
+        assert_eq!(c.scopes, Scopes { replaced, ..Scopes::public().unwrap() });
         assert!(c.settings.is_empty() && c.diagnostics.is_empty());
     }
+}
+
+#[test]
+fn what_stands_for_the_registry_is_said_on_every_level() {
+    let file = [("/p/package.json", "{}"), ("/p/.npmrc", "replace-registry-host=never")];
+    let flag = ("--replace-registry-host", "https://old.example/npm/", false);
+    let of = |tool, flags: &[(&str, &str, bool)]| config(tool, flags, &[], &file).scopes.replaced;
+    assert_eq!(of(Tool::Npm, &[]), Replaced::None);
+    assert_eq!(of(Tool::Npx, &[flag]), Replaced::Host("old.example".to_owned()));
+    assert_eq!(of(Tool::Npm, &[("--replace-registry-host", "always", true)]), Replaced::All);
+    assert_eq!(of(Tool::Pnpm, &[flag]), Replaced::None);
 }
 
 #[test]
