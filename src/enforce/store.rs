@@ -115,15 +115,80 @@ pub struct Usage {
     pub bytes: u64,
 }
 
-/// A verified entry, open.
+/// Bytes that had their digests when they were looked at: in the store, or in a file for this run only. None is held open:
+/// a process may have fewer files open than a large project has artifacts.
 #[derive(Debug)]
-pub struct Entry {
-    /// At its beginning.
-    pub file: File,
-    /// Its length in bytes.
+pub struct Stored {
+    place: Held,
+    /// Their number.
     pub length: u64,
-    /// The SHA-256 of its bytes.
+    /// Their SHA-256: by it they are known again.
     pub sha256: Digest,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// In the store.
+    Entry(PathBuf),
+    /// Nowhere else: gone with this.
+    Loose(File),
+}
+
+impl Stored {
+    /// To read from. Who hands the bytes out compares their SHA-256, as they are read or before:
+    /// see [`Stored::verified`].
+    pub fn open(&self) -> std::io::Result<File> {
+        match &self.place {
+            Held::Entry(path) => File::open(path),
+            Held::Loose(file) => file.try_clone(),
+        }
+    }
+
+    /// Whether it is in the store.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.place, Held::Entry(_))
+    }
+
+    /// To read parts of: all of it was compared this moment. Nobody but this process has what is not in the store.
+    pub fn verified(&self) -> std::io::Result<File> {
+        let mut file = self.open()?;
+        if !self.is_kept() {
+            file.seek(SeekFrom::Start(0))?;
+            return Ok(file);
+        }
+        let (hashed, length) = hashed(&mut file, &[])?;
+        if length != self.length || hashed.sha256() != self.sha256 {
+            return Err(Error::new(ErrorKind::InvalidData, "the stored file was changed"));
+        }
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+
+    /// Writes all of it to a new file.
+    pub fn copy(&self, to: &Path) -> std::io::Result<()> {
+        let mut from = self.verified()?;
+        std::fs::create_dir_all(to.parent().unwrap_or(to))?;
+        let copied = std::io::copy(&mut from, &mut File::create(to)?)?;
+        if copied == self.length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+/// The digests of a file from where it stands to its end, and how many bytes that is.
+fn hashed(file: &mut File, digests: &[Digest]) -> std::io::Result<(Hashed, u64)> {
+    let mut hasher = Hasher::new(digests);
+    let mut buffer = vec![0; 128 << 10];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((hasher.finish(), length)),
+            Ok(n) => {
+                hasher.update(buffer.get(..n).unwrap_or_default());
+                length += n as u64;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 impl Store {
@@ -148,32 +213,17 @@ impl Store {
     }
 
     /// The entry with these digests, verified now. One whose bytes are others is removed, and not there.
-    pub fn get(&self, digests: &[Digest]) -> Option<Entry> {
+    pub fn get(&self, digests: &[Digest]) -> Option<Stored> {
         let path = self.path(address(digests)?);
         let mut file = File::open(&path).ok()?;
-        let mut hasher = Hasher::new(digests);
-        let mut buffer = vec![0; 128 << 10];
-        let mut length = 0;
-        let whole = loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break true,
-                Ok(n) => {
-                    hasher.update(buffer.get(..n).unwrap_or_default());
-                    length += n as u64;
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => break false,
-            }
-        };
-        let hashed = hasher.finish();
-        if !whole || !hashed.matches(digests) {
+        let Some((hashed, length)) = hashed(&mut file, digests).ok().filter(|(hashed, _)| hashed.matches(digests))
+        else {
             self.evict(digests);
             return None;
-        }
+        };
         // The time says when it was used last; without it only the order of removal is wrong.
         let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
-        file.seek(SeekFrom::Start(0)).ok()?;
-        Some(Entry { file, length, sha256: hashed.sha256() })
+        Some(Stored { place: Held::Entry(path), length, sha256: hashed.sha256() })
     }
 
     /// Whether there is an entry with these digests, which is not looked into.
@@ -269,17 +319,6 @@ pub struct Writer {
     length: u64,
 }
 
-/// A finished file: in the store, or for this run only.
-#[derive(Debug)]
-pub struct Stored {
-    /// The bytes; open, so that they stay even when the entry is removed.
-    pub file: File,
-    /// Their number.
-    pub length: u64,
-    /// Their SHA-256.
-    pub sha256: Digest,
-}
-
 impl Writer {
     /// The next bytes. They can be read at [`Writer::path`] at once.
     pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
@@ -311,8 +350,9 @@ impl Writer {
         if !hashed.matches(&digests) {
             return Err(Error::new(ErrorKind::InvalidData, format!("its bytes have the digest {}", hashed.sha256())));
         }
-        let out = Stored { file: file.reopen()?, length, sha256: hashed.sha256() };
-        let Some(target) = target else { return Ok(out) };
+        let Some(target) = target else {
+            return Ok(Stored { place: Held::Loose(file.reopen()?), length, sha256: hashed.sha256() });
+        };
         if let Some(shelf) = target.parent() {
             std::fs::create_dir_all(shelf)?;
         }
@@ -320,7 +360,7 @@ impl Writer {
         // artifacts, with a tool waiting for its last bytes, costs seconds.
         // Another run may have put the same bytes there: then the newer file takes the older one's place.
         file.persist(&target).map_err(|e| e.error)?;
-        Ok(out)
+        Ok(Stored { place: Held::Entry(target), length, sha256: hashed.sha256() })
     }
 }
 
@@ -339,7 +379,7 @@ mod tests {
 
     fn content(store: &Store, digests: &[Digest]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        store.get(digests)?.file.read_to_end(&mut out).unwrap();
+        store.get(digests)?.verified().ok()?.read_to_end(&mut out).unwrap();
         Some(out)
     }
 

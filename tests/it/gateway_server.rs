@@ -119,6 +119,37 @@ fn pages_show_the_plan_and_files_are_those_of_the_plan() {
 }
 
 #[test]
+fn what_is_handed_out_is_not_held_open_and_may_be_removed_meanwhile() {
+    with_gateway(View::Plan, false, |rig, gateway| {
+        let file = |name: &str| gateway.carry("pypi/files", &format!("{}/files/{name}", rig.server.url));
+        let wheels = ["tw_a-1.0-py3-none-any.whl", "tw_b-1.0-py3-none-any.whl"];
+        let store = rig.cache().join("store");
+        for removed in [false, true, true] {
+            if removed {
+                std::fs::remove_dir_all(&store).unwrap();
+            }
+            for (name, range) in wheels.iter().flat_map(|w| [(w, ""), (w, "\r\nRange: bytes=0-1")]) {
+                let answer = get(gateway, &file(name), range);
+                assert!(matches!(status(&answer), "200" | "206") && answer.contains("\r\n\r\nPK"), "{name}: {answer}");
+            }
+        }
+        if cfg!(target_os = "linux") {
+            let open =
+                std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|e| std::fs::read_link(e.unwrap().path()).ok());
+            let held: Vec<_> = open.filter(|path| path.starts_with(&store)).collect();
+            assert!(held.is_empty(), "{held:?}");
+        }
+        // What was changed in its place is not cut into parts either.
+        let entries = std::fs::read_dir(store.join("sha256")).unwrap().map(|e| e.unwrap().path());
+        for entry in entries.flat_map(|shelf| std::fs::read_dir(shelf).unwrap()) {
+            std::fs::write(entry.unwrap().path(), b"PK, and something else").unwrap();
+        }
+        let part = get(gateway, &file(wheels[0]), "\r\nRange: bytes=2-3");
+        assert!(status(&part) == "206" && part.ends_with("\r\n\r\n\u{3}\u{4}"), "fetched again: {part:?}");
+    });
+}
+
+#[test]
 fn a_lockfile_sees_more_and_gets_no_more() {
     with_gateway(View::Lock, false, |rig, gateway| {
         rig.server.python(wheel("tw-windows", "1.0", &[]));

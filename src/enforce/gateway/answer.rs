@@ -1,5 +1,6 @@
 //! Answers: documents, artifacts whole or in part, and refusals whose status line says why.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use hyper::{Response, StatusCode};
 use tokio::sync::watch;
 
 use super::Shared;
-use super::artifacts::{Following, Progress, read_at};
+use super::artifacts::{Following, Progress, read_at, settled};
 use super::closed::Planned;
 use crate::enforce::store::Stored;
 use crate::enforce::{Refused, Served};
@@ -74,7 +75,23 @@ impl Shared {
     /// An artifact of the plan, all of it or the part that `range` (the header's text) asks for.
     pub async fn artifact(self: &Arc<Self>, planned: &Arc<Planned>, range: Option<&str>) -> Response<Body> {
         let mut progress = self.artifacts.get(planned);
-        let settled = |p: &Progress| matches!(p, Progress::Done(_) | Progress::Failed(_));
+        if let Some(response) = self.answer_with(planned, &mut progress, range).await {
+            return response;
+        }
+        // It was there, and was removed from the store since: once more.
+        self.artifacts.forget(planned);
+        progress = self.artifacts.get(planned);
+        let response = self.answer_with(planned, &mut progress, range).await;
+        response.unwrap_or_else(|| self.failed(&planned.artifact.filename, "cannot be read: it was removed"))
+    }
+
+    /// `None`: what is stored cannot be opened.
+    async fn answer_with(
+        self: &Arc<Self>,
+        planned: &Arc<Planned>,
+        progress: &mut watch::Receiver<Progress>,
+        range: Option<&str>,
+    ) -> Option<Response<Body>> {
         let begun = |p: &Progress| !matches!(p, Progress::Waiting);
         if range.is_some() {
             // A part is cut out of what is verified.
@@ -83,29 +100,34 @@ impl Shared {
             let _ = progress.wait_for(begun).await.map(drop);
         }
         let now = progress.borrow_and_update().clone();
-        match now {
+        Some(match now {
             Progress::Failed(reason) => {
                 let subject = planned.artifact.filename.clone();
                 self.artifacts.forget(planned);
                 self.refuse(Refused { subject, reason: reason.to_string() })
             }
             Progress::Done(stored) => match range.and_then(|r| part(r, stored.length)) {
-                Some(Ok((first, last))) => self.part(planned, &stored, first, last),
+                Some(Ok((first, last))) => {
+                    let from = Arc::clone(&stored);
+                    let file = tokio::task::spawn_blocking(move || from.verified()).await.ok()?.ok()?;
+                    self.part(planned, &stored, file, (first, last))
+                }
                 Some(Err(())) => unsatisfiable(stored.length),
-                None => self.following(planned, progress, Some(stored.length)),
+                None => self.following(planned, progress, Some(stored.open().ok()?), Some(stored.length)),
             },
-            Progress::Arriving { total, .. } => self.following(planned, progress, total),
+            Progress::Arriving { total, .. } => self.following(planned, progress, None, total),
             Progress::Waiting => self.failed(&planned.artifact.filename, "could not be fetched: the run is over"),
-        }
+        })
     }
 
     fn following(
         self: &Arc<Self>,
         planned: &Arc<Planned>,
-        progress: watch::Receiver<Progress>,
+        progress: &watch::Receiver<Progress>,
+        stored: Option<File>,
         length: Option<u64>,
     ) -> Response<Body> {
-        let follower = Following::new(progress.clone());
+        let (progress, follower) = (progress.clone(), Following::new(progress.clone(), stored));
         let (own, planned) = (Arc::clone(self), Arc::clone(planned));
         let pieces = stream::unfold(Some(follower), move |follower| {
             let (own, planned, progress) = (Arc::clone(&own), Arc::clone(&planned), progress.clone());
@@ -138,12 +160,11 @@ impl Shared {
         response
     }
 
-    fn part(&self, planned: &Planned, stored: &Arc<Stored>, first: u64, last: u64) -> Response<Body> {
+    fn part(&self, planned: &Planned, stored: &Stored, file: File, (first, last): (u64, u64)) -> Response<Body> {
         self.note(planned, stored);
         let total = stored.length;
-        let stored = Arc::clone(stored);
         let pieces = stream::unfold(first, move |at| {
-            let piece = (at <= last).then(|| read_at(&stored.file, at, last - at + 1));
+            let piece = (at <= last).then(|| read_at(&file, at, last - at + 1));
             async move {
                 let piece = piece?;
                 let next = piece.as_ref().map_or(u64::MAX, |p| at.saturating_add(p.len() as u64));

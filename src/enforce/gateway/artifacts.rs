@@ -39,6 +39,11 @@ pub(super) enum Progress {
     Failed(Arc<str>),
 }
 
+/// Whether nothing more will come.
+pub(super) fn settled(progress: &Progress) -> bool {
+    matches!(progress, Progress::Done(_) | Progress::Failed(_))
+}
+
 /// One artifact being fetched, or fetched.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -149,8 +154,8 @@ impl Artifacts {
 
     fn obtain(&self, flight: &Flight) -> Result<Stored, String> {
         let artifact = &flight.planned.artifact;
-        if let Some(entry) = self.store.get(&artifact.digests) {
-            return Ok(Stored { file: entry.file, length: entry.length, sha256: entry.sha256 });
+        if let Some(stored) = self.store.get(&artifact.digests) {
+            return Ok(stored);
         }
         if self.offline {
             return Err("is not in the store, and this run is offline".to_owned());
@@ -256,8 +261,10 @@ pub(super) struct Following {
 }
 
 impl Following {
-    pub(super) fn new(progress: watch::Receiver<Progress>) -> Self {
-        Self { progress, hasher: Some(Hasher::new(&[])), source: None, position: 0 }
+    /// `stored`: what is there already, opened.
+    pub(super) fn new(progress: watch::Receiver<Progress>, stored: Option<File>) -> Self {
+        let source = stored.map(|file| (u32::MAX, file));
+        Self { progress, hasher: Some(Hasher::new(&[])), source, position: 0 }
     }
 
     /// Whether the last piece was handed out, verified.
@@ -320,7 +327,12 @@ impl Following {
     /// What remains of a finished artifact; `None` after the last piece.
     fn done(&mut self, stored: &Stored) -> std::io::Result<Option<Bytes>> {
         let left = stored.length.saturating_sub(self.position);
-        let bytes = read_at(&stored.file, self.position, left)?;
+        let (_, file) = match &mut self.source {
+            // What was read while it arrived is the same file, or the digest tells.
+            Some(source) => source,
+            none => none.insert((u32::MAX, stored.open()?)),
+        };
+        let bytes = read_at(file, self.position, left)?;
         let last = bytes.len() as u64 == left;
         if bytes.is_empty() && !last {
             return Err(Error::new(ErrorKind::UnexpectedEof, "the stored file became shorter"));

@@ -1,10 +1,9 @@
 //! What the gateway would answer, without one: for where no socket may listen and a tool can be given everything before it
 //! starts. In: a [`Job`] of npm's. Out: its packuments, with nothing in them but the plan, and the plan's tarballs, verified.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::artifacts::{Progress, read_at};
+use super::artifacts::{Progress, settled};
 use super::closed::Planned;
 use super::{Shared, View, npm};
 use crate::enforce::{EnforceError, Job, Refused, Upstream};
@@ -68,13 +67,12 @@ impl Unheard {
         self.runtime.block_on(async {
             let flights: Vec<_> = wanted.iter().map(|planned| (planned, self.shared.artifacts.get(planned))).collect();
             for (planned, mut progress) in flights {
-                let settled = |p: &Progress| matches!(p, Progress::Done(_) | Progress::Failed(_));
                 let _ = progress.wait_for(settled).await.map(drop);
                 let now = progress.borrow_and_update().clone();
                 match now {
                     Progress::Done(stored) => {
                         let Some(path) = place(planned) else { continue };
-                        copy(&stored.file, stored.length, &path).map_err(EnforceError::io(&path))?;
+                        stored.copy(&path).map_err(EnforceError::io(&path))?;
                         out.push(Arc::clone(planned));
                     }
                     Progress::Failed(reason) => {
@@ -95,20 +93,4 @@ impl Unheard {
         self.shared.artifacts.prune();
         refused.into_iter().collect()
     }
-}
-
-fn copy(from: &std::fs::File, length: u64, to: &Path) -> std::io::Result<()> {
-    use std::io::Write as _;
-    std::fs::create_dir_all(to.parent().unwrap_or(to))?;
-    let mut file = std::fs::File::create(to)?;
-    let mut at = 0;
-    while at < length {
-        let bytes = read_at(from, at, length - at)?;
-        if bytes.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        file.write_all(&bytes)?;
-        at += bytes.len() as u64;
-    }
-    Ok(())
 }
