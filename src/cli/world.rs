@@ -194,7 +194,8 @@ impl World for RealWorld {
             let npm = self.registries.npm(config.scopes.clone(), config.profile);
             let client = npm.client().clone();
             let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
-            let upstream = Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, client };
+            let cacache = npm_config::cacache(&config.options, invocation, environment);
+            let upstream = Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, cacache, client };
             self.remember(invocation, environment, upstream);
             let flags = config.options.into_iter().map(Flag::from).collect();
             Connected { index: registry, flags, diagnostics: config.diagnostics }

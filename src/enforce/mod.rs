@@ -7,16 +7,19 @@
 //! tool/      one adapter for each family: what to change so that the tool asks the gateway and nobody else
 //! gateway/   a registry on the loopback that shows the plan and serves only bytes whose digest is in it
 //! store      the bytes, by digest: verified when written and when read
+//! cacache    npm's own cache, as npm keeps it
 //! exec       processes: environment, signals, exit status
 //! sandbox/   what those processes may read, write and reach
 //! ```
 
+pub mod cacache;
 pub mod exec;
 pub mod gateway;
 pub mod sandbox;
 pub mod store;
 pub mod tool;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -107,6 +110,8 @@ pub enum Upstream {
         registry: Arc<dyn NpmRegistry>,
         /// As configured.
         scopes: Scopes,
+        /// npm's own cache; `None`: the tool is another.
+        cacache: Option<PathBuf>,
         /// To fetch with.
         client: Client,
     },
@@ -122,6 +127,15 @@ pub enum Upstream {
 }
 
 impl Upstream {
+    /// Where an artifact is fetched from, given the URL that the plan has for it.
+    pub fn place<'u>(&self, package: &PackageId, url: &'u str) -> Cow<'u, str> {
+        let elsewhere = match self {
+            Self::Npm { scopes, .. } => scopes.tarball_url(&package.name, url),
+            Self::Python { .. } | Self::Crates { .. } => None,
+        };
+        elsewhere.map_or(Cow::Borrowed(url), Cow::Owned)
+    }
+
     /// To fetch with.
     pub fn client(&self) -> &Client {
         match self {

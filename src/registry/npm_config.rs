@@ -73,6 +73,33 @@ struct Given {
     written: String,
 }
 
+/// The value of one of npm's settings, whoever set it: words and variables first, then files (`options`).
+pub fn value(options: &[ConfiguredOption], invocation: &Invocation, key: &str) -> Option<String> {
+    let flag = format!("--{key}");
+    if let Some(given) = invocation.flag(&flag) {
+        return Some(given.value.clone().unwrap_or_else(|| "true".to_owned()));
+    }
+    options.iter().rev().find(|o| o.name == flag).map(|o| o.value.clone())
+}
+
+/// npm's cache directory when neither words nor files say another.
+pub fn default_cache(environment: &Environment) -> Option<PathBuf> {
+    let named = |(key, _): &(&String, &String)| key.eq_ignore_ascii_case("npm_config_cache");
+    let named = environment.variables.iter().find(named).filter(|(_, value)| !value.is_empty());
+    let home = || match environment.os {
+        "windows" => environment.variable("LOCALAPPDATA").map(|local| PathBuf::from(local).join("npm-cache")),
+        _ => environment.home.as_ref().map(|home| home.join(".npm")),
+    };
+    named.map(|(_, value)| environment.absolute(value.as_ref())).or_else(home)
+}
+
+/// Where npm keeps what it fetched; `None` for other tools.
+pub fn cacache(options: &[ConfiguredOption], invocation: &Invocation, environment: &Environment) -> Option<PathBuf> {
+    let npm = matches!(invocation.tool, Tool::Npm | Tool::Npx);
+    let set = value(options, invocation, "cache").map(|cache| environment.absolute(Path::new(&cache)));
+    npm.then(|| set.or_else(|| default_cache(environment)))?.map(|cache| cache.join("_cacache"))
+}
+
 /// Reads what the command's tool would read. The error is only for a default registry that is no URL.
 pub fn read(sources: Sources<'_>) -> Result<NpmConfig, FetchError> {
     let default = Url::parse(NPM_DEFAULT).map_err(|e| FetchError::Configuration { reason: e.to_string() })?;

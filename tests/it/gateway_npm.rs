@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
+use tidewaiter::enforce::gateway::{Gateway, View};
 use tidewaiter::enforce::sandbox::{self, Confined};
 use tidewaiter::enforce::{self, EnforceError, Job, Limits, Outcome, Sandbox, Step, Uncontained};
 
@@ -276,6 +277,88 @@ fn npms_cache_is_as_without_the_gate() {
     let bare = rig.bare(&["npm", "ci", "--offline"]);
     assert!(bare.status.success(), "{bare:?}");
     assert_eq!(tarballs(&rig), fetched);
+}
+
+/// The lines of npm's own log that say what it asked for.
+fn asked_by_npm(cache: &Path) -> Vec<String> {
+    let logs = std::fs::read_dir(cache.join("_logs")).into_iter().flatten().map(|e| e.unwrap().path());
+    let text: String = logs.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    text.lines().filter(|l| l.contains("http fetch GET")).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_a_lockfile_names_is_in_npms_cache_before_npm_looks() {
+    let Some(rig) = with_packages() else { return };
+    let cache = rig.work().join("../home/.npm");
+    rig.bare(&["npm", "install", "tw-a", "--package-lock-only"]);
+    for path in ["_cacache", "_logs"] {
+        std::fs::remove_dir_all(cache.join(path)).unwrap();
+    }
+    rig.server.clear_log();
+    let outcome = rig.run(&["npm", "ci"], nothing);
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+    assert_eq!(outcome.served.len(), 2, "what npm finds there was handed over too: {outcome:?}");
+    let tarballs = || rig.server.paths().into_iter().filter(|p| p.ends_with(".tgz")).count();
+    assert_eq!(tarballs(), 2, "{:?}", rig.server.paths());
+    assert_eq!(asked_by_npm(&cache), [""; 0], "npm asked nobody");
+    // npm holds it to be whole, and its own.
+    let verified = rig.bare(&["npm", "cache", "verify"]);
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success() && said.contains("Content verified: 2 "), "{verified:?}");
+    assert!(!said.contains("arbage-collected") && !said.contains("Corrupted"), "{said}");
+    let bare = rig.bare(&["npm", "ci", "--offline"]);
+    assert!(bare.status.success(), "{bare:?}");
+    // With npm's cache gone, what the gate has kept is enough.
+    std::fs::remove_dir_all(cache.join("_cacache")).unwrap();
+    let outcome = rig.run(&["npm", "ci"], nothing);
+    assert_eq!((outcome.ended.status(), tarballs()), (0, 2), "{outcome:?}");
+}
+
+#[test]
+fn a_registry_that_stalls_is_not_waited_for() {
+    let Some(rig) = with_packages() else { return };
+    rig.bare(&["npm", "install", "tw-a", "--package-lock-only"]);
+    let done = rig.with_job(&["npm", "ci"], |job| {
+        rig.server.always("/npm/tw-b/-/", Fault::Stall);
+        let gateway = Gateway::start(job, View::Plan, false)?;
+        gateway.settle();
+        gateway.settle();
+        rig.server.heal();
+        drop(gateway);
+        enforce::run(job)
+    });
+    let outcome = done.outcome.unwrap();
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+}
+
+#[test]
+fn urls_of_the_public_registry_in_a_lockfile_stand_for_the_configured_one() {
+    let Some(rig) = with_packages() else { return };
+    rig.bare(&["npm", "install", "tw-a", "--package-lock-only"]);
+    let lock = rig.read("package-lock.json").replace(&rig.server.npm_url(), "https://registry.npmjs.org/");
+    assert!(lock.contains("https://registry.npmjs.org/tw-b/-/tw-b-1.0.0.tgz"), "{lock}");
+    for settings in ["", "replace-registry-host=always\n", "replace-registry-host=registry.npmjs.org\n"] {
+        rig.write("package-lock.json", &lock).write(".npmrc", settings);
+        std::fs::remove_dir_all(rig.work().join("../home/.npm")).unwrap();
+        std::fs::remove_dir_all(rig.cache().join("store")).ok();
+        rig.server.clear_log();
+        let outcome = rig.run(&["npm", "ci"], nothing);
+        assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{settings}: {outcome:?}");
+        let fetched = rig.server.paths().into_iter().filter(|p| p.ends_with(".tgz")).count();
+        assert_eq!(fetched, 2, "{settings}: {:?}", rig.server.paths());
+        assert_eq!(rig.read("package-lock.json"), lock, "{settings}");
+        let kept: Vec<String> = kept_urls(&rig.work().join("../home/.npm"));
+        assert!(kept.iter().all(|url| url.starts_with(&rig.server.npm_url())), "{settings}: {kept:?}");
+    }
+}
+
+#[test]
+fn a_lockfile_alone_costs_no_tarball() {
+    let Some(rig) = with_packages() else { return };
+    let outcome = rig.run(&["npm", "install", "tw-a", "--package-lock-only"], nothing);
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+    assert!(rig.read("package-lock.json").contains("tw-b-1.0.0.tgz"));
+    assert!(!rig.server.paths().iter().any(|p| p.ends_with(".tgz")), "{:?}", rig.server.paths());
 }
 
 #[test]

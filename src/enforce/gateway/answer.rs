@@ -183,7 +183,7 @@ impl Shared {
         response
     }
 
-    fn note(&self, planned: &Planned, stored: &Stored) {
+    pub(super) fn note(&self, planned: &Planned, stored: &Stored) {
         if self.closed.at(&planned.artifact.url).is_none() {
             // Metadata that goes with one.
             return;

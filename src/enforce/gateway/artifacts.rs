@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use tokio::sync::watch;
 
 use super::closed::Planned;
+use crate::enforce::Upstream;
 use crate::enforce::store::{Hasher, Store, Stored};
 use crate::registry::FetchError;
-use crate::registry::http::{Client, Piece, Request};
+use crate::registry::http::{Piece, Request};
 use crate::registry::pool::Pool;
 
 /// The largest artifact that is fetched: 32 GiB.
@@ -23,8 +25,16 @@ const LARGEST: u64 = 32 << 30;
 const PIECE: usize = 128 << 10;
 /// Of what is still arriving, so much is held until all of it is verified.
 const HELD: u64 = 64 << 10;
-/// Threads that fetch ahead.
+/// Threads that fetch ahead. Each keeps a connection busy, and that a buffer of up to some hundred kilobytes.
 const AHEAD: usize = 12;
+/// Threads that fetch ahead for npm, which has many small artifacts, and for which it pays to be done before it starts.
+const AHEAD_OF_NPM: usize = 32;
+/// What a tool saves with an artifact that it need not ask for. npm: 3 milliseconds or more, of request, answer and cache.
+const GAIN: Duration = Duration::from_millis(2);
+/// How often it is asked whether waiting still pays.
+const WINDOW: Duration = Duration::from_millis(100);
+/// How long the first answers may take.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How far an artifact is.
 #[derive(Debug, Clone)]
@@ -39,11 +49,6 @@ pub(super) enum Progress {
     Failed(Arc<str>),
 }
 
-/// Whether nothing more will come.
-pub(super) fn settled(progress: &Progress) -> bool {
-    matches!(progress, Progress::Done(_) | Progress::Failed(_))
-}
-
 /// One artifact being fetched, or fetched.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -52,24 +57,53 @@ pub(super) struct Flight {
     progress: watch::Sender<Progress>,
 }
 
+impl Flight {
+    fn new(planned: &Arc<Planned>) -> Arc<Self> {
+        let progress = watch::Sender::new(Progress::Waiting);
+        Arc::new(Self { planned: Arc::clone(planned), claimed: AtomicBool::new(false), progress })
+    }
+
+    /// Whether it is the caller's to fetch.
+    fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// Whether nothing more will come.
+pub(super) fn settled(progress: &Progress) -> bool {
+    matches!(progress, Progress::Done(_) | Progress::Failed(_))
+}
+
 /// All artifacts of one run.
-#[derive(Debug)]
 pub(super) struct Artifacts {
     store: Store,
     /// Holds the store when the cache directory cannot be written.
     _temporary: Option<tempfile::TempDir>,
-    client: Client,
+    upstream: Upstream,
     offline: bool,
     pool: Pool,
     flights: Mutex<HashMap<String, Arc<Flight>>>,
     stopped: AtomicBool,
     /// Something was put into the store.
     grown: AtomicBool,
+    delivery: OnceLock<Delivery>,
+    /// How many are fetched ahead, and of how many of those nothing more is to come.
+    expected: AtomicUsize,
+    settled: AtomicUsize,
+}
+
+/// Takes an artifact that is there and that nobody waits for to where the tool finds it.
+pub(super) type Delivery = Box<dyn Fn(&Planned, &Stored) + Send + Sync>;
+
+impl std::fmt::Debug for Artifacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Artifacts").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl Artifacts {
     /// Nothing is fetched yet.
-    pub(super) fn new(cache: &std::path::Path, client: Client) -> std::io::Result<Self> {
+    pub(super) fn new(cache: &std::path::Path, upstream: Upstream) -> std::io::Result<Self> {
         let mut store = Store::new(cache);
         let mut temporary = None;
         if store.writer(&[]).is_err() {
@@ -78,46 +112,91 @@ impl Artifacts {
             store = Store::new(directory.path());
             temporary = Some(directory);
         }
+        let npm = matches!(upstream, Upstream::Npm { cacache: Some(_), .. });
         Ok(Self {
             store,
             _temporary: temporary,
-            client,
+            upstream,
             offline: false,
-            pool: Pool::new(AHEAD),
+            pool: Pool::new(if npm { AHEAD_OF_NPM } else { AHEAD }),
             flights: Mutex::default(),
             stopped: AtomicBool::new(false),
             grown: AtomicBool::new(false),
+            delivery: OnceLock::new(),
+            expected: AtomicUsize::new(0),
+            settled: AtomicUsize::new(0),
         })
     }
 
     fn flight(&self, planned: &Arc<Planned>) -> Arc<Flight> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || {
-            let progress = watch::Sender::new(Progress::Waiting);
-            Arc::new(Flight { planned: Arc::clone(planned), claimed: AtomicBool::new(false), progress })
-        };
-        Arc::clone(flights.entry(planned.artifact.url.clone()).or_insert_with(new))
+        Arc::clone(flights.entry(planned.artifact.url.clone()).or_insert_with(|| Flight::new(planned)))
     }
 
     /// Begins to fetch, behind whatever else is being fetched ahead.
     /// What is in the store already is verified when somebody asks for it: a tool whose own cache is warm never does.
     pub(super) fn ahead(self: &Arc<Self>, planned: &Arc<Planned>) {
-        if self.store.holds(&planned.artifact.digests) {
+        if self.delivery.get().is_none() && self.store.holds(&planned.artifact.digests) {
             return;
         }
         let (own, flight) = (Arc::clone(self), self.flight(planned));
+        self.expected.fetch_add(1, Ordering::Relaxed);
         self.pool.run(move || {
-            if !own.stopped.load(Ordering::Relaxed) && !flight.claimed.swap(true, Ordering::AcqRel) {
+            if !own.stopped.load(Ordering::Relaxed) && flight.claim() {
                 own.fetch(&flight);
+                own.bring(&flight);
             }
+            own.settled.fetch_add(1, Ordering::Relaxed);
         });
+    }
+
+    /// What is fetched ahead is brought to the tool from now on.
+    pub(super) fn deliver(&self, delivery: Delivery) {
+        // One gateway has these artifacts.
+        let _ = self.delivery.set(delivery);
+    }
+
+    /// Waits for what is fetched ahead and brought to the tool, as long as that is quicker than the tool would be: one that
+    /// finds everything there starts later and is done earlier, and one that waits for a slow network loses little.
+    pub(super) fn settle(&self) {
+        if self.delivery.get().is_none() {
+            return;
+        }
+        let counts = || (self.expected.load(Ordering::Relaxed), self.settled.load(Ordering::Relaxed));
+        let patience = (GAIN * u32::try_from(counts().0).unwrap_or(u32::MAX)).min(PATIENCE);
+        let (mut looked, mut before, mut window) = (Instant::now(), 0, patience);
+        loop {
+            let (expected, settled) = counts();
+            if settled >= expected {
+                return;
+            }
+            if looked.elapsed() >= window {
+                let gained = GAIN * u32::try_from(settled - before).unwrap_or(u32::MAX);
+                if gained < looked.elapsed() {
+                    return;
+                }
+                (looked, before, window) = (Instant::now(), settled, WINDOW);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Somebody who waits for it gets it as an answer.
+    fn bring(&self, flight: &Flight) {
+        if flight.progress.receiver_count() == 0
+            && let Some(delivery) = self.delivery.get()
+            && let Progress::Done(stored) = &*flight.progress.borrow()
+            && stored.is_kept()
+        {
+            delivery(&flight.planned, stored);
+        }
     }
 
     /// What is fetched for somebody who waits: at once, unless it is on its way.
     pub(super) fn get(self: &Arc<Self>, planned: &Arc<Planned>) -> watch::Receiver<Progress> {
         let flight = self.flight(planned);
         let receiver = flight.progress.subscribe();
-        if !flight.claimed.swap(true, Ordering::AcqRel) {
+        if flight.claim() {
             let own = Arc::clone(self);
             tokio::task::spawn_blocking(move || own.fetch(&flight));
         }
@@ -130,9 +209,17 @@ impl Artifacts {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.artifact.url);
     }
 
-    /// Nothing more is fetched ahead, and what is under way ends with its next piece.
+    /// Nothing more is fetched ahead, and what is under way ends with its next piece. The process may end before that, so
+    /// nothing is left of it from now on.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+        let flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        for flight in flights.values() {
+            if let Progress::Arriving { path, .. } = &*flight.progress.borrow() {
+                // It may have been finished this moment.
+                let _ = std::fs::remove_file(&**path);
+            }
+        }
     }
 
     /// Keeps the store within its bounds, when something was put into it.
@@ -202,8 +289,9 @@ impl Artifacts {
         match artifact.url.strip_prefix("file:") {
             Some(_) => copy(&artifact.url, &mut take)?,
             None => {
-                let request = Request::get(&artifact.url, "", LARGEST);
-                self.client.download(request, &mut take).map_err(|e| Failure::Other(describe(&e)))?;
+                let url = self.upstream.place(&flight.planned.package, &artifact.url);
+                let request = Request::get(&url, "", LARGEST);
+                self.upstream.client().download(request, &mut take).map_err(|e| Failure::Other(describe(&e)))?;
             }
         }
         writer.finish().map_err(|e| match e.kind() {

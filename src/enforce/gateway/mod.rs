@@ -34,6 +34,7 @@ use self::answer::Body;
 use self::artifacts::Artifacts;
 use self::closed::Closed;
 use super::{EnforceError, Job, Refused, Served, Upstream};
+use crate::invocation::Invocation;
 use crate::model::{Ecosystem, PackageName, Timestamp, redact_url};
 use crate::registry::FetchError;
 use crate::registry::http;
@@ -152,8 +153,7 @@ fn original(path: &str) -> Option<String> {
 impl Shared {
     fn of(job: &Job<'_>, view: View, port: u16) -> Result<Arc<Self>, EnforceError> {
         let secret = secret()?;
-        let artifacts =
-            Artifacts::new(job.cache, job.upstream.client().clone()).map_err(EnforceError::io(job.cache))?;
+        let artifacts = Artifacts::new(job.cache, job.upstream.clone()).map_err(EnforceError::io(job.cache))?;
         let plan = &job.judgement.plan;
         let days = cooldown::held_back_days(job.policy);
         let now = job.environment.now.as_second();
@@ -333,6 +333,12 @@ fn secret() -> Result<String, EnforceError> {
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
+/// Whether a command needs the files of what it brings in, and not only their metadata.
+fn fetches(invocation: &Invocation) -> bool {
+    let metadata_only = ["--package-lock-only", "--lockfile-only"].iter().any(|flag| invocation.flag(flag).is_some());
+    !(invocation.dry_run || metadata_only)
+}
+
 /// The port that is tried first: the same for the same user, and hardly another's.
 fn usual_port(cache: &Path) -> u16 {
     let text = cache.as_os_str().as_encoded_bytes();
@@ -347,6 +353,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// It looks up what is to be fetched.
+    ahead: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 impl Gateway {
@@ -367,17 +375,26 @@ impl Gateway {
             .name("gateway".to_owned())
             .spawn(move || serve(listener, served, stopped))
             .map_err(EnforceError::Listen)?;
-        if !job.invocation.dry_run {
+        let mut ahead = None;
+        if fetches(job.invocation) {
             match job.invocation.tool.ecosystem() {
                 Some(Ecosystem::PyPI) => pypi::fetch_ahead(&shared),
-                Some(Ecosystem::Npm) => npm::fetch_ahead(&shared, job),
+                Some(Ecosystem::Npm) => ahead = npm::fetch_ahead(&shared, job),
                 // Otherwise cargo fetches into its own cache, by its lockfile.
                 Some(Ecosystem::CratesIo) if job.invocation.verb == "install" => crates::fetch_ahead(&shared),
                 Some(Ecosystem::CratesIo) => {}
                 None => {}
             }
         }
-        Ok(Self { port, shared, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { port, shared, stop: Some(stop), thread: Some(thread), ahead: Mutex::new(ahead) })
+    }
+
+    /// Waits for what is being fetched for a tool that asks for everything at once, as long as the wait is worth it.
+    pub fn settle(&self) {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if ahead.is_none_or(|ahead| ahead.join().is_ok()) {
+            self.shared.artifacts.settle();
+        }
     }
 
     /// The port on 127.0.0.1.

@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
@@ -19,10 +19,11 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::answer::{self, Body};
+use super::artifacts::Delivery;
 use super::closed::{Closed, Planned};
 use super::{Asked, Shared};
 use crate::ecosystem::npm::semver;
-use crate::enforce::{Job, Refused, Upstream};
+use crate::enforce::{Job, Refused, Upstream, cacache};
 use crate::model::{Ecosystem, Environment, PackageName};
 use crate::registry::http::{Post, Request};
 use crate::registry::npm::{Packument, Version};
@@ -251,7 +252,8 @@ async fn file(shared: &Arc<Shared>, asked: &Asked, planned: &Arc<Planned>) -> Re
     if response.status().is_success() {
         let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
         response.headers_mut().insert(header::CACHE_CONTROL, kept);
-        shared.keeps(&asked.whole, &planned.artifact.url);
+        let url = shared.upstream.place(&planned.package, &planned.artifact.url);
+        shared.keeps(&asked.whole, &url);
     }
     response
 }
@@ -493,24 +495,37 @@ impl<'de> Visitor<'de> for Entries<'_> {
 }
 
 /// Begins to fetch the tarballs that this machine can use and that npm's own cache does not have.
-pub(super) fn fetch_ahead(shared: &Arc<Shared>, job: &Job<'_>) {
-    let Upstream::Npm { registry, .. } = &shared.upstream else { return };
-    let (shared, registry) = (Arc::clone(shared), Arc::clone(registry));
-    let cache = cache_of(job.environment).map(|c| c.join("_cacache").join("content-v2"));
+pub(super) fn fetch_ahead(shared: &Arc<Shared>, job: &Job<'_>) -> Option<JoinHandle<()>> {
+    let Upstream::Npm { registry, cacache, .. } = &shared.upstream else { return None };
+    if let Some(cacache) = cacache {
+        shared.artifacts.deliver(delivery(cacache, shared));
+    }
+    let (shared, registry, own) = (Arc::clone(shared), Arc::clone(registry), cacache.clone());
     let platform = platform(job.environment);
     let ahead = move || {
         for release in shared.closed.releases() {
             let Some(planned) = release.first() else { continue };
-            if cache.as_ref().is_some_and(|c| content(c, planned).is_some_and(|p| p.exists())) {
-                continue;
-            }
-            if fits(&*registry, planned, platform) {
+            if !there(own.as_deref(), planned) && fits(&*registry, planned, platform) {
                 shared.artifacts.ahead(planned);
             }
         }
     };
     // Without a thread everything still comes when it is asked for.
-    let _ = std::thread::Builder::new().name("ahead".to_owned()).spawn(ahead);
+    std::thread::Builder::new().name("ahead".to_owned()).spawn(ahead).ok()
+}
+
+/// Puts an artifact that nobody is waiting for into npm's own cache, where npm finds it before it asks: it looks there
+/// by the digest of its lockfile or packument first.
+fn delivery(cacache: &std::path::Path, shared: &Arc<Shared>) -> Delivery {
+    let (cacache, shared) = (cacache.to_owned(), Arc::downgrade(shared));
+    Box::new(move |planned, stored| {
+        let (Some(shared), Some(digest)) = (shared.upgrade(), planned.artifact.digests.first()) else { return };
+        let url = shared.upstream.place(&planned.package, &planned.artifact.url);
+        // What cannot be put there is handed out when it is asked for.
+        if cacache::add(&cacache, &url, digest, stored).is_ok() {
+            shared.note(planned, stored);
+        }
+    })
 }
 
 /// Whether a release is for this machine, as far as the registry says.
@@ -521,28 +536,9 @@ pub(super) fn fits(registry: &dyn NpmRegistry, planned: &Planned, (os, cpu): (&s
     fits.unwrap_or(true)
 }
 
-/// npm's cache directory.
-pub fn cache_of(environment: &Environment) -> Option<PathBuf> {
-    let named = |(key, _): &(&String, &String)| key.eq_ignore_ascii_case("npm_config_cache");
-    let named = environment.variables.iter().find(named).filter(|(_, value)| !value.is_empty());
-    let home = || match environment.os {
-        "windows" => environment.variable("LOCALAPPDATA").map(|local| PathBuf::from(local).join("npm-cache")),
-        _ => environment.home.as_ref().map(|home| home.join(".npm")),
-    };
-    named.map(|(_, value)| environment.absolute(value.as_ref())).or_else(home)
-}
-
-/// Where cacache keeps a tarball.
-fn content(cache: &std::path::Path, planned: &Planned) -> Option<PathBuf> {
-    let digest = planned.artifact.digests.first()?;
-    shelf(&cache.join(digest.algorithm().name()), &digest.hex())
-}
-
-/// cacache's directories of two letters each.
-pub fn shelf(below: &std::path::Path, hex: &str) -> Option<PathBuf> {
-    let (first, rest) = hex.split_at_checked(2)?;
-    let (second, rest) = rest.split_at_checked(2)?;
-    Some(below.join(first).join(second).join(rest))
+/// Whether npm's own cache has a tarball.
+pub(super) fn there(cacache: Option<&std::path::Path>, planned: &Planned) -> bool {
+    cacache.is_some_and(|cacache| cacache::has(cacache, &planned.artifact.digests))
 }
 
 /// `process.platform` and `process.arch` of node.

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::gateway::{Gateway, View};
-use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, exec};
+use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, cacache, exec};
 use crate::invocation::Tool;
 use crate::model::{Environment, Source, redact_url};
 use crate::toolchain;
@@ -187,7 +187,7 @@ fn through(job: &Job<'_>, adapter: &dyn Adapter, started: Option<Gateway>) -> Re
             }
         }
         let cacaches = parts.iter().filter_map(|p| p.cacache.as_ref());
-        cacaches.for_each(|cacache| npm::cacache::rename(cacache, &gateway.kept()));
+        cacaches.for_each(|cacache| cacache::rename(cacache, &gateway.kept()));
         (refused, served) = gateway.stop();
     }
     for part in parts {

@@ -6,7 +6,6 @@
 //! Where npm's notes are not enough ([`notes_scripts`]), it installs with its scripts off, and `npm rebuild` and
 //! `npm run` run them.
 
-pub(super) mod cacache;
 mod exec;
 mod offline;
 mod record;
@@ -28,7 +27,7 @@ use crate::ecosystem::npm::lock::{self, LockedPackage, LockedSource};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Refused, Step};
 use crate::invocation::Effect;
-use crate::model::{Digest, Ecosystem, PackageName, Plan, Source};
+use crate::model::{Digest, Ecosystem, LockState, Package, PackageName, Plan, Source};
 use record::{Record, Recorder};
 use settings::{Settings, Way};
 
@@ -38,7 +37,13 @@ pub struct Npm;
 
 impl Adapter for Npm {
     fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError> {
-        with(job, Settings::of(job, Way::Gateway(gateway))?)
+        let prepared = with(job, Settings::of(job, Way::Gateway(gateway))?)?;
+        // With nothing left to look up, npm asks for every tarball as soon as it runs.
+        let looked_up = |p: &Package| p.lock == LockState::Unlocked && p.source.is_registry();
+        if !job.judgement.plan.packages.iter().any(looked_up) {
+            gateway.settle();
+        }
+        Ok(prepared)
     }
 
     fn frozen(&self, job: &Job<'_>) -> Result<Prepared, EnforceError> {

@@ -325,8 +325,9 @@ impl World for Registered {
             let npm = self.registries().npm(config.scopes.clone(), config.profile);
             let client = npm.client().clone();
             let registry: Arc<dyn NpmRegistry> = Arc::new(npm);
+            let cacache = npm_config::cacache(&config.options, invocation, environment);
             let flags = config.options.into_iter().map(Flag::from).collect();
-            self.keep(Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, client });
+            self.keep(Upstream::Npm { registry: Arc::clone(&registry), scopes: config.scopes, cacache, client });
             Connected { index: registry, flags, diagnostics: config.diagnostics }
         };
         self.npm.get_or_init(connect).clone()

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::enforce::gateway::{Gateway, npm as route};
+use crate::enforce::gateway::Gateway;
 use crate::enforce::tool::{
     self,
     words::{Words, index},
@@ -81,7 +81,7 @@ impl Settings {
         out.cache = match (way, out.value(job, "cache")) {
             (Way::Cache(cache), _) => Some(cache.to_owned()),
             (Way::Gateway(_), Some(cache)) => Some(environment.absolute(Path::new(&cache))),
-            (Way::Gateway(_), None) => route::cache_of(&environment),
+            (Way::Gateway(_), None) => npm_config::default_cache(&environment),
         };
         out.write.extend(out.roots.iter().cloned());
         out.write.extend(out.cache.clone());
@@ -172,11 +172,7 @@ impl Settings {
 
     /// What the user has set, wherever: words, then variables, then files.
     pub fn value(&self, job: &Job<'_>, key: &str) -> Option<String> {
-        let flag = format!("--{key}");
-        if let Some(given) = job.invocation.flag(&flag) {
-            return Some(given.value.clone().unwrap_or_else(|| "true".to_owned()));
-        }
-        self.config.options.iter().rev().find(|o| o.name == flag).map(|o| o.value.clone())
+        npm_config::value(&self.config.options, job.invocation, key)
     }
 
     /// What npm would tell a program in a variable of this name, for what words and files say.
@@ -202,7 +198,9 @@ impl Settings {
         let of_variable = job.environment.variables.iter().find_map(given);
         let of_file = self.config.options.iter().rev().find(|o| o.name == flag).map(|o| exported(&key, &o.value));
         let default = match key.as_str() {
-            "cache" => route::cache_of(job.environment).map(|path| path.display().to_string()).unwrap_or_default(),
+            "cache" => {
+                npm_config::default_cache(job.environment).map(|path| path.display().to_string()).unwrap_or_default()
+            }
             _ => DEFAULTS.iter().find(|(known, _)| *known == key).map_or("", |(_, value)| *value).to_owned(),
         };
         let always = matches!(key.as_str(), "cache" | "noproxy");

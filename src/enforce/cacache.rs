@@ -1,24 +1,27 @@
-//! npm's own cache after a run: what was kept under the gateway's URLs, which no later run has, is kept under the
-//! registry's, as npm without a gate would have it. In go the cache's directory and the pairs of URLs; the content, which
-//! goes by its digest, stays where it is.
+//! cacache, which npm's cache is: content by digest, and an index of what was asked. npm verifies each content when it
+//! reads it.
 //!
-//! An entry of the index is a line with the SHA-1 of what follows it, in a file named by the SHA-256 of its key (cacache,
-//! `index-v5`).
+//! What the gate fetched is put there, as npm would have put it: npm then takes it from there, and asks nobody. What npm kept
+//! under the gateway's URLs, which no later run has, is kept under the registry's afterwards, as npm without a gate would
+//! have it.
+//!
+//! An entry of the index is a line with the SHA-1 of what follows it, in a file named by the SHA-256 of its key
+//! (`index-v5`).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha1::Digest as _;
 
-use crate::enforce::gateway::npm::shelf;
-use crate::model::Digest;
+use super::store::Stored;
+use crate::model::{Digest, Timestamp};
 
 /// The largest file of the index that is looked at: 1 MiB.
 const BUCKET_MAX: u64 = 1 << 20;
 
 /// Renames the entries of `kept`: the gateway's URL, and what it stood for. Whatever is not as it should be stays.
-pub(in crate::enforce) fn rename(cache: &Path, kept: &[(String, String)]) {
+pub fn rename(cache: &Path, kept: &[(String, String)]) {
     let index = cache.join("index-v5");
     for (own, upstream) in kept {
         let bucket = bucket(&index, own);
@@ -31,27 +34,83 @@ pub(in crate::enforce) fn rename(cache: &Path, kept: &[(String, String)]) {
     }
 }
 
+/// Where a cache keeps the content of a digest.
+pub fn content(cache: &Path, digest: &Digest) -> Option<PathBuf> {
+    shelf(&cache.join("content-v2").join(digest.algorithm().name()), &digest.hex())
+}
+
+/// Whether a cache has the content that npm looks for: by the strongest of these digests.
+pub fn has(cache: &Path, digests: &[Digest]) -> bool {
+    digests.first().and_then(|digest| content(cache, digest)).is_some_and(|path| path.exists())
+}
+
+/// Puts a file there as what npm fetched from `url`, by its strongest digest. What is there already stays.
+pub fn add(cache: &Path, url: &str, digest: &Digest, stored: &Stored) -> std::io::Result<()> {
+    let Some(path) = content(cache, digest).filter(|path| is_plain(cache, path)) else { return Ok(()) };
+    if path.symlink_metadata().is_err() {
+        let (temporary, directory) = (cache.join("tmp"), path.parent().unwrap_or(&path));
+        std::fs::create_dir_all(&temporary)?;
+        std::fs::create_dir_all(directory)?;
+        let mut file = new_in(&temporary)?;
+        std::io::copy(&mut stored.open()?, file.as_file_mut())?;
+        file.persist(&path).map_err(|e| e.error)?;
+    }
+    let now = Timestamp::now().as_millisecond();
+    let kept = json!({"cache-control": "public, max-age=31536000, immutable", "content-type": TARBALL});
+    put(&cache.join("index-v5"), url, &entry_of(url, &digest.sri(), stored.length, now, (&json!({}), &kept)))
+}
+
+/// A new file with the permissions that npm's have.
+fn new_in(directory: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+/// What registries say that a tarball is.
+pub const TARBALL: &str = "application/octet-stream";
+
+/// An entry's text: what came from `url` at `time` (milliseconds since 1970), with the headers of the request and of the
+/// answer.
+pub fn entry_of(url: &str, integrity: &str, size: u64, time: i64, (asked, given): (&Value, &Value)) -> String {
+    json!({
+        "key": key(url), "integrity": integrity, "time": time, "size": size,
+        "metadata": {
+            "time": time, "url": url, "reqHeaders": asked, "resHeaders": given, "options": {"compress": true},
+        },
+    })
+    .to_string()
+}
+
+/// Directories of two letters each.
+pub fn shelf(below: &Path, hex: &str) -> Option<PathBuf> {
+    let (first, rest) = hex.split_at_checked(2)?;
+    let (second, rest) = rest.split_at_checked(2)?;
+    Some(below.join(first).join(second).join(rest))
+}
+
 /// The key of what came from a URL.
-pub(super) fn key(url: &str) -> String {
+fn key(url: &str) -> String {
     format!("make-fetch-happen:request-cache:{url}")
 }
 
 /// The file of a URL's entries, in the directory of the index.
-pub(super) fn bucket(index: &Path, url: &str) -> PathBuf {
+pub fn bucket(index: &Path, url: &str) -> PathBuf {
     let hex = Digest::sha256_of(key(url).as_bytes()).hex();
     // It is always longer than that.
     shelf(index, &hex).unwrap_or_else(|| index.join(hex))
 }
 
 /// An entry's line, which begins where the one before it ended.
-pub(super) fn line(entry: &str) -> String {
+pub fn line(entry: &str) -> String {
     format!("\n{}\t{entry}", sum_of(entry))
 }
 
-/// Whether the directories of a file in the index are directories, and not links that something left there.
-fn is_plain(index: &Path, bucket: &Path) -> bool {
+/// Whether the directories of a file below another are directories, and not links that something left there.
+fn is_plain(above: &Path, file: &Path) -> bool {
     let directory = |path: &Path| path.symlink_metadata().map_or(true, |meta| meta.is_dir());
-    bucket.ancestors().skip(1).take_while(|path| path.starts_with(index)).all(directory)
+    file.ancestors().skip(1).take_while(|path| path.starts_with(above)).all(directory)
 }
 
 /// The last entry of a URL.
