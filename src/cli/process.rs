@@ -335,3 +335,17 @@ pub fn colour(environment: &Environment, terminal: bool) -> bool {
 pub fn width(environment: &Environment) -> usize {
     environment.variable("COLUMNS").and_then(|c| c.parse().ok()).filter(|c| (40..=200).contains(c)).unwrap_or(80)
 }
+
+/// Gives memory that is free, and lies in pieces between what is not, back to the system: a judgement needs more than what
+/// follows it, and what follows it, on other threads, would not take those pieces.
+pub(super) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(
+            unsafe_code,
+            reason = "a function of the C library that takes nothing of ours and changes nothing of it"
+        )]
+        // SAFETY: `malloc_trim` may be called at any time, from any thread.
+        let _ = unsafe { libc::malloc_trim(0) };
+    }
+}

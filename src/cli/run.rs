@@ -470,6 +470,7 @@ impl Decision<'_> {
             own: self.call.search.own.path().unwrap_or(Path::new("")),
         };
         let run = self.record(Event::Start { judged: Box::new(judged), cleared_by })?;
+        super::process::give_back();
         let outcome = enforce::run(&job);
         let (ended, status) = match &outcome {
             Ok(outcome) => (Ended::from(outcome), outcome.ended.status()),
