@@ -14,7 +14,7 @@ use super::pool::Pool;
 use crate::model::{Environment, Files};
 
 /// Threads that fetch ahead. Against the network they wait more than they work.
-const POOL_THREADS: usize = 64;
+const POOL_THREADS: usize = 44;
 
 /// What all registries have in common.
 #[derive(Clone)]

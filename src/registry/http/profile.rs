@@ -51,7 +51,7 @@ impl Default for Profile {
             total_timeout: Duration::from_secs(300),
             retries: 3,
             backoff: Duration::from_millis(200),
-            parallel: 48,
+            parallel: 32,
             proxies: ProxySettings::default(),
             roots: Roots::default(),
             identity: None,
