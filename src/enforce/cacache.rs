@@ -51,6 +51,9 @@ pub fn add(cache: &Path, url: &str, digest: &Digest, stored: &Stored) -> std::io
         let (temporary, directory) = (cache.join("tmp"), path.parent().unwrap_or(&path));
         std::fs::create_dir_all(&temporary)?;
         std::fs::create_dir_all(directory)?;
+        if !is_plain(cache, &temporary.join("file")) {
+            return Ok(());
+        }
         let mut file = new_in(&temporary)?;
         std::io::copy(&mut stored.open()?, file.as_file_mut())?;
         file.persist(&path).map_err(|e| e.error)?;
@@ -208,6 +211,48 @@ mod tests {
             std::fs::write(bucket(&index, OWN), text).unwrap();
             rename_one(cache.path());
             assert!(!bucket(&index, REAL).exists(), "{text:?}");
+        }
+    }
+
+    /// A store with one entry, which is `bytes`.
+    fn stored(directory: &Path, bytes: &[u8]) -> (Digest, Stored) {
+        let digest = Digest::sha256_of(bytes);
+        let mut writer = crate::enforce::store::Store::new(directory).writer(std::slice::from_ref(&digest)).unwrap();
+        writer.write(bytes).unwrap();
+        (digest, writer.finish().unwrap())
+    }
+
+    #[test]
+    fn what_is_added_is_there_once_and_under_its_url() {
+        let (cache, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (digest, stored) = stored(own.path(), b"a tarball");
+        assert!(!has(cache.path(), std::slice::from_ref(&digest)));
+        for _ in 0..2 {
+            add(cache.path(), REAL, &digest, &stored).unwrap();
+            assert!(has(cache.path(), std::slice::from_ref(&digest)));
+        }
+        assert_eq!(std::fs::read(content(cache.path(), &digest).unwrap()).unwrap(), b"a tarball");
+        let index = cache.path().join("index-v5");
+        let text = std::fs::read_to_string(bucket(&index, REAL)).unwrap();
+        assert_eq!(text.lines().filter(|l| !l.is_empty()).count(), 1, "{text}");
+        let found = entry(&index, &bucket(&index, REAL), REAL).unwrap();
+        assert_eq!((&found["integrity"], &found["size"]), (&digest.sri().into(), &9.into()));
+        assert_eq!(std::fs::read_dir(cache.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_added_through_a_link() {
+        let own = tempfile::tempdir().unwrap();
+        let (digest, stored) = stored(own.path(), b"a tarball");
+        for link in ["", "tmp", "content-v2", "content-v2/sha256", "index-v5"] {
+            let (cache, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let cache = cache.path().join("_cacache");
+            let at = cache.join(link);
+            std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(elsewhere.path(), if link.is_empty() { &cache } else { &at }).unwrap();
+            let _ = add(&cache, REAL, &digest, &stored);
+            assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "{link}");
         }
     }
 
