@@ -93,11 +93,18 @@ pub fn default_cache(environment: &Environment) -> Option<PathBuf> {
     named.map(|(_, value)| environment.absolute(value.as_ref())).or_else(home)
 }
 
-/// Where npm keeps what it fetched; `None` for other tools.
-pub fn cacache(options: &[ConfiguredOption], invocation: &Invocation, environment: &Environment) -> Option<PathBuf> {
-    let npm = matches!(invocation.tool, Tool::Npm | Tool::Npx);
+/// npm's cache directory.
+pub fn cache(options: &[ConfiguredOption], invocation: &Invocation, environment: &Environment) -> Option<PathBuf> {
     let set = value(options, invocation, "cache").map(|cache| environment.absolute(Path::new(&cache)));
-    npm.then(|| set.or_else(|| default_cache(environment)))?.map(|cache| cache.join("_cacache"))
+    set.or_else(|| default_cache(environment))
+}
+
+/// Where npm keeps what it fetched, and looks before it asks; `None` for other tools, and for an npm that is to find only
+/// what is there already.
+pub fn cacache(options: &[ConfiguredOption], invocation: &Invocation, environment: &Environment) -> Option<PathBuf> {
+    let offline = value(options, invocation, "offline").is_some_and(|offline| offline != "false");
+    let filled = matches!(invocation.tool, Tool::Npm | Tool::Npx) && !offline;
+    filled.then(|| cache(options, invocation, environment))?.map(|cache| cache.join("_cacache"))
 }
 
 /// Reads what the command's tool would read. The error is only for a default registry that is no URL.

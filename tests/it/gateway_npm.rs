@@ -353,6 +353,18 @@ fn urls_of_the_public_registry_in_a_lockfile_stand_for_the_configured_one() {
 }
 
 #[test]
+fn an_npm_that_is_offline_finds_only_what_it_has() {
+    let Some(rig) = with_packages() else { return };
+    rig.bare(&["npm", "install", "tw-a", "--package-lock-only"]);
+    for (words, settings) in [(&["npm", "ci", "--offline"][..], ""), (&["npm", "ci"], "offline=true\n")] {
+        rig.write(".npmrc", settings);
+        let outcome = rig.run(words, nothing);
+        assert!(!outcome.ended.success() && outcome.served.is_empty(), "{words:?}: {outcome:?}");
+        assert!(!rig.bare(words).status.success(), "as without the gate: {words:?}");
+    }
+}
+
+#[test]
 fn a_lockfile_alone_costs_no_tarball() {
     let Some(rig) = with_packages() else { return };
     let outcome = rig.run(&["npm", "install", "tw-a", "--package-lock-only"], nothing);

@@ -333,10 +333,11 @@ fn secret() -> Result<String, EnforceError> {
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
-/// Whether a command needs the files of what it brings in, and not only their metadata.
+/// Whether a command asks for the files of what it brings in, and not only for their metadata or for nothing.
 fn fetches(invocation: &Invocation) -> bool {
-    let metadata_only = ["--package-lock-only", "--lockfile-only"].iter().any(|flag| invocation.flag(flag).is_some());
-    !(invocation.dry_run || metadata_only)
+    const NONE: [&str; 3] = ["--package-lock-only", "--lockfile-only", "--offline"];
+    let on = |flag: &&str| invocation.flag(flag).is_some_and(|f| f.value.as_deref() != Some("false"));
+    !(invocation.dry_run || NONE.iter().any(on))
 }
 
 /// The port that is tried first: the same for the same user, and hardly another's.

@@ -78,10 +78,9 @@ impl Settings {
             uncovered,
             open_network,
         };
-        out.cache = match (way, out.value(job, "cache")) {
-            (Way::Cache(cache), _) => Some(cache.to_owned()),
-            (Way::Gateway(_), Some(cache)) => Some(environment.absolute(Path::new(&cache))),
-            (Way::Gateway(_), None) => npm_config::default_cache(&environment),
+        out.cache = match way {
+            Way::Cache(cache) => Some(cache.to_owned()),
+            Way::Gateway(_) => npm_config::cache(&out.config.options, invocation, &environment),
         };
         out.write.extend(out.roots.iter().cloned());
         out.write.extend(out.cache.clone());
