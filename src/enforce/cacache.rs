@@ -8,7 +8,7 @@
 //! An entry of the index is a line with the SHA-1 of what follows it, in a file named by the SHA-256 of its key
 //! (`index-v5`).
 
-use std::io::Write as _;
+use std::io::{Error, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -46,13 +46,14 @@ pub fn has(cache: &Path, digests: &[Digest]) -> bool {
 
 /// Puts a file there as what npm fetched from `url`, by its strongest digest. What is there already stays.
 pub fn add(cache: &Path, url: &str, digest: &Digest, stored: &Stored) -> std::io::Result<()> {
-    let Some(path) = content(cache, digest).filter(|path| is_plain(cache, path)) else { return Ok(()) };
+    let linked = || Error::other("a link leads out of npm's cache");
+    let path = content(cache, digest).filter(|path| is_plain(cache, path)).ok_or_else(linked)?;
     if path.symlink_metadata().is_err() {
         let (temporary, directory) = (cache.join("tmp"), path.parent().unwrap_or(&path));
         std::fs::create_dir_all(&temporary)?;
         std::fs::create_dir_all(directory)?;
         if !is_plain(cache, &temporary.join("file")) {
-            return Ok(());
+            return Err(linked());
         }
         let mut file = new_in(&temporary)?;
         std::io::copy(&mut stored.open()?, file.as_file_mut())?;

@@ -74,24 +74,19 @@ impl Shared {
 
     /// An artifact of the plan, all of it or the part that `range` (the header's text) asks for.
     pub async fn artifact(self: &Arc<Self>, planned: &Arc<Planned>, range: Option<&str>) -> Response<Body> {
-        let mut progress = self.artifacts.get(planned);
-        if let Some(response) = self.answer_with(planned, &mut progress, range).await {
-            return response;
+        // What was there may have been removed from the store since: once more.
+        for _ in 0..2 {
+            if let Some(response) = self.answer_once(planned, range).await {
+                return response;
+            }
+            self.artifacts.forget(planned);
         }
-        // It was there, and was removed from the store since: once more.
-        self.artifacts.forget(planned);
-        progress = self.artifacts.get(planned);
-        let response = self.answer_with(planned, &mut progress, range).await;
-        response.unwrap_or_else(|| self.failed(&planned.artifact.filename, "cannot be read: it was removed"))
+        self.failed(&planned.artifact.filename, "cannot be read: it was removed")
     }
 
     /// `None`: what is stored cannot be opened.
-    async fn answer_with(
-        self: &Arc<Self>,
-        planned: &Arc<Planned>,
-        progress: &mut watch::Receiver<Progress>,
-        range: Option<&str>,
-    ) -> Option<Response<Body>> {
+    async fn answer_once(self: &Arc<Self>, planned: &Arc<Planned>, range: Option<&str>) -> Option<Response<Body>> {
+        let mut progress = self.artifacts.get(planned);
         let begun = |p: &Progress| !matches!(p, Progress::Waiting);
         if range.is_some() {
             // A part is cut out of what is verified.
@@ -123,11 +118,11 @@ impl Shared {
     fn following(
         self: &Arc<Self>,
         planned: &Arc<Planned>,
-        progress: &watch::Receiver<Progress>,
+        progress: watch::Receiver<Progress>,
         stored: Option<File>,
         length: Option<u64>,
     ) -> Response<Body> {
-        let (progress, follower) = (progress.clone(), Following::new(progress.clone(), stored));
+        let follower = Following::new(progress.clone(), stored);
         let (own, planned) = (Arc::clone(self), Arc::clone(planned));
         let pieces = stream::unfold(Some(follower), move |follower| {
             let (own, planned, progress) = (Arc::clone(&own), Arc::clone(&planned), progress.clone());
