@@ -21,7 +21,7 @@ const POOL_THREADS: usize = 44;
 pub struct Options {
     /// Where answers are kept ([`cache_directory`]); `None`: nowhere.
     pub cache: Option<PathBuf>,
-    /// Only the cache may answer.
+    /// Only the cache may answer, and nothing is fetched.
     pub offline: bool,
     /// For find-links directories, vendored crates and local registries.
     pub files: Arc<dyn Files>,
@@ -58,7 +58,8 @@ impl Registries {
     }
 
     fn over(options: Options, cache: Cache) -> Self {
-        Self { options, http: Http::new(), cache, pool: Pool::new(POOL_THREADS) }
+        let http = if options.offline { Http::offline() } else { Http::new() };
+        Self { options, http, cache, pool: Pool::new(POOL_THREADS) }
     }
 
     /// Python indexes.

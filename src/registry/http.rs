@@ -265,6 +265,7 @@ fn status_error(url: &str, status: u16) -> FetchError {
 #[derive(Clone, Default)]
 pub struct Http {
     driver: Arc<OnceLock<Option<driver::Driver>>>,
+    offline: bool,
 }
 
 impl std::fmt::Debug for Http {
@@ -286,6 +287,11 @@ impl Http {
         Self::default()
     }
 
+    /// One whose clients ask nobody: [`FetchError::Offline`], whatever they want.
+    pub fn offline() -> Self {
+        Self { offline: true, ..Self::default() }
+    }
+
     /// A client with this profile. Nothing is built yet.
     pub fn client(&self, profile: Profile) -> Client {
         Client { http: self.clone(), state: Arc::new(driver::State::new(profile)) }
@@ -296,7 +302,11 @@ impl Http {
         self.driver.get().is_some()
     }
 
-    fn driver(&self) -> Result<&driver::Driver, FetchError> {
+    /// What asks for `url`.
+    fn driver(&self, url: &str) -> Result<&driver::Driver, FetchError> {
+        if self.offline {
+            return Err(FetchError::Offline { registry: redact_url(url) });
+        }
         self.driver.get_or_init(driver::Driver::start).as_ref().ok_or_else(|| FetchError::Unreachable {
             registry: "the network".to_owned(),
             reason: "no thread for it could be started".to_owned(),
@@ -322,7 +332,7 @@ impl Client {
         let lost = || driver::lost(&request.url);
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         let job = driver::Job::Fetch { state: Arc::clone(&self.state), request: request.clone(), reply };
-        self.http.driver()?.send(job).map_err(|_| lost())?;
+        self.http.driver(&request.url)?.send(job).map_err(|_| lost())?;
         pool::waiting(|| answer.recv()).map_err(|_| lost())?
     }
 
@@ -377,7 +387,7 @@ impl Client {
         // Of what comes quicker than it is taken, little is held: many downloads may be under way.
         let (events, mut receive) = tokio::sync::mpsc::channel(1);
         let job = driver::Job::Download { state: Arc::clone(&self.state), request, events };
-        self.http.driver()?.send(job).map_err(|()| lost())?;
+        self.http.driver(&url)?.send(job).map_err(|()| lost())?;
         let mut out = Downloaded::default();
         loop {
             match pool::waiting(|| receive.blocking_recv()).ok_or_else(lost)? {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cli::Ran;
 use crate::shims::{Shimmed, program};
 use crate::support::loopback::Loopback;
+use crate::support::rig;
 use crate::support::tools::{pip_conf, serve};
 
 /// Words that lead nowhere: the judgement asks, without any network.
@@ -104,6 +105,29 @@ fn what_is_cleared_runs_between_two_lines_of_the_log() {
         let start = shown.get(..12).unwrap();
         assert_eq!(lines[1]["run"].as_str().unwrap().get(..12), Some(start), "{shown}");
     }
+}
+
+#[test]
+fn an_offline_run_asks_nobody() {
+    let Some(python) = rig::python() else { return };
+    let (server, shimmed) =
+        cleared(&format!("#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"));
+    server.python(rig::wheel("tw-whole", "1.0.0", &[]));
+    let run = |online: bool, target| {
+        server.clear_log();
+        let options: &[&str] = if online { &["run"] } else { &["run", "--offline"] };
+        let words = ["--", "pip", "install", "--no-cache-dir", "--target", target, "tw-whole"];
+        let ran = shimmed.run("tidewaiter", &[options, &words].concat());
+        let asked = server.paths();
+        assert!(online || asked.is_empty(), "{asked:?}");
+        (ran.status, ran.stderr, shimmed.at("work").join(target).join("tw_whole.py").exists())
+    };
+    let judged = shimmed.run("tidewaiter", &["check", "--", "pip", "install", "tw-whole"]);
+    assert_eq!(judged.status, 0, "{judged:?}");
+    let (status, said, there) = run(false, "a");
+    assert!(status != 0 && !there && said.contains("tw_whole-1.0.0") && said.contains("offline"), "{status}: {said}");
+    assert!(run(true, "b").2);
+    assert!(run(false, "c").2, "what is in the store is there offline");
 }
 
 #[test]
