@@ -84,7 +84,7 @@ fn within_reach(path: &Path) -> bool {
 
 /// Those that are there, by their own names.
 fn real<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> BTreeSet<PathBuf> {
-    paths.into_iter().filter_map(|path| path.canonicalize().ok()).filter(|path| path.parent().is_some()).collect()
+    super::real(paths).collect()
 }
 
 /// `path`, or what lies in it beside `avoid`. A directory that cannot be listed grants nothing.

@@ -6,6 +6,7 @@ mod filter;
 mod handoff;
 mod namespaces;
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -52,4 +53,11 @@ fn probe(engine: &std::path::Path) -> Result<(), String> {
     let text = String::from_utf8_lossy(&output.stderr);
     let why = text.lines().last().and_then(|line| line.rsplit_once("nothing was run: ")).map_or("", |(_, why)| why);
     Err(if why.is_empty() { format!("the attempt ended with {}", output.status) } else { why.to_owned() })
+}
+
+/// Those that are there, by their own names; never the root. Most of what is listed is on no machine, and is told apart by
+/// one question each.
+fn real<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> impl Iterator<Item = PathBuf> {
+    let there = paths.into_iter().filter(|path| path.symlink_metadata().is_ok());
+    there.filter_map(|path| path.canonicalize().ok()).filter(|path| path.parent().is_some())
 }

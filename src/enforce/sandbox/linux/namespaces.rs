@@ -235,10 +235,9 @@ pub(super) fn fresh_proc() {
     let _ = mount("proc", "/proc", "proc", flags, None);
 }
 
-/// Those that are there, by their own names. Outer ones first; what lies in another needs nothing of its own.
+/// [`super::real`], outer ones first; what lies in another needs nothing of its own.
 fn real<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Vec<PathBuf> {
-    let mut out: Vec<PathBuf> =
-        paths.into_iter().filter_map(|path| path.canonicalize().ok()).filter(|path| path.parent().is_some()).collect();
+    let mut out: Vec<PathBuf> = super::real(paths).collect();
     out.sort();
     out.dedup_by(|inner, outer| inner.starts_with(&*outer));
     out
