@@ -252,9 +252,24 @@ impl Settings {
             // For git and whatever else npm starts.
             tool::refuse_through(step, refusing);
         }
+        let processors = std::thread::available_parallelism().map_or(THREADS_UNTOLD, std::num::NonZero::get);
+        if let Some(threads) = threads(processors, job.environment.variable(THREADS)) {
+            step.set(THREADS, threads.to_string());
+        }
         step.arguments = words;
         Ok(())
     }
+}
+
+/// How many threads node has for its files (libuv's documentation, "Thread pool work scheduling").
+const THREADS: &str = "UV_THREADPOOL_SIZE";
+/// That many without being told.
+const THREADS_UNTOLD: usize = 4;
+
+/// As many threads as there are processors, and at least two: more of them hinder each other where npm unpacks thousands of
+/// files. `None`: node has no more than that by itself, or the user says how many (`told`).
+fn threads(processors: usize, told: Option<&str>) -> Option<usize> {
+    (processors < THREADS_UNTOLD && told.is_none()).then(|| processors.max(2))
 }
 
 /// What npm has for the settings of ours that are not off or empty by default.
@@ -380,5 +395,12 @@ mod tests {
         assert_eq!(variable("replace-registry-host"), "npm_config_replace_registry_host");
         assert!(survives_as_variable("@acme:registry") && survives_as_variable("//h/:_authToken"));
         assert!(!survives_as_variable("@my_scope:registry") && !survives_as_variable("@Acme:registry"));
+    }
+
+    #[test]
+    fn node_has_no_more_threads_than_there_are_processors_unless_it_is_told() {
+        let many = |told| [1, 2, 3, 4, 64].map(|processors| threads(processors, told));
+        assert_eq!(many(None), [Some(2), Some(2), Some(3), None, None]);
+        assert_eq!(many(Some("16")), [None; 5]);
     }
 }
