@@ -3,7 +3,7 @@
 //! In: the words after the interpreter. Out: the tool's own reading, or an opaque invocation where code is given
 //! that names a package tool. Anything else that an interpreter runs is no package command.
 
-use super::FlagEffect::{self, Configures, Neutral};
+use super::FlagEffect::{self, Neutral};
 use super::code::{self, names_a_tool};
 use super::engine::{Act, Opt, Style, Word, flag, opaque, scan, value};
 use super::reading::{Context, Understood, is_python, program_name, unknown};
@@ -155,12 +155,22 @@ fn module(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> Un
             Some((verb, rest)) if verb.text == "compile" => pip::compile(context, program, rest),
             _ => other(context, program).into(),
         },
-        "venv" | "virtualenv" => environment(context, program, rest),
+        "venv" => venv(context, program, rest),
+        "virtualenv" => virtualenv(context, program, rest),
+        "build" => build(context, program, rest),
+        "pip_audit" => fixes(context, program, rest).unwrap_or_else(|| other(context, program)).into(),
         "easy_install" => {
             unknown(context, Tool::Pip, program, opaque(0, "what easy_install brings in is not read")).into()
         }
         package => through(context, program, package, rest),
     }
+}
+
+/// `pip-audit --fix` installs what it finds to be fixed.
+pub(super) fn fixes(context: &Context<'_>, program: &str, rest: &[Word]) -> Option<Invocation> {
+    let word = rest.iter().find(|w| w.text.len() >= "--fi".len() && "--fix".starts_with(&w.text))?;
+    let why = opaque(word.index, "`--fix` installs whatever release pip-audit takes for fixed");
+    Some(unknown(context, Tool::Pip, program, why))
 }
 
 /// Modules that run another one: `-m cProfile -m pip install x`, `-m runpy pip …`, `-m coverage run -m pip …`.
@@ -177,27 +187,68 @@ fn through(context: &Context<'_>, program: &str, name: &str, rest: &[Word]) -> U
     other(context, program).into()
 }
 
-const VENV: &[Opt] = &[
-    flag("--upgrade-deps", FlagEffect::Selects),
-    flag("--download", FlagEffect::Selects),
-    value("--prompt, --without-scm-ignore-files, --python -p", Configures),
-];
+/// What a new environment is given: before Python 3.12, more than pip.
+pub(super) const SEEDS: [&str; 3] =
+    ["pip", "setuptools; python_version < \"3.12\"", "wheel; python_version < \"3.12\""];
 
-/// A virtual environment's own pip comes from the interpreter, unless a newer one is asked for.
-fn environment(context: &Context<'_>, program: &str, rest: &[Word]) -> Understood {
-    let Some(word) = rest.iter().find(|w| VENV.iter().take(2).any(|o| o.names == w.text)) else {
-        return other(context, program).into();
-    };
-    let mut invocation = context.invocation(Tool::Pip, program);
-    "install".clone_into(&mut invocation.verb);
-    invocation.effect = Effect::Requests;
-    pip_itself(&mut invocation, word.index);
-    invocation.into()
+/// `-m venv`: an environment's own pip comes from the interpreter, unless a newer one is asked for. The beginning of an
+/// option's name is the option.
+fn venv(context: &Context<'_>, program: &str, rest: &[Word]) -> Understood {
+    let upgrades = |w: &&Word| w.text.len() > "--upgrade".len() && "--upgrade-deps".starts_with(&w.text);
+    match rest.iter().find(upgrades) {
+        Some(word) => of_pip(context, program, "--ignore-installed", SEEDS.split_at(2).0, word, &[]),
+        None => other(context, program).into(),
+    }
 }
 
-fn pip_itself(invocation: &mut Invocation, index: usize) {
-    let location = Location::argv(index);
-    invocation.requests.push(Request { text: "pip".to_owned(), kind: RequestKind::Requirement, location });
+/// `virtualenv`: the same with an option, or a variable, of its own.
+pub(super) fn virtualenv(context: &Context<'_>, program: &str, rest: &[Word]) -> Understood {
+    let downloads = |w: &&Word| w.text.len() >= "--do".len() && "--download".starts_with(&w.text);
+    let on = |value: &str| !matches!(value, "" | "0" | "false" | "no" | "off");
+    let told = || context.variables().any(|v| v.name == "VIRTUALENV_DOWNLOAD" && on(v.value));
+    match rest.iter().find(downloads).or_else(|| rest.first().filter(|_| told())) {
+        Some(word) => of_pip(context, program, "--ignore-installed", &SEEDS, word, &[]),
+        None => other(context, program).into(),
+    }
+}
+
+/// A command that installs `seeds`, whatever is installed already (`anew`), and takes `rest` as pip takes the words of
+/// `pip install`.
+fn of_pip(context: &Context<'_>, program: &str, anew: &str, seeds: &[&str], at: &Word, rest: &[Word]) -> Understood {
+    let mut words = vec![Word::new("install", at.index), Word::new(anew, at.index)];
+    words.extend(rest.iter().cloned());
+    let mut understood = pip::read(context, program, &words);
+    if understood.invocation.effect == Effect::Requests {
+        let request = |text: &&str| Request {
+            text: (*text).to_owned(),
+            kind: RequestKind::Requirement,
+            location: Location::argv(at.index),
+        };
+        understood.invocation.requests.extend(seeds.iter().map(request));
+    }
+    understood
+}
+
+const BUILD: &[Opt] = &[
+    flag("-h --help, --version -V", Neutral).act(Act::Help),
+    flag("--no-isolation -n", FlagEffect::Selects),
+    flag("--sdist -s, --wheel -w, --metadata, --verbose -v, --quiet -q, --skip-dependency-check -x", Neutral),
+    value("--outdir -o, --config-setting -C, --config-json, --installer", Neutral),
+];
+
+/// `python -m build`, `pyproject-build`: what the project's build needs comes into an environment of its own, as for
+/// `pip wheel`.
+pub(super) fn build(context: &Context<'_>, program: &str, rest: &[Word]) -> Understood {
+    let found = scan(rest, &[BUILD], Style::CLAP);
+    if found.help || found.has("--no-isolation") {
+        return other(context, program).into();
+    }
+    let at = rest.first().map_or(0, |w| w.index);
+    let project = found.operands.first().cloned().unwrap_or_else(|| Word::new(".", at));
+    let words = [Word::new("wheel", at), Word::new("--no-deps", at), project];
+    let mut understood = pip::read(context, program, &words);
+    understood.invocation.opaque.extend(found.opaque);
+    understood
 }
 
 /// `python FILE …`: a package tool's own script, or `get-pip.py`, which is pip with a request for itself.
@@ -211,13 +262,7 @@ fn run_script(context: &Context<'_>, program: &str, script: &Word, rest: &[Word]
         (other, _) => other.trim_end_matches(".py").trim_end_matches(".pyz").to_owned(),
     };
     if name == "get-pip" {
-        let mut words = vec![Word::new("install", script.index)];
-        words.extend(rest.iter().cloned());
-        let mut understood = pip::read(context, program, &words);
-        if understood.invocation.effect == Effect::Requests {
-            pip_itself(&mut understood.invocation, script.index);
-        }
-        return understood;
+        return of_pip(context, program, "--force-reinstall", &SEEDS, script, rest);
     }
     let verb = rest.iter().find(|w| !w.text.starts_with('-'));
     if name == "setup"

@@ -328,6 +328,9 @@ pub(super) fn tool(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         "pip-compile" => pip::compile(context, program, rest),
         "node" | "nodejs" => return wrappers::node(context, program, rest),
         "pip.pyz" => pip::read(context, program, rest),
+        "virtualenv" => python::virtualenv(context, program, rest),
+        "pyproject-build" => python::build(context, program, rest),
+        "pip-audit" => return python::fixes(context, program, rest).map(Into::into),
         "py" | "pyw" => return Some(python::read(context, program, rest, true)),
         _ if is_versioned(name, &["pip", "pip-"]) => pip::read(context, program, rest),
         _ if name.starts_with("yarn-") && (name.ends_with(".cjs") || name.ends_with(".js")) => {

@@ -10,7 +10,7 @@ use super::FlagEffect::{
 use super::engine::{Act, Opt, Style, Word, flag, opaque, request, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, is_script, nothing, rule};
 use super::reading::{Context, Understood, file, flag_from};
-use super::{Effect, FileRole, Invocation, Request, RequestKind, Tool};
+use super::{Effect, FileRole, Invocation, Request, RequestKind, Tool, python};
 use crate::model::Location;
 
 const GENERAL: &[Opt] = &[
@@ -409,11 +409,13 @@ fn upgrades(invocation: &mut Invocation) {
     invocation.requests.extend(asked);
 }
 
-/// `uv venv --seed` installs pip.
+/// `uv venv --seed` installs pip and what came with it.
 fn seed(invocation: &mut Invocation) {
     invocation.effect = Requests;
     let location = invocation.flag("--seed").map_or_else(Location::built_in, |f| f.location.clone());
-    invocation.requests.push(Request { text: "pip".to_owned(), kind: RequestKind::Requirement, location });
+    let request =
+        |text: &str| Request { text: text.to_owned(), kind: RequestKind::Requirement, location: location.clone() };
+    invocation.requests.extend(python::SEEDS.map(request));
 }
 
 /// `uv run [--with X] COMMAND…`.

@@ -121,6 +121,7 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper("xargs gxargs", XARGS, Then::Command(0)),
     wrapper("pyenv asdf rbenv", &[], Then::Verb("exec", 0)),
     wrapper("fnm", &[value("--using", Neutral)], Then::Verb("exec", 0)),
+    wrapper("nvm", &[flag("--silent, --no-colors, --lts", Neutral)], Then::Verb("exec", 0)),
     wrapper(
         "volta",
         &[value("--node, --npm, --pnpm, --yarn", Neutral), flag("--bundled-npm, --no-yarn, --no-pnpm", Neutral)],
@@ -708,6 +709,14 @@ fn see_through(context: &Context<'_>, name: &str, found: &Wrapper, rest: &[Word]
     while operands > 0 && !words.is_empty() {
         words = words.get(1..).unwrap_or_default();
         operands -= 1;
+    }
+    if name == "nvm" {
+        let version = |text: &str| {
+            let number = text.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
+            number || text.starts_with("lts/") || matches!(text, "node" | "stable" | "default" | "current" | "system")
+        };
+        // May be left out.
+        words = words.split_first().filter(|(first, _)| version(&first.text)).map_or(words, |(_, after)| after);
     }
     if name == "nice" {
         // The old form: `nice -10 command`, which the table cannot name.

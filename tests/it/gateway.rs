@@ -45,6 +45,27 @@ fn an_allowed_install_works_and_leaves_what_a_bare_one_leaves() {
 }
 
 #[test]
+fn a_new_environment_is_given_the_pip_that_was_judged() {
+    let Some(python) = python() else { return };
+    let rig = Rig::new();
+    if !rig.bare(&[python, "-m", "venv", "probe"]).status.success() {
+        eprintln!("skipped: this python makes no environments");
+        return;
+    }
+    rig.server.python(wheel("pip", "99.0", &[])).python(wheel("setuptools", "99.0", &[]));
+    let newer = |rig: &Rig| {
+        rig.server.python(wheel("pip", "99.1", &[]));
+    };
+    let done = rig.run(&[python, "-m", "venv", "--upgrade-deps", "fresh"], newer);
+    assert_eq!(done.status(), 0, "{:?}", done.outcome);
+    assert!(done.judgement.plan.packages.iter().any(|p| p.id.name.written() == "pip" && &*p.id.version == "99.0"));
+    let files: Vec<String> = tree(&rig.work().join("fresh")).into_iter().map(|(path, _)| path).collect();
+    let of_pip: Vec<&String> =
+        files.iter().filter(|f| f.starts_with("lib/") && f.contains("/pip-") && f.ends_with("/RECORD")).collect();
+    assert!(of_pip.len() == 1 && of_pip.iter().all(|f| f.contains("/pip-99.0.dist-info/")), "{of_pip:?}");
+}
+
+#[test]
 fn pips_cache_gets_nothing_of_the_gateway() {
     let Some(python) = python() else { return };
     let mut rig = rig();
