@@ -147,9 +147,15 @@ fn known_malware_in_a_lockfile_is_denied_without_any_network() {
 #[test]
 fn an_exact_request_for_a_removed_malicious_release_is_denied_when_nothing_can_be_asked() {
     let sandbox = Sandbox::new();
-    let ran = sandbox.run(&["check", "--offline", "--format", "json", "--", "pip", "install", "litellm==1.82.8"]);
-    assert_eq!(ran.status, 20, "{ran:?}");
-    assert_eq!(rules(&ran.json(), "deny"), ["malware"]);
+    for words in [
+        &["pip", "install", "litellm==1.82.8"][..],
+        &["npm", "install", "https://registry.npmjs.org/axios/-/axios-1.14.1.tgz"],
+        &["npm", "install", "other@https://npm.corp.example/api/axios/-/axios-1.14.1.tgz"],
+    ] {
+        let ran = sandbox.run(&[&["check", "--offline", "--format", "json", "--"], words].concat());
+        assert_eq!(ran.status, 20, "{words:?}: {ran:?}");
+        assert_eq!(rules(&ran.json(), "deny"), ["malware"], "{words:?}");
+    }
 }
 
 #[test]

@@ -319,9 +319,14 @@ impl<'a> Graph<'a> {
                 self.stranger(edge, package, UnresolvedCause::NeedsExecution, reason);
             }
             Spec::Remote(url) => {
-                let name = edge.name.clone().unwrap_or_else(|| last_segment(&url));
                 let source = Source::Url { url: redact_url(&url) };
-                let package = self.unread_package(edge, &name, source, Pinning::Exact);
+                let released = registry_release(&url);
+                let named = released.as_ref().map(|id| id.name.written().to_owned()).or_else(|| edge.name.clone());
+                let name = named.unwrap_or_else(|| last_segment(&url));
+                let mut package = self.unread_package(edge, &name, source, Pinning::Exact);
+                if let Some(id) = released {
+                    package.id = id;
+                }
                 self.stranger(
                     edge,
                     package,

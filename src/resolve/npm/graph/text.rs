@@ -1,6 +1,7 @@
 //! Specs and locked sources as text: what is shown of them, and whether two of them mean the same.
 
 use super::*;
+use crate::ecosystem::npm::semver;
 
 /// A manifest's dependency as the lockfile looks it up: pnpm's importers say which version was chosen.
 pub(super) fn asked(lock: &Lockfile, importer: &str, name: &str, text: &str, kind: Kind) -> LockedDependency {
@@ -35,6 +36,23 @@ pub(super) fn last_segment(text: &str) -> String {
     let last = text.rsplit(['/', ':']).next().unwrap_or(text);
     let last = last.strip_suffix(".git").or_else(|| last.strip_suffix(".tgz")).unwrap_or(last);
     last.strip_suffix(".tar.gz").unwrap_or(last).to_owned()
+}
+
+/// The release that a URL names in the form of npm's registry and its mirrors: `…/@scope/name/-/name-1.0.0.tgz`.
+pub(super) fn registry_release(url: &str) -> Option<PackageId> {
+    let parsed = url::Url::parse(url).ok()?;
+    let path = percent_encoding::percent_decode_str(parsed.path()).decode_utf8().ok()?;
+    let (before, file) = path.rsplit_once("/-/")?;
+    let mut parts = before.rsplit('/');
+    let base = parts.next().filter(|base| !base.is_empty())?;
+    let name = match parts.next().filter(|scope| scope.starts_with('@')) {
+        Some(scope) => format!("{scope}/{base}"),
+        None => base.to_owned(),
+    };
+    // Some registries repeat the scope before the file's name.
+    let file = file.rsplit('/').next().unwrap_or(file);
+    let version = file.strip_prefix(base)?.strip_prefix('-')?.strip_suffix(".tgz")?;
+    semver::Version::parse(version, false).map(|_| PackageId::new(npm_name(&name), version))
 }
 
 /// Credentials in a spec's URL do not leave this module.
@@ -113,4 +131,27 @@ pub(super) fn same_commit(wanted: &GitSpec, locked: Option<&str>) -> bool {
 /// Whether an error means that the registry could not be asked at all.
 pub(in crate::resolve::npm) fn out_of_reach(error: &FetchError) -> bool {
     matches!(error, FetchError::Offline { .. } | FetchError::Unreachable { .. } | FetchError::Unauthorized { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::registry_release;
+
+    #[test]
+    fn a_url_of_the_registry_s_form_names_a_release() {
+        let named = |url: &str| registry_release(url).map(|id| format!("{} {}", id.name.written(), id.version));
+        for (url, expected) in [
+            ("https://registry.npmjs.org/axios/-/axios-1.14.1.tgz", Some("axios 1.14.1")),
+            ("https://registry.npmjs.org/@s/a/-/a-1.0.0-rc.1.tgz?x=1#y", Some("@s/a 1.0.0-rc.1")),
+            ("https://registry.npmjs.org/@s%2fa/-/a-1.0.0.tgz", Some("@s/a 1.0.0")),
+            ("https://corp.example/api/npm/a/-/a-1.0.0.tgz", Some("a 1.0.0")),
+            ("https://npm.pkg.example/@s/a/-/@s/a-1.0.0.tgz", Some("@s/a 1.0.0")),
+            ("https://registry.npmjs.org/a/-/b-1.0.0.tgz", None),
+            ("https://registry.npmjs.org/a/-/a-latest.tgz", None),
+            ("https://codeload.github.com/a/b/tar.gz/v1.0.0", None),
+            ("https://h.example/-/a-1.0.0.tgz", None),
+        ] {
+            assert_eq!(named(url).as_deref(), expected, "{url}");
+        }
+    }
 }
