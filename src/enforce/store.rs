@@ -17,6 +17,8 @@ use crate::model::{Digest, DigestAlgorithm};
 pub const LIMIT: u64 = 5 << 30;
 /// Temporary files older than this belong to no running process: 1 day.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a directory is emptied again that others write to.
+const CLEAR_TRIES: usize = 10;
 
 /// Hashes bytes by every algorithm that some digests need, and by SHA-256.
 #[derive(Clone)]
@@ -299,11 +301,16 @@ impl Store {
         }
     }
 
-    /// Removes everything.
+    /// Removes everything; what another process writes meanwhile, too.
     pub fn clear(&self) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(&self.root) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
+        let mut tries = 0;
+        loop {
+            match std::fs::remove_dir_all(&self.root) {
+                // An entry came in while its directory was being emptied.
+                Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty && tries < CLEAR_TRIES => tries += 1,
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                _ => return Ok(()),
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ use tidewaiter::enforce::sandbox::{
 use tidewaiter::model::{Environment, Timestamp};
 use tidewaiter::policy::Policy;
 
+use crate::support::until;
+
 const ENGINE: &str = env!("CARGO_BIN_EXE_tidewaiter");
 
 /// The variable that makes [`attacker`] attack.
@@ -422,17 +424,6 @@ fn running(text: &str) -> bool {
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
     pids.filter_map(|e| std::fs::read(e.path().join("cmdline")).ok())
         .any(|line| line.split(|b| *b == 0).any(|word| word == text.as_bytes()))
-}
-
-fn until(what: impl Fn() -> bool) -> bool {
-    let limit = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < limit {
-        if what() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    false
 }
 
 #[test]

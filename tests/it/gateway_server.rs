@@ -1,11 +1,14 @@
 //! The gateway as a server: who is let in, what is shown, ranges, and what a stranger's request gets.
 
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 
 use tidewaiter::enforce::EnforceError;
 use tidewaiter::enforce::gateway::{Gateway, View};
+use tidewaiter::enforce::store::Store;
 
 use crate::support::rig::{Rig, wheel};
+use crate::support::until;
 
 /// Asks, and gives back the whole answer as text.
 fn ask(port: u16, head: &str) -> String {
@@ -123,26 +126,32 @@ fn what_is_handed_out_is_not_held_open_and_may_be_removed_meanwhile() {
     with_gateway(View::Plan, false, |rig, gateway| {
         let file = |name: &str| gateway.carry("pypi/files", &format!("{}/files/{name}", rig.server.url));
         let wheels = ["tw_a-1.0-py3-none-any.whl", "tw_b-1.0-py3-none-any.whl"];
-        let store = rig.cache().join("store");
+        let store = Store::new(&rig.cache());
+        let kept = || -> Vec<PathBuf> {
+            let below = |d: PathBuf| std::fs::read_dir(d).into_iter().flatten().flatten().map(|e| e.path());
+            let files = below(rig.cache().join("store/sha256")).flat_map(below);
+            files.filter(|p| std::fs::read(p).is_ok_and(|bytes| bytes.starts_with(b"PK"))).collect()
+        };
         for removed in [false, true, true] {
             if removed {
-                std::fs::remove_dir_all(&store).unwrap();
+                store.clear().unwrap();
             }
             for (name, range) in wheels.iter().flat_map(|w| [(w, ""), (w, "\r\nRange: bytes=0-1")]) {
                 let answer = get(gateway, &file(name), range);
                 assert!(matches!(status(&answer), "200" | "206") && answer.contains("\r\n\r\nPK"), "{name}: {answer}");
             }
         }
-        if cfg!(target_os = "linux") {
-            let open =
-                std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|e| std::fs::read_link(e.unwrap().path()).ok());
-            let held: Vec<_> = open.filter(|path| path.starts_with(&store)).collect();
-            assert!(held.is_empty(), "{held:?}");
-        }
+        // What was answered while it was fetched is kept a moment later.
+        let held = || -> Vec<PathBuf> {
+            let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+            let files = open.filter_map(|e| std::fs::read_link(e.path()).ok());
+            files.filter(|p| p.starts_with(rig.cache().join("store"))).collect()
+        };
+        assert!(until(|| kept().len() == wheels.len()), "{:?}", kept());
+        assert!(until(|| held().is_empty()), "{:?}", held());
         // What was changed in its place is not cut into parts either.
-        let entries = std::fs::read_dir(store.join("sha256")).unwrap().map(|e| e.unwrap().path());
-        for entry in entries.flat_map(|shelf| std::fs::read_dir(shelf).unwrap()) {
-            std::fs::write(entry.unwrap().path(), b"PK, and something else").unwrap();
+        for wheel in kept() {
+            std::fs::write(wheel, b"PK, and something else").unwrap();
         }
         let part = get(gateway, &file(wheels[0]), "\r\nRange: bytes=2-3");
         assert!(status(&part) == "206" && part.ends_with("\r\n\r\n\u{3}\u{4}"), "fetched again: {part:?}");

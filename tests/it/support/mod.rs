@@ -8,6 +8,7 @@ pub mod tools;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
@@ -26,6 +27,18 @@ pub fn shared_data(part: &str) -> Option<PathBuf> {
     }
     eprintln!("skipped: {} is not there", path.display());
     None
+}
+
+/// Whether that comes to be, within twenty seconds.
+pub fn until(what: impl Fn() -> bool) -> bool {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < limit {
+        if what() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
 }
 
 /// Serves HTTP on a free port of the loopback for as long as the process lives. Returns the port.
