@@ -148,6 +148,10 @@ fn tool(
         State::Behind { program, whose } => ("behind", Some(format!("{} comes first ({whose})", shown(program)))),
         State::NotOnPath => ("not-on-path", Some("its link is not on PATH".to_owned())),
         State::NoLink => ("no-link", Some("it has no link; `tidewaiter shim install` makes it".to_owned())),
+        State::Other { program } => (
+            "another program",
+            Some(format!("its link leads to {}; `tidewaiter shim install` mends it", program.display())),
+        ),
         State::Broken => ("broken", Some("its link leads nowhere; `tidewaiter shim install` mends it".to_owned())),
         State::Foreign => ("foreign", Some("a file of someone else's is where its link would be".to_owned())),
     };

@@ -169,6 +169,10 @@ fn show(links: &Links) -> Result<ExitCode, Failure> {
                 help.insert("`tidewaiter shim install` makes the links");
                 format!("NOT COVERED: no link ({real})")
             }
+            State::Other { program } => {
+                help.insert("a link that leads to another program judges nothing that this one can answer for: `tidewaiter shim install` makes it lead here");
+                format!("NOT COVERED: the link leads to {}, which is not this program ({real})", shown(program))
+            }
             State::Broken => {
                 help.insert("a link that leads nowhere is passed over by a shell, and commands run unjudged: `tidewaiter shim install` mends it");
                 format!("NOT COVERED: the link leads nowhere, its program is gone ({real})")

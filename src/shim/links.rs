@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::locate::Search;
 use super::{NAMES, is_name};
-use crate::toolchain::own::{MARKER, Own};
+use crate::toolchain::own::{MARKER, NAME, Own};
 
 /// The directory of links.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Installed {
 pub enum Link {
     /// It leads to this program.
     Right,
+    /// It leads to another program of this one's name: another build, or something in its place.
+    Other,
     /// It leads nowhere: the program that it was made for is gone.
     Broken,
     /// It is not ours.
@@ -63,12 +65,12 @@ impl Links {
         let path = self.path(name);
         let Ok(metadata) = path.symlink_metadata() else { return Link::Missing };
         let target = std::fs::read_link(&path).ok();
-        let ours = || target.as_ref().and_then(|t| t.file_stem()).is_some_and(|s| s == "tidewaiter");
+        let ours = || target.as_ref().and_then(|t| t.file_stem()).is_some_and(|s| s == NAME);
         match own.same(&path) {
             true => Link::Right,
-            false if !metadata.is_symlink() => Link::Foreign,
-            false if !path.exists() && ours() => Link::Broken,
-            false => Link::Foreign,
+            false if !metadata.is_symlink() || !ours() => Link::Foreign,
+            false if !path.exists() => Link::Broken,
+            false => Link::Other,
         }
     }
 
@@ -178,7 +180,7 @@ pub fn found(search: &Search) -> Vec<String> {
 /// The path that links should lead to: the name under which PATH has this program, which outlives an upgrade, else the
 /// file itself.
 pub fn engine(search: &Search) -> Option<PathBuf> {
-    let word: OsString = "tidewaiter".into();
+    let word: OsString = NAME.into();
     let named = search.candidates(&word).into_iter().find(|p| search.own.same(p));
     named.or_else(|| search.own.path().map(Path::to_owned))
 }
@@ -206,17 +208,21 @@ mod tests {
         std::fs::write(at("shims/README"), "mine").unwrap();
         symlink("/gone/tidewaiter", at("shims/uv")).unwrap();
         symlink("/usr/bin/env", at("shims/cargo")).unwrap();
+        std::fs::create_dir(at("elsewhere")).unwrap();
+        std::fs::write(at("elsewhere/tidewaiter"), "another program").unwrap();
+        symlink(at("elsewhere/tidewaiter"), at("shims/pnpm")).unwrap();
+        assert_eq!(links.state("pnpm", &own), Link::Other);
         assert_eq!(links.state("uv", &own), Link::Broken);
         assert_eq!(links.state("cargo", &own), Link::Foreign);
         assert_eq!(links.state("bun", &own), Link::Missing);
-        let done = links.install(&at("tidewaiter"), &names(&["pip", "uv", "yarn", "cargo"]), &own).unwrap();
-        assert_eq!(done.made, ["uv"], "a broken link is mended");
+        let done = links.install(&at("tidewaiter"), &names(&["pip", "uv", "yarn", "cargo", "pnpm"]), &own).unwrap();
+        assert_eq!(done.made, ["uv", "pnpm"], "a broken link is mended, and one that leads to another program");
         assert_eq!(done.kept, ["pip"]);
         assert_eq!(done.foreign, ["yarn", "cargo"]);
         assert_eq!(done.removed, ["npm"], "its tool is gone");
         assert_eq!(std::fs::read_to_string(at("shims/yarn")).unwrap(), "mine");
         let done = links.uninstall(&own).unwrap();
-        assert_eq!(done.removed, ["pip", "uv"]);
+        assert_eq!(done.removed, ["pip", "pnpm", "uv"]);
         assert!(at("shims/yarn").exists() && at("shims/README").exists() && at("shims/cargo").is_symlink());
         std::fs::remove_file(at("shims/yarn")).unwrap();
         std::fs::remove_file(at("shims/cargo")).unwrap();

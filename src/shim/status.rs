@@ -33,6 +33,11 @@ pub enum State {
     NotOnPath,
     /// There is no link.
     NoLink,
+    /// The link leads to another program of this one's name.
+    Other {
+        /// What a command of this name would start.
+        program: PathBuf,
+    },
     /// The link leads nowhere: commands of this name fail or hit the next program on PATH.
     Broken,
     /// A file of someone else's has the link's name.
@@ -55,9 +60,10 @@ fn row(name: String, links: &Links, search: &Search) -> Row {
     let state = match (links.state(&name, &search.own), first) {
         (Link::Broken, _) => State::Broken,
         (Link::Foreign, _) => State::Foreign,
-        (Link::Missing, Some(first)) if search.own.is(&first) => State::Covered,
+        (Link::Other, _) => State::Other { program: link.canonicalize().unwrap_or(link) },
+        (Link::Missing, Some(first)) if search.own.same(&first) => State::Covered,
         (Link::Missing, _) => State::NoLink,
-        (Link::Right, Some(first)) if first == link || search.own.is(&first) => State::Covered,
+        (Link::Right, Some(first)) if first == link || search.own.same(&first) => State::Covered,
         (Link::Right, _) if !on_path(&links.directory, search) => State::NotOnPath,
         (Link::Right, Some(program)) => {
             let whose = whose(&program);
@@ -133,6 +139,9 @@ mod tests {
         let links = Links { directory: at("shims"), note: String::new() };
         links.install(&at("tidewaiter"), &["pip".to_owned(), "npm".to_owned()], &own).unwrap();
         std::os::unix::fs::symlink("/gone/tidewaiter", at("shims/uv")).unwrap();
+        std::fs::create_dir(at("other")).unwrap();
+        std::fs::copy(at("usr/npm"), at("other/tidewaiter")).unwrap();
+        std::os::unix::fs::symlink(at("other/tidewaiter"), at("shims/pnpm")).unwrap();
         let states = |path: &[&str]| {
             let path = std::env::join_paths(path.iter().map(|p| at(p))).unwrap();
             let search = Search { path: Some(path), cwd: at("."), own: own.clone(), passed: Vec::new() };
@@ -142,7 +151,13 @@ mod tests {
         let row = |name: &str, state: &State| (name.to_owned(), state.clone());
         assert_eq!(
             states(&["venv/bin", "shims", "usr"]),
-            [row("cargo", &State::NoLink), row("npm", &State::Covered), row("pip", &behind), row("uv", &State::Broken)]
+            [
+                row("cargo", &State::NoLink),
+                row("npm", &State::Covered),
+                row("pip", &behind),
+                row("pnpm", &State::Other { program: at("other/tidewaiter").canonicalize().unwrap() }),
+                row("uv", &State::Broken)
+            ]
         );
         assert_eq!(states(&["usr"])[2], row("pip", &State::NotOnPath));
         assert_eq!(states(&["shims", "venv/bin"])[1], row("pip", &State::Covered));

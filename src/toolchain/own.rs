@@ -1,11 +1,15 @@
 //! Whether a file is this program under another name: a search for the real tool passes over its own shims.
 //!
-//! In: a path. Out: yes or no. Links are seen through, and so are hard links, copies, and the shims of another version.
+//! In: a path. Out: yes or no. Links are seen through, and so are hard links and copies; a search passes over the shims of
+//! another version too.
 
 use std::path::{Path, PathBuf};
 
 /// The file that marks a directory of shims. What lies beside it is never taken for a real tool.
 pub const MARKER: &str = ".tidewaiter-shims";
+
+/// The name of the program's file.
+pub const NAME: &str = "tidewaiter";
 
 /// What this program's own file is known by.
 #[derive(Debug, Clone, Default)]
@@ -36,15 +40,23 @@ impl Own {
         self.canonical.as_deref()
     }
 
-    /// Whether `path` is this program, or lies in a directory of shims.
+    /// Whether `path` is no real tool: this program, a link to one of its name, or a file in a directory of shims. It
+    /// decides only what a search passes over.
     pub fn is(&self, path: &Path) -> bool {
-        path.parent().is_some_and(|dir| dir.join(MARKER).exists()) || self.same(path)
+        let named = || path.canonicalize().is_ok_and(|real| real.file_stem().is_some_and(|s| s == NAME));
+        path.parent().is_some_and(|dir| dir.join(MARKER).exists()) || self.same(path) || named()
     }
 
-    /// Whether `path` is this program, wherever it lies.
+    /// Whether a running program's file is this one's, by the system's own link to it (`/proc/PID/exe`). The link is not
+    /// resolved by its text, which a bind mount or a file system of the process's own would choose.
+    pub fn runs(&self, image: &Path) -> bool {
+        self.identity.is_some() && std::fs::metadata(image).is_ok_and(|m| identity(&m) == self.identity)
+    }
+
+    /// Whether `path` is this very program, wherever it lies. Its name says nothing: any program can have it.
     pub fn same(&self, path: &Path) -> bool {
         let Ok(canonical) = path.canonicalize() else { return false };
-        if self.canonical.as_deref() == Some(&canonical) || canonical.file_stem().is_some_and(|s| s == "tidewaiter") {
+        if self.canonical.as_deref() == Some(&canonical) {
             return true;
         }
         let Ok(metadata) = std::fs::metadata(&canonical) else { return false };
@@ -112,6 +124,8 @@ mod tests {
             for name in ["soft", "twice", "newer"] {
                 assert!(own.is(&at(name)), "{name}");
             }
+            assert!(own.same(&at("twice")) && !own.same(&at("newer")), "another program of this name is not this one");
+            assert!(own.runs(&at("hard")) && !own.runs(&at("copy")) && !own.runs(&at("newer")));
             assert!(!own.is(&at("dangling")));
         }
         for name in ["engine", "hard", "copy"] {

@@ -42,10 +42,11 @@ pub fn is_started_by_gate(mark: Option<&OsStr>, own: &Own) -> bool {
     said.is_some_and(|id| is_parent(id, own))
 }
 
-/// Whether the parent is a process of this program, with this number.
+/// Whether the parent is a process of this very program, with this number. Another build of it, one that was replaced
+/// while it ran, or any program of its name is none: what it started is judged again.
 #[cfg(target_os = "linux")]
 pub fn is_parent(id: u32, own: &Own) -> bool {
-    std::os::unix::process::parent_id() == id && own.same(std::path::Path::new(&format!("/proc/{id}/exe")))
+    std::os::unix::process::parent_id() == id && own.runs(std::path::Path::new(&format!("/proc/{id}/exe")))
 }
 
 /// Without a way to see what the parent is, everything is judged again.

@@ -163,6 +163,29 @@ fn an_install_within_an_install_is_judged_again() {
 }
 
 #[test]
+fn a_program_of_the_gate_s_name_is_no_gate() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let fake = shimmed.at("fake/tidewaiter");
+    std::fs::create_dir_all(fake.parent().unwrap()).unwrap();
+    std::fs::copy(std::fs::canonicalize("/bin/sh").unwrap(), &fake).unwrap();
+    for code in
+        ["TIDEWAITER_STARTED=$$ pip \"$@\"; exit $?", "TIDEWAITER_STARTED=$$ TIDEWAITER_TRIAL=$$ pip \"$@\"; exit $?"]
+    {
+        let words = [&["-c", code, "sh"], ASKS].concat();
+        let ran = shimmed.run(fake.to_str().unwrap(), &words);
+        assert!(ran.status == 10 && !ran.stdout.contains("real pip"), "{code}: {ran:?}");
+    }
+    // Put in the engine's place, it is said to be another program.
+    let link = shimmed.links().join("pip");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&fake, &link).unwrap();
+    let status = shimmed.run("tidewaiter", &["shim", "status"]);
+    assert!(status.status == 1 && status.stdout.contains("which is not this program"), "{status:?}");
+    assert_eq!(shimmed.run("tidewaiter", &["shim", "install"]).status, 0);
+    assert_eq!(shimmed.run("tidewaiter", &["shim", "status"]).status, 0);
+}
+
+#[test]
 fn an_install_whose_record_cannot_be_written_does_not_start() {
     let shimmed = Shimmed::new(&["pip"]);
     shimmed.sandbox.write("../home/.local/share/tidewaiter/log", "a file where the directory would be");
