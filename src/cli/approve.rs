@@ -30,7 +30,7 @@ fn recorded(e: crate::record::RecordError) -> Failure {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let session = Session::new()?;
-    let log = Log::new(&session.directories.data);
+    let log = session.log();
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let host = agent::host(&session.environment.variables);
     let against = match (terminal, &host) {

@@ -10,7 +10,7 @@ pub mod setup;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -30,9 +30,9 @@ use crate::invocation::{self, Effect, Followed, FollowedText, Invocation};
 use crate::judge::{Judgement, Via, discover};
 use crate::model::{Files, Level, Timestamp, Verdict};
 use crate::policy::Loaded;
+use crate::record;
 use crate::record::approval::Approvals;
 use crate::record::line::Judged;
-use crate::record::{self, Log};
 use crate::registry::cache::Witness;
 use crate::rules;
 use crate::shell;
@@ -163,7 +163,12 @@ struct Case {
     what: String,
     /// Whether a question reaches a person.
     asks: bool,
+    /// A refusal that stands, once there is one.
+    settled: Settled,
 }
+
+/// What was decided on the thread that judges.
+type Settled = Arc<Mutex<Option<Decision>>>;
 
 /// Shell text that brings something in, or concerns the gate.
 struct Command {
@@ -206,7 +211,8 @@ fn before(host: Host, options: &Options, event: &Event) -> Decision {
     // Before this program's own deadline, which lies before the host's.
     session.deadline = Some(started + Duration::from_millis(options.deadline_ms.saturating_sub(MARGIN_MS)));
     let asks = hook::asks(host, event.mode.as_deref());
-    judged(options, Case { host, session, judging, command, edits, name, what, asks }).and(unknown)
+    judged(options, Case { host, session, judging, command, edits, name, what, asks, settled: Settled::default() })
+        .and(unknown)
 }
 
 fn judging(options: &Options) -> Judging {
@@ -359,10 +365,14 @@ fn judged(options: &Options, case: Case) -> Decision {
     if let Err(failure) = case.session.placed() {
         return unavailable.decide(&words(&failure));
     }
+    let settled = Arc::clone(&case.settled);
+    let refused = || settled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     match within(options, move || case.decide()) {
         Done::Ready(Ok(decision)) => decision,
         Done::Ready(Err(failure)) => unavailable.decide(&words(&failure)),
-        Done::Late => unavailable.decide(&format!("not judged in time ({} ms)", options.deadline_ms)),
+        Done::Late => {
+            refused().unwrap_or_else(|| unavailable.decide(&format!("not judged in time ({} ms)", options.deadline_ms)))
+        }
         Done::Failed => {
             Decision::new(Word::Deny, "tidewaiter: it failed while it judged: nothing was judged, so nothing may run")
         }
@@ -464,13 +474,22 @@ impl Case {
         if self.name.is_some() {
             let because = format!("{} by the hook of {}", decision.word.text(), self.host.name());
             // The refusal stands whether or not it can be written down.
-            let _ =
-                Log::new(data).append(record::Event::Stopped { judged: Box::new(judged), because }, Timestamp::now());
+            let event = record::Event::Stopped { judged: Box::new(judged), because };
+            self.settle(&decision);
+            let _ = self.session.log().append(event, Timestamp::now());
         }
         Some(decision)
     }
 
+    /// Keeps a refusal for an answer, whatever becomes of what is written down about it.
+    fn settle(&self, decision: &Decision) {
+        if decision.word == Word::Deny {
+            *self.settled.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(decision.clone());
+        }
+    }
+
     fn counted(&self, decision: Decision, limits: Option<Limits>, by_person: bool) -> Decision {
+        self.settle(&decision);
         let (Some(name), Some(limits)) = (&self.name, limits) else { return decision };
         let counts = counts::Counts::new(&self.session.directories.data);
         if decision.word == Word::None && !counts.knows(self.host, name) {

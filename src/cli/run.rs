@@ -347,7 +347,7 @@ impl Decision<'_> {
     }
 
     fn log(&self) -> Log {
-        Log::new(&self.session.directories.data)
+        self.session.log()
     }
 
     /// Nothing starts that is not recorded first.

@@ -15,6 +15,7 @@ use crate::invocation::Invocation;
 use crate::judge::{Judge, Judgement, World as _};
 use crate::model::{Diagnostic, Digest, Environment, Files, Level, Timestamp, printable};
 use crate::policy::{self, Loaded};
+use crate::record::lock::{self, Patience};
 use crate::record::{self, Log};
 use crate::registry::cache::Witness;
 use crate::report;
@@ -147,6 +148,16 @@ impl Session {
         Ok(done)
     }
 
+    /// The user's record. A hook, which has a deadline, waits for nobody; others say what they wait for.
+    pub fn log(&self) -> Log {
+        let said = |what: &str| complain(&format!("tidewaiter: {what}"));
+        let patience = match self.deadline {
+            Some(_) => lock::SHORT,
+            None => Patience { say: Some(said), ..Patience::default() },
+        };
+        Log::new(&self.directories.data).with_patience(patience)
+    }
+
     /// Takes what the rules made of something to the classifier that the policy names, and records what it said.
     pub fn consult(&self, done: &mut Deliberation, offline: bool) {
         let started = std::time::Instant::now();
@@ -168,7 +179,7 @@ impl Session {
         drop(patience);
         done.judgement.elapsed_ms += u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(event) = record::line::consulted(&done.judgement)
-            && let Err(error) = Log::new(&self.directories.data).append(event, Timestamp::now())
+            && let Err(error) = self.log().append(event, Timestamp::now())
         {
             // The verdict stands; only the account of what it cost lacks a line.
             complain(&format!("tidewaiter: cannot write the record of the classifier: {error}"));

@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as 
 use std::path::{Path, PathBuf};
 
 use super::line::{Event, Line, SCHEMA, moment};
+use super::lock::{self, Patience};
 use crate::model::{Digest, Timestamp, json_text};
 
 /// A file that has this many bytes gets no further line.
@@ -37,6 +38,7 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> RecordError + use<'_> {
 pub struct Log {
     directory: PathBuf,
     full: u64,
+    patience: Patience,
 }
 
 /// A line that was read back.
@@ -72,7 +74,13 @@ pub struct Verified {
 impl Log {
     /// The log below a data directory. Nothing is touched yet.
     pub fn new(data: &Path) -> Self {
-        Self { directory: data.join("log"), full: FULL }
+        Self { directory: data.join("log"), full: FULL, patience: Patience::default() }
+    }
+
+    /// The same log for a writer that has not so long, or says what it waits for.
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The same log with smaller files.
@@ -86,13 +94,12 @@ impl Log {
         &self.directory
     }
 
-    /// Adds a line, and answers with its hash once it is on the disk. Waits for other writers.
+    /// Adds a line, and answers with its hash once it is on the disk. Waits for other writers, as long as its patience
+    /// lasts.
     pub fn append(&self, event: Event, now: Timestamp) -> Result<String, RecordError> {
         private_directory(&self.directory).map_err(at(&self.directory))?;
         let lock_path = self.directory.join("lock");
-        let lock = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&lock_path);
-        let lock = lock.map_err(at(&lock_path))?;
-        lock.lock().map_err(at(&lock_path))?;
+        let lock = lock::take(&lock_path, self.patience).map_err(at(&lock_path))?;
         let appended = self.append_locked(event, now);
         drop(lock);
         appended

@@ -12,6 +12,7 @@
 pub mod agent;
 pub mod approval;
 pub mod line;
+pub mod lock;
 pub mod log;
 
 pub use crate::model::redact;

@@ -296,6 +296,39 @@ fn counts_are_right_under_parallel_hooks() {
     assert!(sandbox.run(&["log", "list"]).stdout.contains("tampering"));
 }
 
+/// What the hook of Claude Code says to a command.
+fn says(sandbox: &Sandbox, command: &str) -> (String, String) {
+    let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "Bash", "session_id": "s", "cwd": sandbox.work(),
+        "tool_input": {"command": command}});
+    let ran = call(sandbox, &["claude-code"], payload.to_string().as_bytes());
+    (word(Host::ClaudeCode, &ran).to_owned(), ran.stdout)
+}
+
+#[test]
+fn a_refusal_waits_for_no_lock() {
+    let sandbox = Sandbox::new();
+    let data = sandbox.dir.path().join("home/.local/share/tidewaiter");
+    let held: Vec<std::fs::File> = ["log/lock", "agents/lock"]
+        .map(|name| {
+            let path = data.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let file = std::fs::File::create(path).unwrap();
+            file.lock().unwrap();
+            file
+        })
+        .into();
+    let started = std::time::Instant::now();
+    let (said, text) = says(&sandbox, "tidewaiter shim uninstall");
+    assert_eq!(said, "deny", "{text}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(6), "{:?}", started.elapsed());
+    // A deadline that ends while it waits changes nothing either.
+    let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "Bash", "session_id": "s", "cwd": sandbox.work(),
+        "tool_input": {"command": "tidewaiter approve 0123456789ab"}});
+    let ran = call(&sandbox, &["claude-code", "--deadline-ms", "700"], payload.to_string().as_bytes());
+    assert_eq!(word(Host::ClaudeCode, &ran), "deny", "{ran:?}");
+    drop(held);
+}
+
 #[test]
 fn past_the_deadline_the_policy_s_word_holds() {
     let sandbox = Sandbox::new();

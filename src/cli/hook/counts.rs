@@ -1,12 +1,13 @@
 //! The counts of agent sessions on disk: one small file each, changed under a lock, for hosts run hooks in parallel.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::gate::Host;
 use crate::hook::session::{self, Counters};
+use crate::record::lock;
 
 /// Sessions that nobody heard of for so long are forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -72,9 +73,7 @@ impl Counts {
     }
 
     fn lock(&self) -> std::io::Result<File> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.directory.join("lock"))?;
-        file.lock()?;
-        Ok(file)
+        lock::take(&self.directory.join("lock"), lock::SHORT)
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -13,7 +13,7 @@ use crate::cli::{Failure, complain, print};
 use crate::gate::Host;
 use crate::hook::settings::{self, Left};
 use crate::model::{Diagnostic, Timestamp, Verdict, printable};
-use crate::record::{Event, Log, agent};
+use crate::record::{Event, agent};
 
 /// A host, and whose configuration of it.
 #[derive(Debug, Args)]
@@ -189,7 +189,7 @@ pub fn reset() -> Result<ExitCode, Failure> {
     if let Some(reason) = against {
         let event = Event::Tampering { what: "hook reset".to_owned(), reason: reason.clone() };
         // The refusal stands whether or not it can be written down.
-        let _ = Log::new(&session.directories.data).append(event, Timestamp::now());
+        let _ = session.log().append(event, Timestamp::now());
         complain(&format!("tidewaiter: gate-tampering: only a person can reset the count; {reason}"));
         return Ok(ExitCode::from(Verdict::Deny.exit_status()));
     }
