@@ -62,7 +62,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let now = Timestamp::now();
     let approval =
         Approvals::new(&session.directories.data).give(&judged.plan.digest, judged.asks(), now).map_err(recorded)?;
-    let event = Event::Approved { digest: approval.digest, expires_at: approval.expires_at.clone() };
+    let agent::Seat { terminal, above } = agent::seat();
+    let terminal = terminal.map(|t| printable(&t, 80));
+    let above = above.iter().map(|name| printable(name, 40)).collect();
+    let event = Event::Approved { digest: approval.digest, expires_at: approval.expires_at.clone(), terminal, above };
     log.append(event, now).map_err(recorded)?;
     print(&format!("approved once, until {}\n", approval.expires_at))?;
     Ok(ExitCode::SUCCESS)

@@ -167,9 +167,10 @@ fn row(entry: &Entry) -> String {
                 printable(&c.effect, 16)
             )
         }
-        Event::Approved { digest, expires_at } => {
+        Event::Approved { digest, expires_at, terminal, .. } => {
+            let on = terminal.as_deref().map_or_else(String::new, |t| format!(" on {}", printable(t, 80)));
             format!(
-                "plan {} until {}",
+                "plan {} until {}{on}",
                 printable(short(digest.strip_prefix("sha256:").unwrap_or(digest)), 12),
                 printable(expires_at, 40)
             )

@@ -72,6 +72,12 @@ pub enum Event {
         digest: String,
         /// Until when.
         expires_at: String,
+        /// On which terminal: `/dev/pts/3`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        terminal: Option<String>,
+        /// The names of the processes above it, the nearest first.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        above: Vec<String>,
     },
     /// Someone tried to get past the gate: `gate-tampering`.
     Tampering {

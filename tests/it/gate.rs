@@ -35,7 +35,7 @@ fn events(shimmed: &Shimmed) -> Vec<String> {
 /// What a person would see and type: the command on a terminal of its own, with `answer` typed at the question.
 fn on_a_terminal(shimmed: &Shimmed, word: &str, arguments: &[&str], answer: &str) -> Option<Ran> {
     let ran = shimmed.on_a_terminal(word, arguments, "[y/N]", &format!("{answer}\n"))?;
-    if ran.stdout.contains("the process ") && ran.stdout.contains("above it") {
+    if ran.stdout.contains("the process ") && ran.stdout.contains("says that an agent runs this") {
         eprintln!("skipped: this test runs below an agent");
         return None;
     }
@@ -214,6 +214,11 @@ fn an_approval_is_a_persons_and_counts_once() {
     assert_eq!(other.status, 10, "{other:?}");
     let ran = shimmed.run("pip", ASKS);
     assert_ne!(ran.status, 10, "{ran:?}");
+    let approved = lines(&shimmed).into_iter().find(|l| l["event"] == "approved").unwrap();
+    if cfg!(target_os = "linux") {
+        assert!(approved["terminal"].as_str().is_some_and(|t| t.starts_with("/dev/")), "{approved}");
+        assert_eq!(approved["above"][0], "login");
+    }
     let start = lines(&shimmed).into_iter().find(|l| l["event"] == "start").unwrap();
     assert_eq!(start["cleared_by"], "approval");
     assert_eq!(shimmed.run("pip", ASKS).status, 10, "it is spent");
@@ -227,6 +232,33 @@ fn an_agent_s_terminal_is_no_person_s() {
     inner.env("CLAUDECODE", "1").stdin(Stdio::null());
     let ran = Ran::of(inner.output().unwrap(), shimmed.sandbox.dir.path());
     assert!(ran.status == 20 && ran.stderr.contains("CLAUDECODE"), "{ran:?}");
+}
+
+#[test]
+fn a_terminal_that_a_script_opened_is_no_person_s() {
+    let Some(python) = crate::shims::real_python() else { return };
+    let shimmed = Shimmed::new(&["pip"]);
+    let plan = digest(&shimmed.run("pip", ASKS));
+    std::fs::write(shimmed.at("yes"), "y\n").unwrap();
+    let approve = shimmed.command("tidewaiter", &["approve", &plan]);
+    let program = approve.get_program().to_string_lossy().into_owned();
+    // Taken away from its parents, with the agent's variable gone or emptied, and the answer fed by a file.
+    let script = format!("script -qec '{program} approve {plan}' typescript < ../yes; cat typescript");
+    let code = format!("import pty; pty.spawn(['{program}', 'approve', '{plan}'])");
+    let spawned = format!("{} -c \"{code}\" < ../yes > typescript; cat typescript", python.display());
+    for (typed, variable) in [(&script, None), (&script, Some("")), (&spawned, None)] {
+        if typed.starts_with("script") && !std::path::Path::new("/usr/bin/script").exists() {
+            continue;
+        }
+        let mut command = Command::new("setsid");
+        command.args(["-w", "sh", "-c", typed]).current_dir(shimmed.sandbox.work()).stdin(Stdio::null());
+        command.env_clear().env("HOME", shimmed.at("home")).env("PATH", "/usr/bin:/bin");
+        command.envs(variable.map(|v| ("CLAUDECODE", v)));
+        let Ok(out) = command.output() else { return };
+        let ran = Ran::of(out, shimmed.sandbox.dir.path());
+        assert!(!ran.stdout.contains("approved once") && ran.stdout.contains("only a person"), "{typed}: {ran:?}");
+    }
+    assert!(!events(&shimmed).contains(&"approved".to_owned()));
 }
 
 #[test]
