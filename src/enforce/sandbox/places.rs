@@ -304,14 +304,6 @@ pub const PROJECT_STARTS_LATER: &[&str] = &[
 
 /// Secrets that lie in a project, which a package's code has no use for.
 const PROJECT_SECRETS: &[&str] = &[
-    ".env",
-    ".env.local",
-    ".env.development",
-    ".env.development.local",
-    ".env.production",
-    ".env.production.local",
-    ".env.staging",
-    ".env.test.local",
     ".envrc",
     ".npmrc",
     ".yarnrc.yml",
@@ -344,8 +336,62 @@ pub fn hidden(level: Level, environment: &Environment) -> Vec<PathBuf> {
 
 /// Secrets in a project that a process of `level` may not read.
 pub fn hidden_in_project(level: Level, project: &Path) -> Vec<PathBuf> {
-    let names = if level == Level::Script { PROJECT_SECRETS } else { &[] };
-    names.iter().map(|name| project.join(name)).collect()
+    if level != Level::Script {
+        return Vec::new();
+    }
+    let mut out: Vec<PathBuf> = PROJECT_SECRETS.iter().map(|name| project.join(name)).collect();
+    out.extend(environment_files(project));
+    out
+}
+
+/// Endings of files that show what an environment file would hold.
+const TEMPLATES: &[&str] = &[".example", ".sample", ".template", ".dist", ".defaults", ".schema"];
+/// Directories of what is installed or built, and of what keeps versions.
+const PASSED_OVER: &[&str] =
+    &["node_modules", "target", "venv", "__pycache__", "site-packages", "vendor", "dist", "build"];
+
+/// `.env` and `.env.…` in a project's first levels, where the members of a workspace are, the nearest first.
+fn environment_files(project: &Path) -> Vec<PathBuf> {
+    const DEEPEST: usize = 3;
+    /// A project has no more; a whole disk, taken for one, has.
+    const DIRECTORIES: usize = 256;
+    const ENTRIES: usize = 8192;
+    const FILES: usize = 128;
+    let secret = |name: &str| {
+        name.strip_prefix(".env").is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('.') && !TEMPLATES.iter().any(|ending| rest.ends_with(ending))
+        })
+    };
+    let mut out = vec![project.join(".env")];
+    let mut level = vec![project.to_owned()];
+    let (mut directories, mut entries) = (0, 0);
+    for depth in 0..=DEEPEST {
+        let mut next = Vec::new();
+        for directory in level {
+            directories += 1;
+            if directories > DIRECTORIES || entries > ENTRIES || out.len() > FILES {
+                return out;
+            }
+            let found = std::fs::read_dir(&directory).into_iter().flatten().filter_map(Result::ok);
+            for entry in found.take(ENTRIES) {
+                entries += 1;
+                let name = entry.file_name();
+                let Some(name) = name.to_str() else { continue };
+                if secret(name) {
+                    out.push(entry.path());
+                } else if depth < DEEPEST
+                    && !name.starts_with('.')
+                    && !PASSED_OVER.contains(&name)
+                    && entry.file_type().is_ok_and(|t| t.is_dir())
+                {
+                    next.push(entry.path());
+                }
+            }
+        }
+        level = next;
+    }
+    out.dedup();
+    out
 }
 
 /// Where nothing is written, though it may lie in a directory that is written.
@@ -372,4 +418,34 @@ fn homes(environment: &Environment) -> Vec<PathBuf> {
     out.sort();
     out.dedup();
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::environment_files;
+
+    #[test]
+    fn environment_files_are_found_in_the_first_levels_and_templates_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "A=1").unwrap();
+        };
+        let secrets = [".env", ".env.ci", "sub/.env", "packages/web/.env.production.local", "a/b/c/.env"];
+        let others =
+            [".env.example", "sub/.env.sample", "node_modules/x/.env", "target/.env", "a/b/c/d/.env", ".environment"];
+        secrets.iter().chain(&others).for_each(|path| write(path));
+        let mut found: Vec<String> = environment_files(dir.path())
+            .iter()
+            .map(|p| p.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned())
+            .collect();
+        found.sort();
+        found.dedup();
+        let mut expected = secrets.map(str::to_owned).to_vec();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
 }
