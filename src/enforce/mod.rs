@@ -364,6 +364,8 @@ impl Step {
 pub struct Limits {
     /// The only TCP port on 127.0.0.1 that may be connected to; `None`: the network as it is.
     pub port: Option<u16>,
+    /// Any host may be connected to, also by code of packages.
+    pub open: bool,
     /// Directories and files that may be written, with everything below them; beside them the policy's `[sandbox] write`.
     pub write: Vec<PathBuf>,
     /// Code of packages runs: no credentials in the environment or on disk, no other processes.

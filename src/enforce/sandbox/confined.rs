@@ -46,7 +46,7 @@ impl Confined {
         let reach = match limits.port {
             Some(port) => Reach::Gateway { port },
             // Code of packages has no business on a network that nobody watches.
-            None if limits.runs_packages => Reach::Nothing,
+            None if limits.runs_packages && !limits.open => Reach::Nothing,
             None => Reach::Open,
         };
         let facts = Facts { environment, project: &environment.cwd, write: &limits.write, reach, policy };

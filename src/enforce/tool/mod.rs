@@ -21,7 +21,7 @@ use std::time::SystemTime;
 use super::gateway::{Gateway, View};
 use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, cacache, exec};
 use crate::invocation::Tool;
-use crate::model::{Environment, Source, redact_url};
+use crate::model::{Environment, Source, printable, redact_url};
 use crate::toolchain;
 
 /// What an adapter made of a job.
@@ -222,11 +222,15 @@ impl Run {
         for mut step in std::mem::take(&mut part.steps) {
             adapter.before(job, &step)?;
             let (tolerated, own) = (step.tolerated.take(), step.clone());
-            let port = self.port.filter(|_| !part.open_network || step.runs_packages);
-            let port = port.filter(|_| step.network == Network::Gateway);
+            // A tool that fetches from a repository builds in the same process: it has no credentials, and the network.
+            let open = part.open_network || step.network == Network::Open;
+            let port = self.port.filter(|_| !open && step.network == Network::Gateway);
             let write = part.write.iter().chain(&step.write).cloned().collect();
-            let limits = Limits { port, write, runs_packages: step.runs_packages };
+            let limits = Limits { port, open, write, runs_packages: step.runs_packages };
             if !step.free && !part.whole_user {
+                if part.open_network && step.runs_packages && !part.uncovered.iter().any(|u| u == OPEN) {
+                    part.uncovered.push(OPEN.to_owned());
+                }
                 step = job.sandbox.contain(step, &limits, job)?;
                 for sentence in job.sandbox.sentences(&limits) {
                     if !self.contained.contains(&sentence) {
@@ -253,6 +257,9 @@ impl Run {
     }
 }
 
+/// What is said where code of packages runs in a process that has to reach more than the gateway.
+const OPEN: &str = "code of packages that is built meanwhile reaches the network too";
+
 /// What of the plan comes from outside any registry, a sentence each, and whether the tool needs the network for it.
 fn uncovered(job: &Job<'_>, tool: &str) -> (Vec<String>, bool) {
     let mut remote = false;
@@ -267,6 +274,15 @@ fn uncovered(job: &Job<'_>, tool: &str) -> (Vec<String>, bool) {
                 all.push(format!("{tool} reads {} from {} itself", package.id.name, path.display()));
             }
             Source::Registry { .. } | Source::Path { .. } | Source::Workspace { .. } => {}
+        }
+    }
+    // What has no name yet has no package in the plan.
+    for unresolved in job.judgement.plan.unresolved.iter().filter(|u| u.name.is_none()) {
+        let text = unresolved.requirement.as_str();
+        let remote_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.ends_with("file"));
+        if remote_url && !text.contains(char::is_whitespace) {
+            remote = true;
+            all.push(format!("{tool} fetches {} itself", printable(&redact_url(text), 300)));
         }
     }
     all.sort();
