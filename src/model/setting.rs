@@ -28,6 +28,8 @@ pub enum SettingKind {
     FindLinks,
     /// A program to run: `script-shell`, `node-options`, `build.rustc-wrapper`, `runner`, `linker`, rust-toolchain `path`.
     Program,
+    /// A directory that the tool, and the builds that it starts, write: `build.target-dir`.
+    Directory,
     /// A protection switched off: `strict-ssl=false`, `trusted-host`, `ignore-scripts=false` over a user's true.
     WeakensSafety,
 }

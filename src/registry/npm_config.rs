@@ -176,8 +176,13 @@ impl NpmConfig {
                 key if key.starts_with("//") => {}
                 "proxy" | "https-proxy" | "noproxy" | "cafile" | "ca" | "ca[]" | "cert" | "key" | "fetch-timeout"
                 | "fetch-retries" | "maxsockets" | "strict-ssl" => self.connection(sources, one),
-                "script-shell" | "node-options" | "git" | "shell" | "node-gyp" => {
+                "script-shell" | "node-options" | "git" | "shell" | "node-gyp" | "python" => {
                     self.setting(SettingKind::Program, one)
+                }
+                // Scripts of packages may write there too.
+                "cache" if one.layer == SettingLayer::Project => self.setting(SettingKind::Directory, one),
+                "dangerously-allow-all-scripts" if one.value != "false" => {
+                    self.setting(SettingKind::WeakensSafety, one)
                 }
                 // What `npm exec` and npx fetch and run, whatever the command says.
                 "package" | "package[]" | "call" if one.layer == SettingLayer::Project => {

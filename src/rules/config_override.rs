@@ -57,6 +57,16 @@ fn from_project(facts: &Facts<'_>, setting: &Setting) -> Option<Observation> {
             let message = format!("a project file redirects where packages come from: {key} = {value}");
             Some(observation(message, &setting.location, &key, &value, false).fix(fix::advice(way_out)))
         }
+        SettingKind::Directory => {
+            // A template of cargo's own: `{workspace-root}`, `{cargo-cache-home}`.
+            if setting.value.starts_with('{') || stays_inside(facts, setting) {
+                return None;
+            }
+            let way_out =
+                format!("remove `{key}` at {}, or set it in your own configuration", fix::place(&setting.location));
+            let message = format!("a project file has packages' code write outside the project: {key} = {value}");
+            Some(observation(message, &setting.location, &key, &value, false).fix(fix::advice(way_out)))
+        }
         SettingKind::WeakensSafety => None,
     }
 }
@@ -238,8 +248,13 @@ fn stays_inside(facts: &Facts<'_>, setting: &Setting) -> bool {
     }
     let beside = setting.location.path().and_then(|p| p.parent()).unwrap_or_else(|| std::path::Path::new(""));
     // Paths in Cargo's configuration are relative to the directory that holds `.cargo`.
-    let base = if beside.ends_with(".cargo") { beside.parent().unwrap_or(beside) } else { beside };
-    let inside = |path: &str| facts.environment.absolute(&base.join(path)).starts_with(&facts.environment.cwd);
+    let relative_above = beside.ends_with(".cargo") || setting.key.starts_with("build.");
+    let base = if relative_above { beside.parent().unwrap_or(beside) } else { beside };
+    let inside = |path: &str| {
+        let path = facts.environment.absolute(&base.join(path));
+        // What a build writes may lie beside the package, in the directory of a workspace above it.
+        path.starts_with(&facts.environment.cwd) || (setting.kind == SettingKind::Directory && path.starts_with(base))
+    };
     // `paths` is a list, written with blanks between its members.
     if setting.key == "paths" { setting.value.split(' ').all(inside) } else { inside(&setting.value) }
 }

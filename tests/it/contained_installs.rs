@@ -208,6 +208,35 @@ fn a_build_script_of_cargo_reaches_nothing() {
     scene.held(&scene.run("cargo", &["build"]));
 }
 
+#[test]
+fn a_project_that_names_where_builds_write_opens_neither_credentials_nor_the_gate() {
+    let Some(tools) = cargo_tools() else { return };
+    let Some(scene) = Scene::new(&tools) else { return };
+    let home = scene.town.shimmed.at("home");
+    let policy = scene.town.shimmed.at("home/.config/tidewaiter/policy.toml");
+    let own = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, format!("{own}[rules]\nconfig-override = \"off\"\n")).unwrap();
+    let write = |path: &str, text: &str| _ = scene.town.shimmed.sandbox.write(path, text);
+    write("Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    write("src/lib.rs", "");
+    write(
+        "build.rs",
+        "fn main() {
+            let home = std::env::var(\"HOME\").unwrap();
+            let ran = std::fs::read_to_string(format!(\"{home}/.ssh/id_ed25519\"));
+            let wrote = std::fs::write(format!(\"{home}/.config/tidewaiter/x\"), \"x\");
+            panic!(\"read: {} wrote: {}\", ran.is_ok(), wrote.is_ok());
+        }",
+    );
+    for (place, builds) in [(".ssh", false), (".ssh/deep", false), (".config/tidewaiter", false), ("elsewhere", true)] {
+        write(".cargo/config.toml", &format!("[build]\ntarget-dir = {:?}\n", home.join(place)));
+        let ran = scene.run("cargo", &["build"]);
+        assert_ne!(ran.status, 0, "{place}: {ran:#?}");
+        assert_eq!(ran.stderr.contains("read: false wrote: false"), builds, "{place}: {ran:#?}");
+        assert!(!ran.stderr.contains("true"), "{place}: {ran:#?}");
+    }
+}
+
 /// What a nested install is answered with.
 const STOPPED: &str = "inside the sandbox of this install, where nothing else can be judged or brought in";
 

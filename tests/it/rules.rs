@@ -256,6 +256,7 @@ fn setting(json: &Json) -> Setting {
             "index" => SettingKind::Index,
             "extra-index" => SettingKind::ExtraIndex,
             "find-links" => SettingKind::FindLinks,
+            "directory" => SettingKind::Directory,
             "program" => SettingKind::Program,
             "weakens" => SettingKind::WeakensSafety,
             other => panic!("no setting is called {other}"),

@@ -142,9 +142,10 @@ impl Config {
             .iter()
             .filter_map(|v| {
                 let names = |patterns: &[&str]| patterns.iter().any(|p| matches_key(p, &v.key));
-                let linker = v.value.contains("linker") || v.value.contains("-Zcodegen-backend");
-                if (names(PROGRAMS) && !v.value.is_empty()) || (names(FLAGS) && linker) {
+                if (names(PROGRAMS) && !v.value.is_empty()) || (names(FLAGS) && names_program(&v.value)) {
                     Some(setting(v, SettingKind::Program))
+                } else if matches!(v.key.as_str(), "build.target-dir" | "build.build-dir") {
+                    Some(setting(v, SettingKind::Directory))
                 } else if v.key == "paths" || v.key.starts_with("patch.") {
                     Some(setting(v, SettingKind::ExtraIndex))
                 } else {
@@ -306,6 +307,27 @@ pub fn cargo_home(environment: &Environment) -> Option<PathBuf> {
 pub fn layer_of_home(home: &Path, environment: &Environment) -> SettingLayer {
     let usual = environment.home.as_ref().is_some_and(|h| h.join(".cargo") == *home);
     if !usual && home.starts_with(&environment.cwd) { SettingLayer::Project } else { SettingLayer::User }
+}
+
+/// Whether flags of the compiler name a program or code that it loads: a linker, a code generator, what a C compiler that
+/// links is told to start or to load, or a file with more of them. `-fuse-ld=lld` chooses among what is installed.
+fn names_program(flags: &str) -> bool {
+    let marks = [
+        "linker",
+        "-Zcodegen-backend",
+        "-Z codegen-backend",
+        "-fplugin",
+        "-wrapper",
+        "-specs=",
+        "--ld-path",
+        "-load-pass-plugin",
+    ];
+    let searched = |word: &str| {
+        let word = word.trim_start_matches("-C").trim_start_matches("link-args=").trim_start_matches("link-arg=");
+        word.starts_with("-B") || word.starts_with('@')
+    };
+    let path = |word: &str| word.split_once("-fuse-ld=").is_some_and(|(_, name)| name.contains(['/', '\\']));
+    marks.iter().any(|mark| flags.contains(mark)) || flags.split_whitespace().any(|word| searched(word) || path(word))
 }
 
 /// Whether a dotted key fits a pattern. A `*` takes one part, which may hold dots of its own, as in `cfg(…)`.

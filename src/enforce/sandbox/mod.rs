@@ -141,12 +141,13 @@ impl Profile {
         let Facts { environment, project, policy, .. } = *facts;
         let mut write: Vec<PathBuf> = facts.write.iter().map(|path| environment.absolute(path)).collect();
         let of_policy = |path: &String| place(path, environment, project);
-        write.extend(policy.write.value.iter().filter_map(of_policy));
+        // Credentials and the gate's own files are opened by the user alone, who stands there or says so in the policy: a
+        // project's file can name a place too (`build.target-dir`).
+        let mut chosen: Vec<PathBuf> = policy.write.value.iter().filter_map(of_policy).collect();
+        write.extend(chosen.iter().cloned());
+        chosen.push(project.to_owned());
         write.sort();
         write.dedup();
-        // What is named to be written is written, also where it usually is not: `cargo install` has its bin directory.
-        let free = |path: &PathBuf| !write.iter().any(|w| w.starts_with(path));
-        let free = |paths: Vec<PathBuf>| paths.into_iter().filter(free).collect();
         let mut hidden = places::hidden(level, environment);
         let mut kept = places::kept(environment);
         // `HOME=/elsewhere` moves nothing of what the account has.
@@ -156,6 +157,15 @@ impl Profile {
             kept.extend(places::kept(&account));
         }
         hidden.extend(policy.read_deny.value.iter().filter_map(of_policy));
+        let within = |all: &[PathBuf], path: &Path| all.iter().any(|place| place.starts_with(path));
+        hidden.retain(|path| !within(&chosen, path));
+        // What else is named to be written is written, also where it usually is not.
+        kept.retain(|path| !within(if places::is_ours(path) { &chosen } else { &write }, path));
+        let shut = |path: &PathBuf| {
+            hidden.iter().chain(kept.iter().filter(|p| places::is_ours(p))).any(|p| path.starts_with(p))
+        };
+        write.retain(|path| !shut(path));
+        let free = |paths: Vec<PathBuf>| paths.into_iter().filter(|path| !within(&write, path)).collect();
         let reach = match policy.network.value {
             policy::Network::Open => Reach::Open,
             policy::Network::Gateway => facts.reach,
@@ -163,8 +173,8 @@ impl Profile {
         Self {
             level,
             reach,
-            hidden: free(hidden),
-            kept: free(kept),
+            hidden,
+            kept,
             project_hidden: free(places::hidden_in_project(level, project)),
             project_kept: free(places::kept_in_project(project)),
             write,

@@ -262,6 +262,12 @@ pub const STARTS_LATER: &[&str] = &[
     ".cache/tidewaiter",
 ];
 
+/// Whether a place of [`STARTS_LATER`] is what the gate decides by: its links, its record, the user's policy.
+pub fn is_ours(path: &Path) -> bool {
+    let ours = [".config/tidewaiter", ".local/share/tidewaiter", ".local/state/tidewaiter"];
+    ours.iter().any(|name| path.ends_with(name))
+}
+
 /// The same within a project: what git, an editor or an agent runs or obeys when the project is next opened.
 pub const PROJECT_STARTS_LATER: &[&str] = &[
     ".git",

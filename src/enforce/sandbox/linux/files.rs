@@ -65,7 +65,10 @@ pub(super) fn grants(profile: &Profile, write: &[PathBuf], carve: bool) -> Grant
     around(Path::new("/"), &avoid, &mut out.read);
     for path in write {
         if carve {
-            around(&path, &untouched, &mut out.write);
+            // Under another name it may be one of them, or lie in one.
+            if !untouched.iter().any(|shut| path.starts_with(shut)) {
+                around(&path, &untouched, &mut out.write);
+            }
         } else {
             out.write.push(path);
         }
