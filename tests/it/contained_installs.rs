@@ -11,8 +11,9 @@ use tidewaiter::enforce::sandbox;
 
 use crate::bypass::{Town, cargo_tools, npm_tools, python_tools};
 use crate::cli::Ran;
-use crate::shims::program;
+use crate::shims::{program, real_python};
 use crate::support::loopback::{Dist, Loopback};
+use crate::support::rig::uv;
 
 const OLD: &str = "2020-01-01T00:00:00Z";
 const SIX: [&str; 6] = ["tcp", "udp", "key", "bashrc", "ptrace", "environment"];
@@ -191,6 +192,48 @@ fn the_build_of_an_sdist_reaches_nothing() {
     let Some(scene) = Scene::new(&tools) else { return };
     scene.town.server.python(sdist("tw-attack", &scene.python()));
     scene.held(&scene.run("pip", &["install", "--target", "out", "tw-attack"]));
+}
+
+#[test]
+fn the_build_of_an_sdist_by_uv_reaches_nothing() {
+    let (Some(mut tools), Some(uv)) = (python_tools(), uv()) else { return };
+    tools.push(("uv", uv));
+    let Some(scene) = Scene::new(&tools) else { return };
+    scene.town.server.python(sdist("tw-attack", &scene.python()));
+    let python = real_python().unwrap();
+    let words = ["pip", "install", "--python", python.to_str().unwrap(), "--target", "out", "tw-attack"];
+    scene.held(&scene.run("uv", &words));
+}
+
+#[test]
+fn the_build_of_a_local_project_reads_no_credentials() {
+    const READS: &str = "
+import os, sys
+try:
+    assert 'PRIVATE' in open(os.environ['HOME'] + '/.netrc').read()
+    sys.stderr.write('netrc: GOT IN')
+except (OSError, AssertionError):
+    sys.stderr.write('netrc: stopped')
+sys.exit(9)
+";
+    let Some(mut tools) = python_tools() else { return };
+    let uv = uv().map(|uv| tools.push(("uv", uv)));
+    let Some(scene) = Scene::new(&tools) else { return };
+    let write = |path: &str, text: &str| scene.town.shimmed.sandbox.write(path, text);
+    write("../home/.netrc", "machine h.example login u password PRIVATE\n");
+    // It names no version, so that only building it tells: a person let it pass.
+    let system = "[build-system]\nrequires = []\nbuild-backend = \"setup\"\nbackend-path = [\".\"]\n";
+    write("local/pyproject.toml", system);
+    write("local/setup.py", READS);
+    let interpreter = real_python().unwrap().display().to_string();
+    for tool in ["pip"].into_iter().chain(uv.map(|()| "uv")) {
+        let words: &[&str] = match tool {
+            "uv" => &["pip", "install", "--python", &interpreter, "--target", "out", "./local"],
+            _ => &["install", "--target", "out", "./local"],
+        };
+        let Some(ran) = scene.town.shimmed.on_a_terminal(tool, words, "[y/N]", "y\n") else { return };
+        assert!(ran.stdout.contains("netrc: stopped") && !ran.stdout.contains("GOT IN"), "{tool}: {ran:#?}");
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub enum View {
 }
 
 /// Who the gateway's password is of.
-const USER: &str = "tidewaiter";
+pub const USER: &str = "tidewaiter";
 /// At most so many refusals are remembered.
 const REFUSED_MAX: usize = 1_000;
 

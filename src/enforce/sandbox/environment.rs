@@ -3,6 +3,7 @@
 //! Everything is kept that is not named here, so that builds find their compilers, paths and settings. Names are
 //! compared without case: `npm_config_//host/:_authToken` and `NPM_CONFIG_…` are one to npm.
 
+use crate::enforce::gateway;
 use std::ffi::{OsStr, OsString};
 
 use super::Level;
@@ -168,12 +169,16 @@ fn matches(pattern: &str, name: &str) -> bool {
     name.ends_with(last)
 }
 
-/// Whether a text has a URL with a user and a password: an index or a proxy (`https://user:word@host/`).
+/// Whether a text has a URL with a user and a password: an index or a proxy (`https://user:word@host/`). The gateway's
+/// own is none: its password opens this one run's plan to the one process tree that it was made for.
 fn holds_credentials(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
         let rest = text.get(at + 3..).unwrap_or_default();
         let authority = rest.split(['/', '?', '#', ' ', '\t', '\n']).next().unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+        authority.rsplit_once('@').is_some_and(|(user, host)| {
+            let gateways = host.starts_with("127.0.0.1:") && user.split(':').next() == Some(gateway::USER);
+            user.contains(':') && !gateways
+        })
     })
 }
 
@@ -259,11 +264,23 @@ mod tests {
 
     #[test]
     fn a_url_with_a_password_is_a_secret_wherever_it_stands() {
-        for value in ["https://me:word@pypi.internal/simple", "a b http://u:p@h:1 c", "socks5://u:p%40@h"] {
+        for value in [
+            "https://me:word@pypi.internal/simple",
+            "a b http://u:p@h:1 c",
+            "socks5://u:p%40@h",
+            "http://tidewaiter:s@h/ http://u:p@127.0.0.1:9",
+        ] {
             assert!(!keeps(Level::Script, "PIP_INDEX_URL", value), "{value}");
             assert!(keeps(Level::Installer, "PIP_INDEX_URL", value), "{value}");
         }
-        for value in ["https://pypi.org/simple", "https://h/a:b@c", "git@github.com:a/b", "://", "https://user@h/"] {
+        for value in [
+            "https://pypi.org/simple",
+            "https://h/a:b@c",
+            "git@github.com:a/b",
+            "://",
+            "https://user@h/",
+            "http://tidewaiter:s@127.0.0.1:9/pypi",
+        ] {
             assert!(keeps(Level::Script, "PIP_INDEX_URL", value), "{value}");
         }
     }

@@ -257,12 +257,27 @@ impl<'a> Copies<'a> {
     }
 }
 
-/// Whether something of the plan, or the project itself, is built.
+/// Whether something of the plan, or the project itself, is built, as far as is known: what the plan does not know is
+/// built, and so is what is asked for by a place instead of a name.
 pub(super) fn builds(job: &Job<'_>) -> bool {
-    job.judgement.plan.packages.iter().any(|p| {
+    let plan = &job.judgement.plan;
+    let built = |p: &crate::model::Package| {
         matches!(p.source, Source::Workspace { .. } | Source::Path { .. } | Source::Git { .. })
             || p.executes.contains(&crate::model::Execution::PythonBuild)
-    })
+    };
+    let place = |r: &crate::invocation::Request| r.kind == RequestKind::Editable || names_a_place(&r.text);
+    !plan.complete() || plan.packages.iter().any(built) || job.invocation.requests.iter().any(place)
+}
+
+/// `.`, `./dist/x-1.tar.gz`, `x @ git+https://…`, and no wheel, which is unpacked and runs nothing.
+fn names_a_place(text: &str) -> bool {
+    let text = text.trim();
+    let bare = text.split_once([';', '#', '?']).map_or(text, |(before, _)| before).trim_end();
+    !bare.ends_with(".whl")
+        && (text.starts_with(['.', '/', '~'])
+            || text.contains("://")
+            || text.contains(['/', '\\'])
+            || [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".tar"].iter().any(|end| bare.ends_with(end)))
 }
 
 /// The directories that pip writes for this command.

@@ -139,6 +139,7 @@ impl Adapter for Uv {
         locks(job, gateway, indexes, &mut out)?;
         receipts(job, &mut out);
         out.keep.push(copies.directory);
+        step.runs_packages = !out.whole_user && pip::builds(job);
         out.steps.push(step);
         Ok(out)
     }
