@@ -116,3 +116,20 @@ fn changed_bytes_and_later_lines_do_not_come_in() {
     });
     assert_eq!((done.status(), rig.installed("out")), (0, vec!["tw-a 1.0".to_owned(), "tw-b 1.0".to_owned()]));
 }
+
+/// An entry point may have any name, also that of one of the gate's links.
+#[cfg(unix)]
+#[test]
+fn the_gates_own_links_stay_where_they_are() {
+    let Some(uv) = uv() else { return };
+    let rig = rig();
+    let script = "[console_scripts]\ntw-tool = tw_tool:main\nown = tw_tool:main\n";
+    rig.server.python(wheel("tw-tool", "1.0", &[]).member("tw_tool-1.0.dist-info/entry_points.txt", script.as_bytes()));
+    rig.write("../home/.local/bin/other", "");
+    let link = rig.home().join(".local/bin/own");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tidewaiter"), &link).unwrap();
+    let done = rig.run(&[uv.to_str().unwrap(), "-q", "tool", "install", "--force", "tw-tool"], |_| {});
+    assert_eq!(std::fs::read_link(&link).unwrap(), std::path::Path::new(env!("CARGO_BIN_EXE_tidewaiter")));
+    assert!(done.refused().iter().any(|l| l.contains("this gate's")), "{:?}", done.outcome);
+    assert!(rig.home().join(".local/bin/tw-tool").exists());
+}

@@ -15,7 +15,7 @@ pub mod uv;
 pub mod words;
 pub mod yarn;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::gateway::{Gateway, View};
@@ -315,6 +315,65 @@ fn python_places(job: &Job<'_>) -> Vec<PathBuf> {
         out.extend(job.environment.home.as_ref().map(|h| h.join(".local")));
     }
     out
+}
+
+/// Where programs are put that the user starts by their names: `~/.local/bin`, and what variables say instead. Where
+/// code of packages runs meanwhile, it is none of these, for what lies there is run later.
+fn program_places(job: &Job<'_>, named: &[&str]) -> Vec<PathBuf> {
+    if !job.invocation.global || pip::builds(job) {
+        return Vec::new();
+    }
+    let environment = job.environment;
+    let named = named.iter().filter_map(|name| environment.variable(name)).filter(|v| !v.is_empty());
+    let usual = environment.home.as_ref().map(|home| home.join(".local").join("bin"));
+    named.map(|path| environment.absolute(Path::new(path))).chain(usual).collect()
+}
+
+/// Looks, after programs were put into `places`, whether the gate's own links and program are still there, and puts them
+/// back: an entry point may have any name.
+fn gate_stays(job: &Job<'_>, places: &[PathBuf]) -> Option<Then> {
+    let own = std::fs::canonicalize(job.own).ok()?;
+    let entries = places.iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten();
+    let ours = |path: &PathBuf| std::fs::canonicalize(path).is_ok_and(|found| found == own);
+    let link = |path: PathBuf| (std::fs::read_link(&path).ok(), path);
+    let before: Vec<(Option<PathBuf>, PathBuf)> = entries.map(|e| e.path()).filter(ours).map(link).collect();
+    if before.is_empty() {
+        return None;
+    }
+    let bytes = before.iter().any(|(target, _)| target.is_none()).then(|| std::fs::read(&own).ok()).flatten();
+    Some(Then::new(move |_, _| {
+        let mut out = Prepared::default();
+        for (target, path) in before {
+            let stays = match &target {
+                Some(target) => std::fs::read_link(&path).is_ok_and(|now| now == *target),
+                None => std::fs::read(&path).ok() == bytes,
+            };
+            if !stays {
+                put_back(&path, target.as_deref(), bytes.as_deref()).map_err(EnforceError::io(&path))?;
+                let reason = "is this gate's, and an entry point of a package had taken its place".to_owned();
+                out.wrong.push(Refused { subject: path.display().to_string(), reason });
+            }
+        }
+        Ok(out)
+    }))
+}
+
+#[cfg(unix)]
+fn put_back(path: &Path, target: Option<&Path>, bytes: Option<&[u8]>) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let _ = std::fs::remove_file(path);
+    match target {
+        Some(target) => std::os::unix::fs::symlink(target, path),
+        None => {
+            std::fs::write(path, bytes.unwrap_or_default())?;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn put_back(path: &Path, _target: Option<&Path>, bytes: Option<&[u8]>) -> std::io::Result<()> {
+    std::fs::write(path, bytes.unwrap_or_default())
 }
 
 /// `~/.cache/NAME`, or the platform's own place.

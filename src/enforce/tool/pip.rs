@@ -103,6 +103,9 @@ impl Adapter for Pip {
         }
         step.runs_packages = builds(job);
         out.write = written(job);
+        let programs = super::program_places(job, &[]);
+        out.then = super::gate_stays(job, &programs);
+        out.write.extend(programs);
         let report = job.invocation.values("--report").filter(|r| *r != "-");
         let lock = (job.invocation.verb == "lock")
             .then(|| job.invocation.flag("--output").and_then(|f| f.value.as_deref()).unwrap_or("pylock.toml"));

@@ -127,7 +127,10 @@ impl Adapter for Uv {
         } else if !out.open_network {
             super::refuse_all_else(&mut step, gateway);
         }
-        out.write = super::python_places(job);
+        out.write.extend(super::python_places(job));
+        let programs = super::program_places(job, &["UV_TOOL_BIN_DIR", "XDG_BIN_HOME"]);
+        out.then = super::gate_stays(job, &programs);
+        out.write.extend(programs);
         out.write.extend(super::user_cache(job.environment, "uv"));
         out.write.extend(job.environment.variable("UV_CACHE_DIR").map(PathBuf::from));
         for option in ["--target", "--prefix", "--output-file", "--cache-dir", "--out-dir"] {
