@@ -122,7 +122,8 @@ fn python(pages: &mut Pages, name: &str) -> std::io::Result<()> {
         (format!("{info}/METADATA"), metadata.clone()),
         (
             format!("{info}/WHEEL"),
-            "Wheel-Version: 1.0\nGenerator: tidewaiter\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned(),
+            "Wheel-Version: 1.0\nGenerator: tidewaiter\nRoot-Is-Purelib: true\nTag: py2-none-any\nTag: py3-none-any\n"
+                .to_owned(),
         ),
         (format!("{info}/RECORD"), String::new()),
     ];
@@ -133,7 +134,7 @@ fn python(pages: &mut Pages, name: &str) -> std::io::Result<()> {
         zip.write_all(text.as_bytes())?;
     }
     let wheel = zip.finish().map_err(Error::other)?.into_inner();
-    let filename = format!("{module}-{VERSION}-py3-none-any.whl");
+    let filename = format!("{module}-{VERSION}-py2.py3-none-any.whl");
     let sha = Digest::sha256_of(&wheel).hex();
     let meta = Digest::sha256_of(metadata.as_bytes()).hex();
     let html = format!(

@@ -319,4 +319,11 @@ fn without_a_local_port_pip_gets_the_exact_list() {
     });
     assert!(done.outcome.is_err());
     assert_eq!(rig.installed("out"), ["tw-a 1.0", "tw-b 1.0"]);
+    // pip's own words may be changed, those of what starts it may not.
+    rig.server.python(wheel("pip", "99.0", &[])).python(wheel("setuptools", "99.0", &[]));
+    rig.with_job(&[python, "-m", "venv", "--upgrade-deps", "fresh"], |job| {
+        let error = Pip.frozen(job).unwrap_err().to_string();
+        assert!(error.contains("no local port"), "{error}");
+        Err(tidewaiter::enforce::EnforceError::unsupported("seen enough"))
+    });
 }

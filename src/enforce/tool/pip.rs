@@ -123,7 +123,13 @@ impl Adapter for Pip {
         let mut words = Words::new(job.arguments);
         for request in job.invocation.requests.iter().filter(|r| r.kind == RequestKind::Requirement) {
             match index(&request.location) {
-                Some(at) => words.remove(at),
+                Some(at) if words.shown(at).as_deref() == Some(&*request.text) => words.remove(at),
+                Some(_) => {
+                    return Err(EnforceError::unsupported(
+                        "no local port can be opened here, and what this command starts pip for it does not take from a list; \
+                         `pip install` does",
+                    ));
+                }
                 None => return Err(EnforceError::unsupported("a requirement stands in a variable")),
             }
         }

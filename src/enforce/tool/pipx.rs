@@ -46,6 +46,10 @@ impl Adapter for Pipx {
         step.set("UV_NO_CONFIG", "1");
         // It goes by URLs, and this one lives for one run.
         step.set("UV_NO_CACHE", "1");
+        // The uv that it would find on PATH is a link of ours, and an install within this one.
+        if job.invocation.flag("--backend").is_none() {
+            step.set("PIPX_DEFAULT_BACKEND", "pip");
+        }
         step.set("PIPX_DISABLE_SHARED_LIBS_AUTO_UPGRADE", "1");
         (out.uncovered, out.open_network) = super::uncovered(job, "pipx");
         if job.invocation.effect == Effect::RunsRemote {

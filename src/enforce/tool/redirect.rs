@@ -52,6 +52,8 @@ pub(super) fn prepare(job: &Job<'_>, gateway: &Gateway) -> Result<(Prepared, Ste
     }
     words.extend(job.arguments.iter().cloned());
     step.arguments = words;
+    // New environments are made by virtualenv, which locks what it keeps in a place of its own.
+    step.set("VIRTUALENV_OVERRIDE_APP_DATA", cache.join("virtualenv"));
     let (uncovered, open_network) = super::uncovered(job, job.invocation.tool.name());
     if !open_network {
         super::refuse_all_else(&mut step, gateway);
