@@ -300,8 +300,9 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
         _ if INTERPRETERS.contains(&name) => return interpreter(context, name, first, rest, out),
         _ => {}
     }
+    let usual = usual(context, name, first);
     if !ELSEWHERE.contains(&name) {
-        unread::by_word(context, name, first, rest, out);
+        unread::by_word(context, if usual { name } else { "" }, first, rest, out);
     }
     if follow::by_name(context, name, first, rest, out) {
         return;
@@ -323,7 +324,7 @@ pub(super) fn read(context: &Context<'_>, name: &str, first: &Word, rest: &[Word
             run_file(&Context { directory: None, ..context.clone() }, &file, rest, By::Path, out);
         }
     }
-    if !MENTIONS.contains(&name) && !unread::RUNNERS.contains(&name) {
+    if !usual || !MENTIONS.contains(&name) && !unread::RUNNERS.contains(&name) {
         strange(context, first, rest, out);
     }
 }
@@ -410,6 +411,31 @@ fn deno(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut Vec<Invoca
     if let Some(word) = rest.iter().find(|w| w.text.contains("npm:")).or(verb.filter(|_| fetches)) {
         let why = opaque(word.index, "what deno brings in is not read");
         out.push(unknown(context, Tool::Other, &first.text, why));
+    }
+}
+
+/// Where the system keeps its programs, which only an administrator changes.
+const SYSTEM: &[&str] = &[
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/opt/homebrew/bin",
+    "/opt/local/bin",
+    "/home/linuxbrew/.linuxbrew/bin",
+    "/run/current-system/sw/bin",
+    "/snap/bin",
+];
+
+/// Whether a word names the program that everybody knows by its name: `ls`, `/bin/ls`, and not `/tmp/x/ls`, which is
+/// whatever was put there. This program too is known by its name only where nothing on the way changes PATH.
+fn usual(context: &Context<'_>, name: &str, first: &Word) -> bool {
+    let changes_path = || context.assignments.iter().any(|(n, _, _)| n == "PATH");
+    match first.text.rsplit_once(['/', '\\']) {
+        Some((directory, _)) => !first.expands && SYSTEM.contains(&directory),
+        None => name != "tidewaiter" || !changes_path(),
     }
 }
 

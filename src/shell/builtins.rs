@@ -411,7 +411,10 @@ fn files(name: &str, rest: &[Word], input: &Stream, state: &mut State, disk: &dy
                     // A copy holds what the text put into the original; into a directory, under the same name.
                     let path = source.text.as_deref();
                     let from = path.map(|path| place(&state.directory, path));
-                    let known = from.as_ref().and_then(|from| state.written.get(from).cloned().or_else(|| disk(from)));
+                    let written = from.as_ref().and_then(|from| state.written.get(from).cloned());
+                    // A tool finds the rest of itself by the path that it is started from, so that its text says little.
+                    let program = || stands_for(source).filter(|_| path.is_some_and(|p| p.starts_with(['/', '~'])));
+                    let known = written.or_else(program).or_else(|| from.as_ref().and_then(|from| disk(from)));
                     let content = known.or_else(|| stands_for(source)).unwrap_or(Content::Changed);
                     state.write(&target, content.clone());
                     let name = path.unwrap_or_default().trim_end_matches('/').rsplit('/').next().unwrap_or_default();

@@ -106,6 +106,25 @@ pub(super) fn follow(
     (walker.out, walker.told.get())
 }
 
+/// Builtins whose words may be names of variables, or arithmetic.
+const TAKES_NAMES: &[&str] = &[
+    "test",
+    "[",
+    "printf",
+    "read",
+    "mapfile",
+    "readarray",
+    "unset",
+    "let",
+    "wait",
+    "declare",
+    "typeset",
+    "local",
+    "export",
+    "readonly",
+    "getopts",
+];
+
 /// What a command prints that prints nothing.
 pub(super) fn nothing() -> Stream {
     thread_local! {
@@ -406,7 +425,8 @@ impl Walker<'_> {
             }
             Kind::Test(words) => {
                 for word in words {
-                    self.single(word, state);
+                    let word = self.single(word, state);
+                    self.subscript(&word, state);
                 }
                 nothing()
             }
@@ -442,6 +462,41 @@ impl Walker<'_> {
             })
         });
         (printed, plain)
+    }
+
+    /// The words of a builtin that it takes for names, or for arithmetic.
+    fn names_in(&mut self, name: &str, rest: &[Word], state: &mut State) {
+        let is = |at: usize, texts: &[&str]| {
+            rest.get(at).and_then(|w| w.text.as_deref()).is_some_and(|t| texts.contains(&t))
+        };
+        let declares = matches!(name, "declare" | "typeset" | "local" | "export" | "readonly");
+        let counts = |w: &Word| w.text.as_deref().is_some_and(|t| t.starts_with('-') && t.contains('i'));
+        let values = !declares || rest.iter().any(counts);
+        for (at, word) in rest.iter().enumerate() {
+            let before = at.checked_sub(1);
+            let taken = match name {
+                "printf" => at == 1 && is(0, &["-v"]),
+                "read" => before.is_none_or(|before| !is(before, &["-p"])),
+                _ => true,
+            };
+            let key = match word.text.as_deref().and_then(|t| t.split_once('=')) {
+                Some((key, _)) if !values => Some(Word { text: Some(key.to_owned()), ..word.clone() }),
+                _ => None,
+            };
+            if taken {
+                self.subscript(key.as_ref().unwrap_or(word), state);
+            }
+        }
+    }
+
+    /// A word that is taken for a variable's name or for arithmetic: bash runs what its subscript substitutes, quoted or
+    /// not (`test -v 'a[$(command)]'`, bash 5.2).
+    pub fn subscript(&mut self, word: &Word, state: &mut State) {
+        let Some(text) = word.text.as_deref().filter(|t| t.contains('[') && t.contains(['$', '`'])) else { return };
+        let mut apart = state.clone();
+        apart.origin.subshell = true;
+        apart.origin.conditional = true;
+        self.text(&format!(": \"{}\"", text.replace('"', "\\\"")), word.span, &mut apart);
     }
 
     /// Names in an arithmetic expression may be given other values by it.
@@ -715,6 +770,9 @@ impl Walker<'_> {
             return Stream::Unknown(name);
         }
         let rest = command.words.get(skip + 1..).unwrap_or_default();
+        if TAKES_NAMES.contains(&name.as_str()) {
+            self.names_in(&name, rest, state);
+        }
         if let Some(printed) = self.builtin(&name, rest, &command, state) {
             return printed;
         }

@@ -40,6 +40,26 @@ fn check(files: &[(&str, &str)], cases: &[(&str, &[&str])]) {
 }
 
 #[test]
+fn what_stands_for_a_tool_or_its_script_is_read() {
+    let files = [("Makefile", "all:\n\techo ok\n"), ("x.txt", "")];
+    check(
+        &files,
+        &[
+            ("cp /usr/bin/npm ./x; ./x i evil", &["npm install evil"]),
+            ("ln -s /usr/bin/npm ./ls2 && ./ls2 i evil", &["npm install evil"]),
+            ("cp /usr/bin/env ./x; ./x ls", &[]),
+            ("test -v 'a[$(npm i evil)]'", &["npm install evil"]),
+            ("[[ -v 'a[$(npm i evil)]' ]]", &["npm install evil"]),
+            ("[ -v 'a[`npm i evil`]' ]", &["npm install evil"]),
+            ("printf -v 'a[$(npm i evil)]' x", &["npm install evil"]),
+            ("declare -i x='a[$(npm i evil)]'", &["npm install evil"]),
+            ("printf 'run [`npm i evil`]\\n'; local m='[$(npm i evil)]'", &[]),
+            ("test -v a[1] && [[ $x == [a-z]* ]] && unset 'a[$i]'", &[]),
+        ],
+    );
+}
+
+#[test]
 fn shell_scripts_are_read() {
     let files = [
         ("setup.sh", "#!/bin/bash\nset -e\npip install evil\n"),
