@@ -973,31 +973,57 @@ fn arguments_from_input(inner: &Context<'_>, scanned: &Scan, mut words: Vec<Word
     }
 }
 
-/// `sh -c 'script' …`, `bash -lc 'script'`, `sh FILE`, `… | sh`.
-fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
-    let (mut reads_command, mut reads_input) = (false, false);
-    let mut at = 0;
-    while let Some(word) = rest.get(at).filter(|w| w.text.len() > 1 && w.text.starts_with(['-', '+'])) {
-        at += 1;
-        let text = word.text.as_str();
+/// A shell's own arguments.
+pub(crate) struct ShellArguments<'w> {
+    /// Where its first operand stands: the script of `-c`, else a file.
+    pub operand: usize,
+    /// `-c`: the operand is a script.
+    pub reads_command: bool,
+    /// `-s`: the script comes from the input whatever operands there are.
+    pub reads_input: bool,
+    /// `--command=SCRIPT`, and where.
+    pub inline: Option<(usize, &'w str)>,
+}
+
+/// Reads what stands after a shell's name: `-ce SCRIPT`, `-o pipefail -c SCRIPT`, `--norc FILE`, `-s arg`.
+pub(crate) fn shell_arguments<'w>(rest: &[&'w str]) -> ShellArguments<'w> {
+    let mut out = ShellArguments { operand: 0, reads_command: false, reads_input: false, inline: None };
+    while let Some(text) = rest.get(out.operand).copied().filter(|w| w.len() > 1 && w.starts_with(['-', '+'])) {
+        out.operand += 1;
         match text {
             "--" => break,
             "--rcfile" | "--init-file" | "--command" | "--init-command" => {
-                reads_command |= text == "--command";
-                at += usize::from(text != "--command");
+                out.reads_command |= text == "--command";
+                out.operand += usize::from(text != "--command");
             }
             _ if text.starts_with("--") => {
                 if let Some(code) = text.strip_prefix("--command=") {
-                    let code = Word { text: code.to_owned(), ..word.clone() };
-                    return script_word(&context.inside(&format!("{name} -c")), name, &code, None, out);
+                    out.inline = Some((out.operand - 1, code));
+                    break;
                 }
             }
             _ => {
-                reads_command |= text.starts_with('-') && text.contains('c');
-                reads_input |= text.starts_with('-') && text.contains('s');
-                at += usize::from(text.ends_with(['o', 'O']));
+                out.reads_command |= text.starts_with('-') && text.contains('c');
+                out.reads_input |= text.starts_with('-') && text.contains('s');
+                out.operand += usize::from(text.ends_with(['o', 'O']));
             }
         }
+    }
+    out
+}
+
+/// Whether a file's name stands for the standard input.
+pub(crate) fn is_input(file: &str) -> bool {
+    matches!(file, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
+}
+
+/// `sh -c 'script' …`, `bash -lc 'script'`, `sh FILE`, `… | sh`.
+fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {
+    let texts: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
+    let ShellArguments { operand: at, reads_command, reads_input, inline } = shell_arguments(&texts);
+    if let Some((word, code)) = inline.and_then(|(at, code)| Some((rest.get(at)?, code))) {
+        let code = Word { text: code.to_owned(), ..word.clone() };
+        return script_word(&context.inside(&format!("{name} -c")), name, &code, None, out);
     }
     if let Some((variable, _, index)) =
         context.assignments.iter().find(|(n, v, _)| matches!(n.as_str(), "BASH_ENV" | "ENV") && !v.is_empty())
@@ -1021,9 +1047,7 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
         return;
     }
     match operand {
-        Some(file)
-            if !reads_input && !matches!(file.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0") =>
-        {
+        Some(file) if !reads_input && !is_input(&file.text) => {
             // A script's file is judged when it runs, unless the text itself makes it.
             if file.expands && !file.tail.contains('/') && !context.open {
                 let why = opaque(file.index, format!("runs `{}`", shown(&file.text)));

@@ -57,6 +57,32 @@ fn pipes_devices_and_directories_are_no_manifests() {
 }
 
 #[test]
+fn what_a_pipe_or_a_device_would_have_run_is_not_known() {
+    for (name, words) in [
+        ("a.sh", &["sh", "./a.sh"][..]),
+        ("fifo", &["sh", "./fifo"]),
+        ("fifo", &["python3", "fifo"]),
+        ("Makefile", &["make"]),
+        ("Makefile", &["make", "deps"]),
+        ("package.json", &["npm", "run", "x"]),
+    ] {
+        for device in [false, true] {
+            let sandbox = Sandbox::new();
+            if device {
+                std::os::unix::fs::symlink("/dev/zero", sandbox.work().join(name)).unwrap();
+            } else {
+                fifo(&sandbox, name);
+            }
+            let ran = in_time(&sandbox, &[&["check", "--offline", "--"], words].concat());
+            assert_eq!(ran.status, 10, "{name} {words:?}: {ran:#?}");
+        }
+    }
+    let sandbox = Sandbox::new();
+    let ran = in_time(&sandbox, &["check", "--offline", "--", "sh", "/dev/null"]);
+    assert_eq!(ran.status, 0, "{ran:#?}");
+}
+
+#[test]
 fn project_files_that_are_no_files_are_no_reason_to_wait() {
     for name in [
         "package.json",

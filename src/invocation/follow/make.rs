@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::makefile::{Makefile, RecipeLine, Rule, START, Target, World, plain};
 use super::{Content, Entered, Follow, Origin, doubt, text, tool_file};
-use crate::invocation::engine::{Opt, Style, Word, flag, joined, maybe, scan, shown, value};
-use crate::invocation::reading::{Context, program_name};
-use crate::invocation::{FlagEffect::Neutral, Invocation, code, wrappers};
+use crate::invocation::engine::{Given, Opt, Style, Word, flag, joined, maybe, opaque, scan, shown, value};
+use crate::invocation::reading::{Context, program_name, unknown as unknown_command};
+use crate::invocation::{FlagEffect::Neutral, Invocation, Tool, code, wrappers};
+use crate::shell::Stream;
 
 /// Targets beyond this are not followed, nor those below so many others.
 const MOST_TARGETS: usize = 400;
@@ -58,14 +59,30 @@ pub(super) fn run(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut 
         }
     }
     let world = Disk { context: &inner, follow, made: RefCell::new(Vec::new()) };
-    let named: Vec<&str> = found.given.iter().filter(|g| g.name == "-f").filter_map(|g| g.value.as_deref()).collect();
+    let given = || found.given.iter().filter(|g| g.name == "-f");
+    let named: Vec<&str> = given().filter_map(|g| g.value.as_deref()).collect();
+    let unknown = |g: &&Given| {
+        let word = rest.iter().find(|w| w.index == g.value_index);
+        let value = g.value.as_deref().unwrap_or_default();
+        value.starts_with("<(") || word.is_some_and(|w| w.expands && !w.tail.contains('/') && !value.contains("/."))
+    };
+    if let Some(given) = given().find(unknown) {
+        let file = shown(given.value.as_deref().unwrap_or_default());
+        let why = opaque(given.value_index, format!("what `{file}` holds is not known"));
+        return out.push(unknown_command(&inner, Tool::Other, &first.text, why));
+    }
     let files: Vec<Vec<&str>> = match named.as_slice() {
         [] => vec![vec!["GNUmakefile", "makefile", "Makefile"]],
         named => named.iter().map(|n| vec![*n]).collect(),
     };
     let mut any = false;
     for names in files {
-        let Some((path, found)) = tool_file(&inner, &names) else { continue };
+        let input = names.first().filter(|name| wrappers::is_input(name));
+        let found = match input {
+            Some(name) => Some((Arc::from(Path::new(name)), from_input(&inner))),
+            None => tool_file(&inner, &names),
+        };
+        let Some((path, found)) = found else { continue };
         any = true;
         match found {
             Ok(source) => file.read(&path, &source, &world, 0),
@@ -99,6 +116,14 @@ pub(super) fn run(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut 
         walk.unfollowed(&unknown.text, out);
     } else if file.cut {
         walk.unfollowed(goals.first().map_or("", String::as_str), out);
+    }
+}
+
+/// A makefile on the standard input.
+fn from_input(context: &Context<'_>) -> Result<Rc<str>, String> {
+    match &context.input {
+        Stream::Text(text) => Ok(Rc::clone(text)),
+        _ => Err("it comes from standard input".to_owned()),
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) enum Content {
     Binary,
     /// Why it cannot be read.
     Unreadable(String),
+    /// There is no file, but a pipe or a device; why it cannot be read.
+    Stream(String),
 }
 
 impl<'a> Follow<'a> {
@@ -85,12 +87,13 @@ impl<'a> Follow<'a> {
 
     /// What a file holds.
     pub fn read(&self, path: &Path) -> Content {
-        if !self.files.is_file(path) {
-            return Content::Absent;
-        }
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(FileError::NotFound) => return Content::Absent,
+            Err(_) if self.files.is_dir(path) => return Content::Absent,
+            Err(_) if path == Path::new("/dev/null") => return Content::Text(Rc::from("")),
+            // A pipe and a device hold what somebody writes, and reading could wait for ever.
+            Err(error) if !self.files.is_file(path) => return Content::Stream(error.to_string()),
             Err(error) => return Content::Unreadable(error.to_string()),
         };
         if bytes.iter().take(8192).any(|b| *b == 0) {
@@ -275,7 +278,7 @@ fn tool_file(context: &Context<'_>, names: &[&str]) -> Option<Found> {
         }
         match follow.read(&follow.path(directory, name)) {
             Content::Text(text) => return Some((shown, Ok(text))),
-            Content::Unreadable(why) => return Some((shown, Err(why))),
+            Content::Unreadable(why) | Content::Stream(why) => return Some((shown, Err(why))),
             Content::Absent | Content::Binary => {}
         }
     }

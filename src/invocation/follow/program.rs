@@ -38,11 +38,15 @@ pub(in crate::invocation) fn file(
             let reason = format!("`{}` is not there yet, so what it will run is not known", shown(&file.text));
             return doubt(context, &file.text, &Origin::file(follow.display(&path)), reason, out);
         }
-        Content::Unreadable(why) if by == By::Shell || shell_name(&file.text) => {
+        Content::Unreadable(why) | Content::Stream(why) if by == By::Shell || shell_name(&file.text) => {
             let reason = format!("`{}` cannot be read ({why}), so what it runs is not known", shown(&file.text));
             return doubt(context, &file.text, &Origin::file(follow.display(&path)), reason, out);
         }
-        Content::Absent | Content::Binary | Content::Unreadable(_) => return,
+        Content::Stream(why) if by == By::Other && !file.text.starts_with("/dev/fd/") => {
+            let reason = format!("`{}` cannot be read ({why}), so what it runs is not known", shown(&file.text));
+            return doubt(context, &file.text, &Origin::file(follow.display(&path)), reason, out);
+        }
+        Content::Absent | Content::Binary | Content::Unreadable(_) | Content::Stream(_) => return,
     };
     let key = path.display().to_string();
     match follow.enter(&key) {
