@@ -259,6 +259,7 @@ impl Walker<'_> {
                 }
                 continue;
             }
+            self.assigned(target);
             let variable = match (value, state.variables.get(target)) {
                 (None, Some(same)) => Variable { exported: same.exported || exported, ..same.clone() },
                 (None, None) => continue,

@@ -16,6 +16,7 @@ mod walk;
 mod words;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 pub use state::{Content, Variable, Variables, Written, joined, place};
@@ -48,6 +49,11 @@ pub struct Script {
     pub opaque: Vec<Opaque>,
     /// Files that the text runs in its own shell. Spans from [`Sourced::start`] on are places in them.
     pub sourced: Vec<Sourced>,
+    /// Redirections that stand with no command of [`Script::commands`]: of compound commands, of functions and builtins
+    /// that were followed, of nothing at all.
+    pub redirected: Vec<Redirected>,
+    /// Names of the variables that the text sets for the shell itself, exported or not.
+    pub assigned: BTreeSet<String>,
 }
 
 /// A file that was read as part of a text.
@@ -101,6 +107,15 @@ pub struct Redirection {
     pub operator: &'static str,
     /// The word after it; of a here-document, its body.
     pub target: Word,
+}
+
+/// A redirection without a simple command of its own: `> f`, `{ …; } > f`, `exec 3> f`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirected {
+    /// The redirection.
+    pub redirection: Redirection,
+    /// Where it is made.
+    pub directory: Directory,
 }
 
 /// A variable set in front of a command: `A=b cmd`.

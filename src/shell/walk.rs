@@ -10,8 +10,8 @@ use super::parse::{self, Offsets};
 use super::state::{Content, State, Variable, Written, place};
 use super::syntax::{AssignmentNode, Command, Item, Kind, List, Part, Pipeline, RedirectionNode, WordNode};
 use super::{
-    Assignment, Directory, Opaque, Parsed, Reader, Redirection, Script, SimpleCommand, Sourced, Span, Stream,
-    Surroundings, Word, output,
+    Assignment, Directory, Opaque, Parsed, Reader, Redirected, Redirection, Script, SimpleCommand, Sourced, Span,
+    Stream, Surroundings, Word, output,
 };
 
 /// More files than this are not read within one text.
@@ -336,9 +336,27 @@ impl Walker<'_> {
         if let Some(input) = input {
             state.input = input;
         }
+        self.redirected(&redirections, &state.directory);
         let printed = self.compound(&command.kind, command.span, state);
         state.input = outside;
         self.written(&redirections, &command.redirections, printed, state)
+    }
+
+    /// Lists redirections that stand with no listed command.
+    fn redirected(&mut self, redirections: &[Redirection], directory: &Directory) {
+        for redirection in redirections {
+            if self.spend(1 + redirection.target.raw.len() / 64) {
+                let directory = directory.clone();
+                self.out.redirected.push(Redirected { redirection: redirection.clone(), directory });
+            }
+        }
+    }
+
+    /// Notes that the text sets a variable.
+    pub fn assigned(&mut self, name: &str) {
+        if !self.out.assigned.contains(name) {
+            self.out.assigned.insert(name.to_owned());
+        }
     }
 
     fn compound(&mut self, kind: &Kind, span: Span, state: &mut State) -> Stream {
@@ -709,6 +727,7 @@ impl Walker<'_> {
             let (word, variable) = self.value(node, state);
             // Each sees those before it.
             if words.is_empty() && self.spend(state.copying() as usize) {
+                self.assigned(&node.name);
                 state.set(&node.name, variable);
             } else {
                 set.push(Assignment { name: node.name.clone(), value: word });
@@ -718,6 +737,7 @@ impl Walker<'_> {
             if nodes.is_empty() && assignments.iter().any(|a| a.name == "CDPATH") {
                 state.previous = Rc::new(Directory::Unknown("`CDPATH`".to_owned()));
             }
+            self.redirected(&redirections, &state.directory);
             return self.written(&redirections, redirected, nothing(), state);
         }
         let command = SimpleCommand {
@@ -733,7 +753,14 @@ impl Walker<'_> {
             span,
         };
         let redirections = command.redirections.clone();
+        let outside = (!redirections.is_empty()).then(|| state.directory.clone());
         let printed = self.dispatch(command, nodes, state);
+        if let Some(directory) = outside {
+            let listed = |c: &SimpleCommand| c.span == span && c.redirections == redirections;
+            if !self.out.commands.last().is_some_and(listed) {
+                self.redirected(&redirections, &directory);
+            }
+        }
         self.written(&redirections, redirected, printed, state)
     }
 
