@@ -366,6 +366,10 @@ impl<'a> Reader<'a> {
             }
         }
         if let Stream::Text(text) = &command.input {
+            if speaks_of_gate(text) && !(SHELLS.contains(&name.as_str()) && words.len() == 1) {
+                let typed = words.iter().copied().chain([&**text]).map(str::to_owned);
+                self.out.push(Operation::Run { words: typed.collect() });
+            }
             if SHELLS.contains(&name.as_str()) && words.len() == 1 {
                 self.script(text, directory.as_deref().unwrap_or(base), None, depth + 1);
             } else if interprets(&name) && words.iter().skip(1).all(|w| *w == "-") {

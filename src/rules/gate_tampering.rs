@@ -71,6 +71,9 @@ fn run(words: &[String]) -> Option<Observation> {
     if name == "tidewaiter" {
         return own(rest);
     }
+    if let Some(found) = carried(&name, words) {
+        return Some(found);
+    }
     let concerned = rest.iter().any(|w| mentions(w));
     let verbs = ["uninstall", "remove", "rm", "purge", "disable", "erase", "unlink", "autoremove"];
     let what = if matches!(name.as_str(), "kill" | "pkill" | "killall" | "taskkill") && concerned {
@@ -95,6 +98,13 @@ fn own(rest: &[String]) -> Option<Observation> {
         let found = observation(what, &typed());
         return Some(if *person { found.at_most(Level::Ask) } else { found });
     }
+    if operands.starts_with(&["advisories", "update"]) {
+        let another = |w: &String| w == "--force" || w.starts_with("--url");
+        return rest
+            .iter()
+            .any(another)
+            .then(|| observation("changes what this gate knows to be malicious", &typed()).at_most(Level::Ask));
+    }
     let before: Vec<&String> = rest.iter().take_while(|w| *w != "--").collect();
     let loosens =
         |w: &&&String| LOOSENING.iter().any(|o| w.strip_prefix(o).is_some_and(|r| r.is_empty() || r.starts_with('=')));
@@ -104,9 +114,123 @@ fn own(rest: &[String]) -> Option<Observation> {
     None
 }
 
+/// Programs that print, search or send their words, and run none of them.
+const PRINTERS: &[&str] = &[
+    "echo",
+    "printf",
+    "grep",
+    "egrep",
+    "fgrep",
+    "zgrep",
+    "ag",
+    "ack",
+    "cat",
+    "head",
+    "tail",
+    "ls",
+    "which",
+    "whereis",
+    "type",
+    "wc",
+    "diff",
+    "sort",
+    "uniq",
+    "cut",
+    "tr",
+    "curl",
+    "wget",
+    "jq",
+    "yq",
+    "test",
+    "[",
+    "[[",
+    ":",
+    "true",
+    "say",
+    "notify-send",
+    "logger",
+    "read",
+    "tee",
+    "mkdir",
+    "touch",
+    "cd",
+    "base64",
+    "sha256sum",
+    "patch",
+];
+/// Programs that run the command in their words as it stands.
+const CARRIERS: &[&str] = &["sudo", "env", "nice", "nohup", "time", "timeout", "command", "xargs"];
+
+/// Whether a command prints, searches or stores what its words say: `grep`, `git commit -m`, `xargs grep`.
+fn prints(name: &str, words: &[String]) -> bool {
+    let rest = words.get(1..).unwrap_or_default();
+    let has = |options: &[&str]| rest.iter().any(|w| options.iter().any(|o| w.starts_with(o)));
+    let verb = |verbs: &[&str]| rest.first().is_some_and(|w| verbs.contains(&w.as_str()));
+    match name {
+        "rg" => !has(&["--pre"]),
+        "man" => !has(&["-P", "--pager", "-H", "--html"]),
+        "git" => {
+            verb(&["commit", "log", "show", "diff", "blame", "tag", "notes", "add", "apply"])
+                || verb(&["grep"]) && !has(&["-O", "--open-files"])
+        }
+        "gh" | "glab" => verb(&["pr", "issue", "release", "mr", "search"]),
+        _ if CARRIERS.contains(&name) => {
+            let at = rest.iter().position(|w| PRINTERS.contains(&program(w).as_str()));
+            // What follows an option may be its value, and no program.
+            let plain = |w: &String| !w.starts_with('-') || matches!(w.as_str(), "-0" | "-r" | "-n1" | "--");
+            at.is_some_and(|at| rest.get(..at).is_some_and(|before| before.iter().all(plain)))
+        }
+        _ => PRINTERS.contains(&name),
+    }
+}
+
+/// A command of this program in the words or the code of another, whichever that is: `script -c 'tidewaiter approve …'`,
+/// `tmux send-keys`, `pty.spawn(['tidewaiter', 'approve', …])`.
+fn carried(name: &str, words: &[String]) -> Option<Observation> {
+    const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
+    if prints(name, words) {
+        return None;
+    }
+    let rest = words.get(1..)?;
+    let as_words = (0..rest.len()).filter(|at| rest.get(*at).is_some_and(|w| program(w) == "tidewaiter"));
+    if let Some(found) = as_words.filter_map(|at| own(rest.get(at + 1..)?)).next() {
+        return Some(found);
+    }
+    // A shell's code is read as what it is.
+    let code = |w: &String| w.starts_with('-') && !w.starts_with("--") && w.ends_with('c');
+    if SHELLS.contains(&name) && rest.iter().any(code) {
+        return None;
+    }
+    let text = rest.join(" ");
+    if let Some(found) = CHILD.iter().find(|variable| text.contains(&format!("{variable}="))) {
+        return sets(found);
+    }
+    let parts: Vec<&str> = text
+        .split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | '/' | '\\'))
+        .filter(|part| !part.is_empty() && (!part.starts_with('-')))
+        .collect();
+    let named = (0..parts.len()).filter(|at| parts.get(*at).is_some_and(|part| program(part) == "tidewaiter"));
+    // `tmux send-keys tidewaiter Space approve`: one word may stand between.
+    let after = named.flat_map(|at| [at + 1, at + 2]).filter_map(|at| parts.get(at..));
+    let found = after.filter_map(|after| OWN.iter().find(|(verb, _, _)| after.starts_with(verb))).next();
+    found.map(|(_, what, person)| {
+        let found = observation(what, &shown(words));
+        if *person { found.at_most(Level::Ask) } else { found }
+    })
+}
+
+/// Variables by which this gate's own child is known.
+const CHILD: &[&str] = &["TIDEWAITER_STARTED", "TIDEWAITER_BEFORE", "TIDEWAITER_TRIAL"];
+
 fn sets(name: &str) -> Option<Observation> {
-    matches!(name, "TIDEWAITER_STARTED" | "TIDEWAITER_BEFORE")
-        .then(|| observation("passes itself off as this gate's own child", &format!("{name}=…")))
+    let typed = format!("{name}=…");
+    match name {
+        _ if CHILD.contains(&name) => Some(observation("passes itself off as this gate's own child", &typed)),
+        "TIDEWAITER_ADVISORIES_URL" => {
+            Some(observation("changes what this gate knows to be malicious", &typed).at_most(Level::Ask))
+        }
+        _ => None,
+    }
 }
 
 fn mentions(word: &str) -> bool {
