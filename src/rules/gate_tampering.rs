@@ -272,7 +272,14 @@ fn file(protected: &[Protected], target: &Target, how: &How, by: &str, files: &d
         Target::Path(path) => say::sentence(&path.display().to_string()),
         Target::Pattern(text) | Target::Text(text) => say::word(text),
     };
-    let found_at = observation(&format!("{verb} {what}"), &format!("{} {shown}", say::word(by)));
+    let told = match (found.map(|p| p.what), how) {
+        (Some(Belonging::Hook(_)), How::Edited { before, after }) => {
+            gate::settings::loses(before.as_deref().unwrap_or_default(), after).map(str::to_owned)
+        }
+        _ => None,
+    };
+    let told = told.unwrap_or_else(|| format!("{verb} {what}"));
+    let found_at = observation(&told, &format!("{} {shown}", say::word(by)));
     Some(match found.map(|p| p.what) {
         // It can only tighten, and it is the project's own file.
         Some(Belonging::ProjectPolicy | Belonging::Cache) => found_at.at_most(Level::Ask),
@@ -286,8 +293,7 @@ fn touched(protected: &Protected, target: &Target, how: &How, files: &dyn Files)
     let inside = matches!(target, Target::Path(path) if path.starts_with(&protected.path));
     match (protected.what, how) {
         (Belonging::Hook(_), How::Edited { before, after }) => {
-            let before = before.as_deref().unwrap_or_default();
-            gate::calls(after) < gate::calls(before) || switches_off(before, after)
+            gate::settings::loses(before.as_deref().unwrap_or_default(), after).is_some()
         }
         (Belonging::Hook(_), _) => files.read_text(&protected.path).is_ok_and(|text| gate::calls(&text) > 0),
         // The cache may be taken away at any time, but not be written by another.
@@ -295,19 +301,6 @@ fn touched(protected: &Protected, target: &Target, how: &How, files: &dyn Files)
         (_, How::Removed) => there,
         _ => inside || there,
     }
-}
-
-fn switches_off(before: &str, after: &str) -> bool {
-    let on = |text: &str| {
-        let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        // Gemini CLI keeps a list of the hooks that are not to be called, by name or command.
-        let listed = |list: &str| list.split(']').next().is_some_and(|list| list.contains("tidewaiter"));
-        bare.contains("\"disableAllHooks\":true")
-            || bare.contains("hooks=false")
-            || bare.contains("\"hooksConfig\":{\"enabled\":false")
-            || bare.split("\"disabled\":[").skip(1).any(listed)
-    };
-    on(after) && !on(before)
 }
 
 /// A pattern that names something below a directory: `~/.config/tidewaiter/*`.

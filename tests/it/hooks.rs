@@ -330,6 +330,19 @@ fn a_refusal_waits_for_no_lock() {
 }
 
 #[test]
+fn hooks_that_are_switched_off_are_no_hooks() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["hook", "install", "claude-code"]).status, 0);
+    assert_eq!(sandbox.run(&["hook", "status"]).status, 0);
+    for file in [".claude/settings.local.json", "../home/.claude/settings.local.json", ".claude/settings.json"] {
+        sandbox.write(file, "{ \"disableAllHooks\": true }");
+        let ran = sandbox.run(&["hook", "status"]);
+        assert!(ran.status == 1 && ran.stdout.contains("switched off in"), "{file}: {ran:?}");
+        sandbox.write(file, "{}");
+    }
+    assert_eq!(sandbox.run(&["hook", "status"]).status, 0);
+}
+#[test]
 fn past_the_deadline_the_policy_s_word_holds() {
     let sandbox = Sandbox::new();
     let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "Bash", "cwd": sandbox.work(),

@@ -10,7 +10,7 @@ use clap::Args;
 use super::counts::Counts;
 use crate::cli::session::Session;
 use crate::cli::{Failure, complain, print};
-use crate::gate::Host;
+use crate::gate::{self, Host};
 use crate::hook::settings::{self, Left};
 use crate::model::{Diagnostic, Timestamp, Verdict, printable};
 use crate::record::{Event, agent};
@@ -151,7 +151,7 @@ pub fn status() -> Result<ExitCode, Failure> {
             let place = Place { host, user: !project, project };
             let Ok(path) = place.path(&session) else { continue };
             let Some(text) = text(&path).ok().flatten() else { continue };
-            if crate::gate::calls(&text) == 0 {
+            if gate::calls(&text) == 0 {
                 continue;
             }
             let (title, shown) = (host.title(), printable(&path.display().to_string(), 300));
@@ -161,6 +161,12 @@ pub fn status() -> Result<ExitCode, Failure> {
                 Ok(false) => "asks tidewaiter, but not as this program would have it: install it again",
                 Err(_) => "cannot be read",
             };
+            if let Some(switch) = switch(host, &session) {
+                broken = true;
+                let switch = printable(&switch.display().to_string(), 300);
+                let _ = writeln!(out, "{title:<15} does not ask tidewaiter: its hooks are switched off in {switch}");
+                continue;
+            }
             broken |= !matches!(whole, Ok(true));
             let _ = writeln!(out, "{title:<15} {state}: {shown}");
         }
@@ -175,6 +181,16 @@ pub fn status() -> Result<ExitCode, Failure> {
     }
     print(&out)?;
     Ok(ExitCode::from(u8::from(broken)))
+}
+
+/// The file in which a host's hooks are switched off for this user, or for this project.
+fn switch(host: Host, session: &Session) -> Option<PathBuf> {
+    let others = gate::SWITCHES.iter().filter(|(_, of)| *of == host).map(|(file, _)| *file);
+    let home = session.environment.home.iter().map(PathBuf::as_path);
+    let directories: Vec<&Path> = home.chain([session.environment.cwd.as_path()]).collect();
+    let files = [host.user_file(), host.project_file()].into_iter().chain(others);
+    let mut paths = files.flat_map(|file| directories.iter().map(move |dir| dir.join(file)));
+    paths.find(|path| text(path).ok().flatten().is_some_and(|text| gate::switched_off(&text)))
 }
 
 /// Only a person, on a terminal of their own.
