@@ -1,6 +1,6 @@
 //! What belongs to this gate itself: its own files, and the agent hosts' configuration that calls it.
 //!
-//! In: the environment. Out: paths. Nothing here looks whether they are there.
+//! In: the environment. Out: paths. Nothing here looks whether they are there, beside the links' own targets.
 
 pub mod conduct;
 pub mod operation;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::Environment;
 use crate::policy;
+use crate::toolchain::own;
 
 /// An agent host with a hook protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +111,8 @@ pub enum Belonging {
     ProjectPolicy,
     /// The directory of links, the record, the approvals, the advisories.
     Data,
+    /// The program itself, and what would be started in its place.
+    Program,
     /// What registries were heard to say.
     Cache,
     /// A host's configuration that may call this program.
@@ -123,6 +126,7 @@ impl Belonging {
             Self::Policy => "this gate's policy",
             Self::ProjectPolicy => "the project's policy",
             Self::Data => "this gate's links, record and advisories",
+            Self::Program => "this gate's program",
             Self::Cache => "what this gate heard from registries",
             Self::Hook(_) => "the configuration that calls this gate",
         }
@@ -164,6 +168,10 @@ pub fn protected(environment: &Environment) -> Vec<Protected> {
     };
     let windows = environment.os == "windows";
     add(base("XDG_DATA_HOME", if windows { "AppData/Roaming" } else { ".local/share" }), Belonging::Data);
+    let links = base("XDG_DATA_HOME", ".local/share").map(|data| data.join("shims"));
+    for path in own::places(environment, links.as_deref()) {
+        add(Some(path), Belonging::Program);
+    }
     add(base("XDG_CACHE_HOME", if windows { "AppData/Local" } else { ".cache" }), Belonging::Cache);
     for host in Host::ALL {
         add(home.map(|h| h.join(host.user_file())), Belonging::Hook(host));

@@ -249,7 +249,8 @@ fn file(protected: &[Protected], target: &Target, how: &How, by: &str, files: &d
     let hit = |p: &&Protected| match (target, how) {
         // Whoever changes the mode of a whole project means the project.
         (Target::Path(path), How::Removed)
-            if MODES.contains(&by) && !matches!(p.what, Belonging::Policy | Belonging::Data) =>
+            if MODES.contains(&by)
+                && !matches!(p.what, Belonging::Policy | Belonging::Data | Belonging::Program) =>
         {
             path.starts_with(&p.path)
         }
@@ -317,6 +318,7 @@ fn text_concerns(text: &str) -> bool {
         "share/tidewaiter",
         "cache/tidewaiter",
         "etc/tidewaiter",
+        "bin/tidewaiter",
         "tidewaiter/policy.toml",
         "tidewaiter\\policy.toml",
         "tidewaiter/shims",
@@ -332,6 +334,12 @@ fn text_concerns(text: &str) -> bool {
         "remove", "unlink", "rm", "write", "rename", "replace", "move", "truncate", "chmod", "\"w\"", "'w'", "delete",
         "open(", "dump",
     ];
+    // `$(which tidewaiter)`: where the program is, whatever finds it.
+    let found = text.starts_with(['$', '`', '"']) && text.contains(['(', '`']);
+    let named = || text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-')).any(|w| w == "tidewaiter");
+    if found && named() {
+        return true;
+    }
     let code = text.contains(['(', ' ', ';']);
     FILES.iter().any(|f| text.contains(f)) && (!code || ACTS.iter().any(|a| text.contains(a)))
         || (!code && text.trim_end_matches(['/', '"', '\'']).ends_with("/tidewaiter"))

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::model::Environment;
+
 /// The file that marks a directory of shims. What lies beside it is never taken for a real tool.
 pub const MARKER: &str = ".tidewaiter-shims";
 
@@ -65,6 +67,25 @@ impl Own {
         }
         self.length == Some(metadata.len()) && self.canonical.as_deref().is_some_and(|own| same_bytes(own, &canonical))
     }
+}
+
+/// Where this program may be started from, by any name: its own file, as PATH names it or would name it first, and what
+/// the links of a directory lead to.
+pub fn places(environment: &Environment, links: Option<&Path>) -> Vec<PathBuf> {
+    /// More links than there are tools are somebody else's.
+    const MOST: usize = 64;
+    let started = std::env::current_exe().ok();
+    let real = started.as_ref().and_then(|path| path.canonicalize().ok());
+    let file = if environment.os == "windows" { format!("{NAME}.exe") } else { NAME.to_owned() };
+    let path = environment.variable("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(&file));
+    let links = links.and_then(|dir| std::fs::read_dir(dir).ok()).into_iter().flatten().filter_map(Result::ok);
+    let targets = links.take(MOST).filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let targets = targets.filter(|target| target.is_absolute());
+    let mut out: Vec<PathBuf> = started.into_iter().chain(real).chain(on_path).chain(targets).collect();
+    out.sort();
+    out.dedup();
+    out
 }
 
 /// Device and inode: equal for hard links.

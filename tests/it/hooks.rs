@@ -330,6 +330,34 @@ fn a_refusal_waits_for_no_lock() {
 }
 
 #[test]
+fn the_program_itself_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let engine = env!("CARGO_BIN_EXE_tidewaiter");
+    for command in [
+        "rm -f ENGINE",
+        "mv ENGINE /tmp/x",
+        "chmod -x ENGINE",
+        "cp /bin/true ENGINE",
+        "cat /bin/true > ENGINE",
+        "ln -sf /bin/true $(which tidewaiter)",
+        "rm \"$(command -v tidewaiter)\"",
+        "python3 -c \"import os; os.remove('ENGINE')\"",
+    ] {
+        let (said, text) = says(&sandbox, &command.replace("ENGINE", engine));
+        // Code is known by what an installed program's path looks like.
+        assert!(said == "deny" || command.contains("python3"), "{command}: {said} {text}");
+    }
+    for command in ["ls -l ENGINE", "file ENGINE && ENGINE --version", "echo $(which tidewaiter)", "cp ENGINE ./copy"] {
+        let (said, text) = says(&sandbox, &command.replace("ENGINE", engine));
+        assert_eq!(said, "none", "{command}: {text}");
+    }
+    let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "Write", "session_id": "e", "cwd": sandbox.work(),
+        "tool_input": {"file_path": engine, "content": "#!/bin/sh\nexit 0\n"}});
+    let ran = call(&sandbox, &["claude-code"], payload.to_string().as_bytes());
+    assert_eq!(word(Host::ClaudeCode, &ran), "deny", "{ran:?}");
+}
+
+#[test]
 fn hooks_that_are_switched_off_are_no_hooks() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(&["hook", "install", "claude-code"]).status, 0);
