@@ -211,6 +211,18 @@ impl Files for Disk {
         path.is_symlink()
     }
 
+    fn read_link(&self, path: &Path) -> Option<PathBuf> {
+        std::fs::read_link(path).ok()
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        path.ancestors().find_map(|above| {
+            let rest = path.strip_prefix(above).ok()?;
+            let real = std::fs::canonicalize(above).ok()?;
+            Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+        })
+    }
+
     fn list(&self, dir: &Path) -> Vec<PathBuf> {
         let mut out: Vec<PathBuf> =
             std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|e| e.path()).collect();

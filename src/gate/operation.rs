@@ -38,6 +38,22 @@ pub enum How {
         /// What it will hold.
         after: String,
     },
+    /// Files below it, of which it is not known which, get other content.
+    Filled {
+        /// The directory that they come from, as it is on the disk; `None` where that is not known.
+        from: Option<PathBuf>,
+    },
+    /// It gets another name, by which it can be written.
+    Linked,
+    /// It is given to a program that does not only read, or may not.
+    Named,
+}
+
+impl How {
+    /// Whether the very file changes, and it is not only said that it may.
+    pub const fn is_certain(&self) -> bool {
+        matches!(self, Self::Removed | Self::Written | Self::Edited { .. })
+    }
 }
 
 /// One thing that is done.

@@ -65,6 +65,14 @@ impl Files for Overlay {
         self.base.is_link(path)
     }
 
+    fn read_link(&self, path: &Path) -> Option<PathBuf> {
+        self.base.read_link(path)
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        self.base.real(path)
+    }
+
     fn list(&self, dir: &Path) -> Vec<PathBuf> {
         let mut out = self.base.list(dir);
         out.retain(|p| self.over(p).is_none_or(Option::is_some));

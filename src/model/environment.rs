@@ -83,6 +83,15 @@ pub trait Files: Send + Sync {
     fn is_link(&self, _path: &Path) -> bool {
         false
     }
+    /// What a symbolic link says; `None` when `path` is none.
+    fn read_link(&self, _path: &Path) -> Option<PathBuf> {
+        None
+    }
+
+    /// The path without symbolic links, as far as it is there; `None` where that cannot be told.
+    fn real(&self, _path: &Path) -> Option<PathBuf> {
+        None
+    }
     /// The paths directly under a directory, sorted; empty when there is none.
     fn list(&self, dir: &Path) -> Vec<PathBuf>;
     /// A file's text, with a UTF-8 byte-order mark removed; an error when it is not UTF-8.

@@ -41,12 +41,26 @@ fn observe(operations: &[Operation], environment: &Environment, files: &dyn File
             Operation::Sets { name } => sets(name),
             Operation::Acts(_) => None,
             Operation::File { target, how, by } => {
-                let protected = protected.get_or_insert_with(|| gate::protected(environment));
+                let protected = protected.get_or_insert_with(|| by_every_name(environment, files));
                 file(protected, target, how, by, files)
             }
         };
         out.extend(found.filter(|f| !out.contains(f)));
     }
+    out
+}
+
+/// What belongs to the gate, also by the path that it has without symbolic links.
+fn by_every_name(environment: &Environment, files: &dyn Files) -> Vec<Protected> {
+    let mut out = gate::protected(environment);
+    let of_user = |p: &&Protected| match p.what {
+        Belonging::Policy | Belonging::Data => true,
+        Belonging::Hook(host) => environment.home.as_ref().is_some_and(|home| p.path == home.join(host.user_file())),
+        _ => false,
+    };
+    let real = |p: &Protected| Some(Protected { path: files.real(&p.path).filter(|real| *real != p.path)?, ..*p });
+    let more: Vec<Protected> = out.iter().filter(of_user).filter_map(real).collect();
+    out.extend(more);
     out
 }
 
@@ -246,57 +260,123 @@ fn is_package(word: &str) -> bool {
 const MODES: &[&str] = &["chmod", "chown", "chgrp", "chattr", "setfacl"];
 
 fn file(protected: &[Protected], target: &Target, how: &How, by: &str, files: &dyn Files) -> Option<Observation> {
-    let hit = |p: &&Protected| match (target, how) {
-        // Whoever changes the mode of a whole project means the project.
-        (Target::Path(path), How::Removed)
-            if MODES.contains(&by)
-                && !matches!(p.what, Belonging::Policy | Belonging::Data | Belonging::Program) =>
-        {
-            path.starts_with(&p.path)
-        }
-        (Target::Path(path), How::Removed) => p.path.starts_with(path) || path.starts_with(&p.path),
-        (Target::Path(path), _) => path.starts_with(&p.path),
-        (Target::Pattern(pattern), _) => names(pattern, &p.path) || below(pattern, &p.path),
-        (Target::Text(_), _) => false,
+    if let Target::Text(text) = target {
+        return self::text(protected, text, how, by, files);
+    }
+    let real = match target {
+        Target::Path(path) => files.real(path).filter(|real| real != path).map(Target::Path),
+        _ => None,
     };
-    let found = match target {
-        Target::Text(text) => text_concerns(text).then_some(None)?,
-        _ => Some(protected.iter().filter(hit).find(|p| touched(p, target, how, files))?),
-    };
-    let what = found.map_or("what belongs to this gate", |p| p.what.words());
+    let targets = [Some(target), real.as_ref()];
+    let (found, target) = targets.into_iter().flatten().find_map(|target| {
+        let hit = |p: &&Protected| hit(p, target, how, by) && touched(p, target, how, files);
+        Some((protected.iter().find(hit)?, target))
+    })?;
     let verb = match how {
         How::Removed => "removes or changes",
         How::Written => "writes",
         How::Edited { .. } => "changes",
+        How::Filled { .. } => "may write over",
+        How::Linked => "makes another name for",
+        How::Named => "gives a program that may write it",
     };
-    let shown = match target {
-        Target::Path(path) => say::sentence(&path.display().to_string()),
-        Target::Pattern(text) | Target::Text(text) => say::word(text),
-    };
-    let told = match (found.map(|p| p.what), how) {
-        (Some(Belonging::Hook(_)), How::Edited { before, after }) => {
+    let told = match (found.what, how) {
+        (Belonging::Hook(_), How::Edited { before, after }) => {
             gate::settings::loses(before.as_deref().unwrap_or_default(), after).map(str::to_owned)
         }
         _ => None,
     };
-    let told = told.unwrap_or_else(|| format!("{verb} {what}"));
+    let told = told.unwrap_or_else(|| format!("{verb} {}", found.what.words()));
+    let shown = match target {
+        Target::Path(path) => say::sentence(&path.display().to_string()),
+        Target::Pattern(text) | Target::Text(text) => say::word(text),
+    };
     let found_at = observation(&told, &format!("{} {shown}", say::word(by)));
-    Some(match found.map(|p| p.what) {
+    Some(match (found.what, how) {
         // It can only tighten, and it is the project's own file.
-        Some(Belonging::ProjectPolicy | Belonging::Cache) => found_at.at_most(Level::Ask),
+        (Belonging::ProjectPolicy | Belonging::Cache, _) => found_at.at_most(Level::Ask),
+        (_, How::Filled { .. } | How::Named) => found_at.at_most(Level::Ask),
         _ => found_at,
     })
+}
+
+/// Whether a change of a target may be one of a protected path.
+fn hit(protected: &Protected, target: &Target, how: &How, by: &str) -> bool {
+    match (target, how) {
+        // Whoever changes the mode of a whole project means the project.
+        (Target::Path(path), How::Removed)
+            if MODES.contains(&by)
+                && !matches!(protected.what, Belonging::Policy | Belonging::Data | Belonging::Program) =>
+        {
+            path.starts_with(&protected.path)
+        }
+        (Target::Path(path), How::Removed) => protected.path.starts_with(path) || path.starts_with(&protected.path),
+        (Target::Path(path), How::Filled { .. }) => {
+            protected.path.starts_with(path) || path.starts_with(&protected.path)
+        }
+        (Target::Path(path), How::Linked | How::Named) => {
+            let harmless = matches!(protected.what, Belonging::ProjectPolicy | Belonging::Cache | Belonging::Program);
+            path.starts_with(&protected.path) && !harmless
+        }
+        (Target::Path(path), _) => path.starts_with(&protected.path),
+        (Target::Pattern(pattern), _) => {
+            let policy = || protected.what == Belonging::Policy && names(pattern, &protected.path.join("policy.toml"));
+            names(pattern, &protected.path) || below(pattern, &protected.path) || policy()
+        }
+        (Target::Text(_), _) => false,
+    }
+}
+
+/// A target of which only its letters are known, or the code that names it.
+fn text(protected: &[Protected], text: &str, how: &How, by: &str, files: &dyn Files) -> Option<Observation> {
+    let shown = || format!("{} {}", say::word(by), say::word(text));
+    if text.contains("CLAUDE_ENV_FILE") && !text.contains(['(', ' ', ';']) {
+        // Only what comes first on PATH is lost by it.
+        let links = |p: &&Protected| p.what == Belonging::Data && files.is_dir(&p.path.join("shims"));
+        let plain = matches!(how, How::Edited { after, .. } if after.lines().all(sets_no_more_than_a_value));
+        protected.iter().find(links).filter(|_| !plain)?;
+        return Some(observation("changes what later commands are started with", &shown()).at_most(Level::Ask));
+    }
+    if text_concerns(text) {
+        let verb = if *how == How::Removed { "removes or changes" } else { "writes" };
+        return Some(observation(&format!("{verb} what belongs to this gate"), &shown()));
+    }
+    joined_concerns(text).then(|| observation("may write what belongs to this gate", &shown()).at_most(Level::Ask))
+}
+
+/// A line of shell text that sets a variable which decides nothing for the gate: `export NODE_ENV=test`.
+fn sets_no_more_than_a_value(line: &str) -> bool {
+    let line = line.trim();
+    let rest = line.strip_prefix("export ").unwrap_or(line).trim_start();
+    let Some((name, value)) = rest.split_once('=') else { return line.is_empty() || line.starts_with('#') };
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    plain && !gate::settings::steers(name) && !value.contains(['$', '`', ';', '&', '|', '<', '(']) && {
+        let quoted = value.len() > 1 && value.starts_with(['"', '\'']) && value.ends_with(['"', '\'']);
+        quoted || !value.contains(char::is_whitespace)
+    }
 }
 
 /// Whether a change of a protected path takes something away from the gate.
 fn touched(protected: &Protected, target: &Target, how: &How, files: &dyn Files) -> bool {
     let there = files.is_file(&protected.path) || files.is_dir(&protected.path);
     let inside = matches!(target, Target::Path(path) if path.starts_with(&protected.path));
+    let calls = || files.read_text(&protected.path).is_ok_and(|text| gate::calls(&text) > 0);
+    let hook = matches!(protected.what, Belonging::Hook(_));
     match (protected.what, how) {
         (Belonging::Hook(_), How::Edited { before, after }) => {
             gate::settings::loses(before.as_deref().unwrap_or_default(), after).is_some()
         }
-        (Belonging::Hook(_), _) => files.read_text(&protected.path).is_ok_and(|text| gate::calls(&text) > 0),
+        (_, How::Filled { from }) => {
+            let Target::Path(directory) = target else { return false };
+            let below = protected.path.strip_prefix(directory).unwrap_or(Path::new(""));
+            match from.as_ref().filter(|from| files.is_dir(from)) {
+                Some(from) => files.exists(&from.join(below)) && (!hook || calls()),
+                // What comes cannot be told: it is a matter of how near it comes.
+                None if hook => protected.path.parent() == Some(directory) && calls(),
+                None => there && matches!(protected.what, Belonging::Policy | Belonging::Data),
+            }
+        }
+        (Belonging::Hook(_), _) => calls(),
         // The cache may be taken away at any time, but not be written by another.
         (Belonging::Cache, How::Removed) => false,
         (_, How::Removed) => there,
@@ -343,6 +423,25 @@ fn text_concerns(text: &str) -> bool {
     let code = text.contains(['(', ' ', ';']);
     FILES.iter().any(|f| text.contains(f)) && (!code || ACTS.iter().any(|a| text.contains(a)))
         || (!code && text.trim_end_matches(['/', '"', '\'']).ends_with("/tidewaiter"))
+}
+
+/// Whether code that writes or removes puts the name of one of the gate's files together:
+/// `Path.home() / ".config" / "tidewaiter"`.
+fn joined_concerns(text: &str) -> bool {
+    const ACTS: &[&str] = &[
+        "remove", "unlink", "rmtree", "rmdir", "rmSync", "rm(", "rm_r", "write", "rename", "replace(", "move(", "copy",
+        "truncate", "chmod", "symlink", "\"w", "'w", "\"a\"", "'a'", "delete", "dump(", "touch(",
+    ];
+    let part = |name: &str| {
+        text.match_indices(name).any(|(at, _)| {
+            let before = text.get(..at).and_then(|t| t.chars().next_back());
+            let after = text.get(at + name.len()..).and_then(|t| t.chars().next());
+            let ends = |c: Option<char>| c.is_some_and(|c| matches!(c, '"' | '\'' | '`' | '/' | '\\'));
+            ends(before) && ends(after)
+        })
+    };
+    let own = part("tidewaiter") || (part(".claude") && text.contains("settings")) || part("disableAllHooks");
+    own && ACTS.iter().any(|act| text.contains(act))
 }
 
 fn shown(words: &[String]) -> String {

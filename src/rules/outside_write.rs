@@ -55,6 +55,9 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
     let mut root = None;
     for operation in facts.operations {
         let Operation::File { target, how, by } = operation else { continue };
+        if !how.is_certain() {
+            continue;
+        }
         let (path, pattern) = match target {
             Target::Path(path) => (path.clone(), false),
             Target::Pattern(text) => (text.into(), true),

@@ -84,6 +84,9 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
         .collect();
     for operation in facts.operations {
         let Operation::File { target, how, by } = operation else { continue };
+        if !how.is_certain() {
+            continue;
+        }
         let Some(path) = startup(facts, target, how) else { continue };
         let message = format!("it changes what will run by itself: {}, by `{}`", say::sentence(&path), say::word(by));
         let found = Observation::new(message)

@@ -57,9 +57,12 @@ enum Ask {
     IsLink,
     Exists,
     List,
+    Link,
+    Real,
 }
 
-const ASKS: [Ask; 6] = [Ask::Read, Ask::IsFile, Ask::IsDirectory, Ask::IsLink, Ask::Exists, Ask::List];
+const ASKS: [Ask; 8] =
+    [Ask::Read, Ask::IsFile, Ask::IsDirectory, Ask::IsLink, Ask::Exists, Ask::List, Ask::Link, Ask::Real];
 
 /// What a disk answers, short: a digest for bytes, and what went wrong where there are none.
 fn answer(files: &dyn Files, ask: Ask, path: &Path) -> Vec<u8> {
@@ -71,6 +74,8 @@ fn answer(files: &dyn Files, ask: Ask, path: &Path) -> Vec<u8> {
         Ask::IsLink => flag(files.is_link(path)),
         Ask::Exists => flag(files.exists(path)),
         Ask::List => listed(&files.list(path)),
+        Ask::Link => linked(files.read_link(path).as_deref()),
+        Ask::Real => listed(files.real(path).as_slice()),
     }
 }
 
@@ -84,6 +89,12 @@ fn digest_of(content: &Result<Arc<[u8]>, FileError>) -> Vec<u8> {
 fn listed(paths: &[PathBuf]) -> Vec<u8> {
     let mut hash = Sha256::new();
     paths.iter().for_each(|p| part(&mut hash, p.as_os_str().as_encoded_bytes()));
+    hash.finalize().to_vec()
+}
+
+fn linked(target: Option<&Path>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    target.iter().for_each(|p| part(&mut hash, p.as_os_str().as_encoded_bytes()));
     hash.finalize().to_vec()
 }
 
@@ -146,6 +157,18 @@ impl Files for Watched {
 
     fn exists(&self, path: &Path) -> bool {
         self.flag(Ask::Exists, path, self.inner.exists(path))
+    }
+
+    fn read_link(&self, path: &Path) -> Option<PathBuf> {
+        let target = self.inner.read_link(path);
+        self.note(Ask::Link, path, linked(target.as_deref()));
+        target
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        let real = self.inner.real(path);
+        self.note(Ask::Real, path, listed(real.as_slice()));
+        real
     }
 
     fn list(&self, dir: &Path) -> Vec<PathBuf> {
