@@ -2,16 +2,19 @@
 //! files that are written or taken away.
 //!
 //! In: shell text and the environment. Out: [`Operation`]s. Pure, and bounded like the reading of shell text. Programs
-//! that write files are a table; what an unknown program does to the files it names is not guessed.
+//! that write files are a table; what an unknown program does to the files it names is not guessed, but that it is given
+//! one of the gate's own is told.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::Protected;
 use super::conduct::{self, Conduct};
 use crate::invocation::FollowedText;
+use crate::invocation::wrappers::{self, SHELLS};
 use crate::model::{Environment, lexical};
-use crate::shell::{self, Directory, Parsed, SimpleCommand, Stream, Surroundings, Word};
+use crate::shell::{self, Directory, Parsed, Redirection, SimpleCommand, Stream, Surroundings, Word};
 
 /// A file as an operation names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -122,6 +125,7 @@ const PROGRAMS: &[(&str, Changes)] = &[
     ("patch", Changes::Writes),
     ("cp", Changes::Copies),
     ("ln", Changes::Copies),
+    ("link", Changes::Copies),
     ("install", Changes::Copies),
     ("rsync", Changes::Copies),
     ("scp", Changes::Copies),
@@ -130,17 +134,11 @@ const PROGRAMS: &[(&str, Changes)] = &[
     ("perl", Changes::InPlace),
     ("ruby", Changes::InPlace),
     ("yq", Changes::InPlace),
-    ("curl", Changes::Options(&["-o", "--output"])),
-    ("wget", Changes::Options(&["-O", "--output-document"])),
+    ("curl", Changes::Options(&["-o", "--output", "--output-dir"])),
+    ("wget", Changes::Options(&["-O", "--output-document", "-P", "--directory-prefix"])),
     ("dd", Changes::Options(&["of"])),
 ];
 
-/// Programs that run the command in their arguments.
-const WRAPPERS: &[&str] = &[
-    "sudo", "doas", "env", "nice", "ionice", "nohup", "time", "timeout", "stdbuf", "setsid", "command", "builtin",
-    "exec", "xargs", "busybox", "toybox", "chroot", "unshare", "watch", "strace", "flock", "parallel", "find", "fd",
-];
-const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
 /// Programs to which code is given as an argument.
 const INTERPRETERS: &[&str] = &["python", "node", "nodejs", "perl", "ruby", "php", "deno", "bun", "lua", "osascript"];
 
@@ -152,6 +150,93 @@ pub(super) fn runs_code(name: &str) -> bool {
 fn interprets(name: &str) -> bool {
     INTERPRETERS.iter().any(|i| name.starts_with(i))
 }
+
+/// Programs that only read the files that they are given. `sort -o`, `find -delete` and their like are told apart.
+const READERS: &[&str] = &[
+    "cat",
+    "bat",
+    "less",
+    "more",
+    "head",
+    "tail",
+    "tac",
+    "nl",
+    "ls",
+    "ll",
+    "exa",
+    "eza",
+    "tree",
+    "stat",
+    "file",
+    "wc",
+    "diff",
+    "cmp",
+    "comm",
+    "jq",
+    "yq",
+    "sed",
+    "gsed",
+    "awk",
+    "gawk",
+    "mawk",
+    "nawk",
+    "sort",
+    "cut",
+    "column",
+    "hexdump",
+    "od",
+    "strings",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "shasum",
+    "md5sum",
+    "b2sum",
+    "cksum",
+    "du",
+    "df",
+    "readlink",
+    "realpath",
+    "basename",
+    "dirname",
+    "cd",
+    "pushd",
+    "source",
+    ".",
+    "fish_add_path",
+    "getfacl",
+    "lsattr",
+    "lsof",
+    "export",
+    "declare",
+    "find",
+    "gfind",
+    "fd",
+    "fdfind",
+    "rg",
+    "hash",
+    "tidewaiter",
+];
+/// Verbs with which git leaves the files that it is given as they are.
+const GIT_READS: &[&str] = &[
+    "add",
+    "blame",
+    "cat-file",
+    "check-attr",
+    "check-ignore",
+    "commit",
+    "config",
+    "diff",
+    "grep",
+    "log",
+    "ls-files",
+    "ls-tree",
+    "rev-parse",
+    "shortlog",
+    "show",
+    "status",
+    "whatchanged",
+];
 
 const MAX_DEPTH: usize = 4;
 const MOST: usize = 2000;
@@ -219,19 +304,47 @@ struct Reader<'a> {
     out: Vec<Operation>,
     /// Changes of files that are listed already: a long line may repeat one many thousand times.
     files: HashSet<(Target, How, String)>,
+    /// Links that the text makes, and what they lead to.
+    links: Vec<(PathBuf, PathBuf)>,
+    /// What commands before in the same pipeline may print: `ls -d DIR`, `find DIR -name x`.
+    piped: Vec<Piped>,
+    protected: OnceCell<Vec<Protected>>,
+}
+
+/// A program in a pipeline, its words, and the files that they name.
+struct Piped {
+    at: u32,
+    name: String,
+    words: Vec<String>,
+    targets: Vec<Target>,
 }
 
 impl<'a> Reader<'a> {
     fn new(environment: &'a Environment, steps: &'a Cell<u32>, typed: bool) -> Self {
-        Self { environment, steps, typed, out: Vec::new(), files: HashSet::new() }
+        let (out, files, links, piped) = (Vec::new(), HashSet::new(), Vec::new(), Vec::new());
+        Self { environment, steps, typed, out, files, links, piped, protected: OnceCell::new() }
     }
 
-    fn script(&mut self, text: &str, base: &str, input: Option<Stream>, depth: usize) {
+    /// A text, with `$0`, `$1` and so on where they are known.
+    fn script(&mut self, text: &str, base: &str, positional: Option<Vec<String>>, depth: usize) {
         if depth > MAX_DEPTH {
+            let more = Operation::Acts(conduct::more_than_is_read());
+            if self.out.len() < MOST && !self.out.contains(&more) {
+                self.out.push(more);
+            }
             return;
         }
-        let script = shell::read(text, &self.surroundings(text, input), self.steps);
+        let around = Surroundings { positional, ..self.surroundings(text, None) };
+        let script = shell::read(text, &around, self.steps);
+        let piped = std::mem::take(&mut self.piped);
         self.commands(&script, base, depth);
+        self.piped = piped;
+    }
+
+    /// Whether a path is one of the gate's own, or below one.
+    fn is_own(&self, path: &Path) -> bool {
+        let protected = self.protected.get_or_init(|| super::protected(self.environment));
+        protected.iter().any(|p| path.starts_with(&p.path))
     }
 
     fn surroundings(&self, text: &str, input: Option<Stream>) -> Surroundings {
@@ -255,12 +368,13 @@ impl<'a> Reader<'a> {
             let at = command.origin.pipeline;
             if at.is_none_or(|at| at == 0) {
                 pipeline.clear();
+                self.piped.clear();
             }
             let before = self.out.len();
             self.command(command, base, depth);
             let name = command.words.first().and_then(|w| w.text.as_deref()).map(program);
             // Most programs do nothing that is looked at, and a long line has many of them.
-            let known = name.as_deref().is_none_or(|name| conduct::knows(name) || WRAPPERS.contains(&name));
+            let known = name.as_deref().is_none_or(|name| conduct::knows(name) || wraps(name));
             let looked_at = known || fetched || self.out.len() > before;
             let piped = at.is_some() && pipeline.len() < 64;
             if looked_at || piped {
@@ -273,6 +387,21 @@ impl<'a> Reader<'a> {
                 }
             }
             fetched |= matches!(name.as_deref(), Some("curl" | "wget"));
+        }
+        for one in &script.redirected {
+            let directory = self.directory(&one.directory, base);
+            let place = Place { environment: self.environment, directory: directory.as_deref() };
+            self.redirection(&place, &one.redirection, one.redirection.operator, None);
+        }
+        for name in &script.assigned {
+            self.sets(name);
+        }
+    }
+
+    fn directory(&self, directory: &Directory, base: &str) -> Option<String> {
+        match directory {
+            Directory::Known(d) => Some(if base.is_empty() { d.clone() } else { shell::joined(base, d) }),
+            Directory::Unknown(_) => None,
         }
     }
 
@@ -298,7 +427,7 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let first = texts.first().map(|w| program(w)).unwrap_or_default();
-        let wraps = WRAPPERS.contains(&first.as_str());
+        let wraps = wraps(&first);
         let made = |w: &Word| {
             let text = w.text.as_deref().unwrap_or_default();
             let place = shell::place(&command.directory, text);
@@ -333,62 +462,56 @@ impl<'a> Reader<'a> {
     }
 
     fn command(&mut self, command: &SimpleCommand, base: &str, depth: usize) {
-        let directory = match &command.directory {
-            Directory::Known(d) => Some(if base.is_empty() { d.clone() } else { shell::joined(base, d) }),
-            Directory::Unknown(_) => None,
-        };
+        let directory = self.directory(&command.directory, base);
         let place = Place { environment: self.environment, directory: directory.as_deref() };
         let words: Vec<&str> = command.words.iter().map(|w| w.text.as_deref().unwrap_or(&w.raw)).collect();
         let Some(first) = words.first() else { return };
         let name = program(first);
         for redirection in &command.redirections {
-            if redirection.operator.contains('>') && !redirection.operator.contains('&')
-                || matches!(redirection.operator, "&>" | "&>>")
-                // `>& FILE`, and not another descriptor.
-                || (redirection.operator == ">&"
-                    && !redirection.target.raw.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
-            {
-                let target = place.target(&redirection.target);
-                self.file(target, How::Written, &name);
-            }
+            let told = if redirection.target.raw.contains(ENV_FILE) { prints(&name, &words, command) } else { None };
+            self.redirection(&place, redirection, &name, told);
         }
-        for set in command.assignments.iter().filter(|set| set.name.starts_with("TIDEWAITER")) {
-            self.out.push(Operation::Sets { name: set.name.clone() });
+        for set in &command.assignments {
+            self.sets(&set.name);
         }
-        if matches!(name.as_str(), "export" | "declare" | "typeset" | "set") {
-            let named = words.iter().skip(1).filter_map(|w| w.split_once('='));
-            let named = named.filter(|(name, _)| name.starts_with("TIDEWAITER"));
-            self.out.extend(named.map(|(name, _)| Operation::Sets { name: name.to_owned() }));
-        }
-        let wraps = WRAPPERS.contains(&name.as_str());
+        let here = directory.as_deref().unwrap_or(base);
+        let wraps = wraps(&name) || (name == "ssh" && words.iter().skip(1).any(|w| is_this_machine(w)));
         for start in 0..words.len() {
             let (Some(word), true) = (words.get(start), start == 0 || wraps) else { break };
             let name = program(word);
             let rest = command.words.get(start..).unwrap_or_default();
             let texts = words.get(start..).unwrap_or_default();
+            if let Some((name, _)) = word.split_once('=').filter(|_| start > 0) {
+                // `env NAME=value command`
+                self.sets(name);
+            }
             if start == 0 || name == "tidewaiter" {
                 // Of the programs that are run, only those that speak of this gate are looked at.
                 if texts.iter().any(|w| speaks_of_gate(w)) {
                     self.out.push(Operation::Run { words: texts.iter().map(|w| (*w).to_owned()).collect() });
                 }
             }
-            self.changes(&place, &name, rest, texts);
-            if let Some(code) = code(&name, texts) {
-                if SHELLS.contains(&name.as_str()) {
-                    self.script(code, directory.as_deref().unwrap_or(base), None, depth + 1);
-                } else {
-                    self.file(Target::Text(code.to_owned()), How::Written, &name);
-                }
+            self.changes(&place, &name, rest, texts, command);
+            if SHELLS.contains(&name.as_str()) {
+                self.shell(texts, rest, command, here, depth);
+            } else if let Some(code) = code(&name, texts) {
+                self.file(Target::Text(code.to_owned()), How::Written, &name);
+            } else if word.contains('/') {
+                self.written_script(word, command, here, depth);
             }
         }
+        if wrappers::takes_text(&name) || (wraps && name == "ssh") {
+            for word in words.iter().skip(1).filter(|w| w.contains(char::is_whitespace)) {
+                self.script(word, here, None, depth + 1);
+            }
+        }
+        self.texts_of_others(&name, &words, here, depth);
         if let Stream::Text(text) = &command.input {
             if speaks_of_gate(text) && !(SHELLS.contains(&name.as_str()) && words.len() == 1) {
                 let typed = words.iter().copied().chain([&**text]).map(str::to_owned);
                 self.out.push(Operation::Run { words: typed.collect() });
             }
-            if SHELLS.contains(&name.as_str()) && words.len() == 1 {
-                self.script(text, directory.as_deref().unwrap_or(base), None, depth + 1);
-            } else if interprets(&name) && words.iter().skip(1).all(|w| *w == "-") {
+            if interprets(&name) && words.iter().skip(1).all(|w| *w == "-") {
                 self.file(Target::Text(text.to_string()), How::Written, &name);
             } else if name == "xargs"
                 && let Some(by) = words.iter().skip(1).map(|w| program(w)).find(|p| removes(p))
@@ -399,6 +522,8 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        self.named(&place, command, &words);
+        self.pipe(&place, command, &name, &words);
         if matches!(name.as_str(), "find" | "fd")
             && words.iter().skip(1).any(|w| *w == "-delete" || removes(&program(w)))
         {
@@ -406,11 +531,200 @@ impl<'a> Reader<'a> {
                 self.found(place.target(word), &words, &name);
             }
         }
-        if name == "git" && words.iter().skip(1).any(|w| matches!(*w, "rm" | "mv" | "restore" | "checkout")) {
-            for word in command.words.iter().skip(2).filter(|w| !w.raw.starts_with('-')) {
-                let target = place.target(word);
-                self.file(target, How::Written, &name);
+        if name == "git" {
+            self.git(&place, command, &words);
+        }
+    }
+
+    /// Files that git takes from its own store, or away.
+    fn git(&mut self, place: &Place<'_>, command: &SimpleCommand, words: &[&str]) {
+        const WRITES: &[&str] = &["rm", "mv", "restore", "checkout", "stash", "clean"];
+        let Some(verb) = words.iter().skip(1).find(|w| WRITES.contains(w)) else { return };
+        let elsewhere = words.iter().position(|w| *w == "-C").and_then(|at| words.get(at + 1));
+        let at = |directory: &str| match place.path(directory) {
+            Target::Path(path) => Some(path.display().to_string()),
+            _ => None,
+        };
+        let directory = elsewhere.and_then(|d| at(d));
+        let place = match &directory {
+            Some(directory) => Place { environment: place.environment, directory: Some(directory) },
+            None => Place { environment: place.environment, directory: place.directory },
+        };
+        for word in command.words.iter().skip(2).filter(|w| !w.raw.starts_with('-')) {
+            // What is not in its store goes, and nothing else.
+            let how = if *verb == "clean" { How::Filled { from: None } } else { How::Written };
+            let target = place.target(word);
+            self.file(target, how, "git");
+        }
+    }
+
+    /// What a shell is given to run: a script as an argument, or on its input.
+    fn shell(&mut self, texts: &[&str], words: &[Word], command: &SimpleCommand, base: &str, depth: usize) {
+        let given = texts.get(1..).unwrap_or_default();
+        let arguments = wrappers::shell_arguments(given);
+        let operand = given.get(arguments.operand).copied();
+        if let Some((_, code)) = arguments.inline {
+            self.script(code, base, None, depth + 1);
+        } else if arguments.reads_command {
+            // `$0` comes first.
+            let after = words.get(arguments.operand + 3..).unwrap_or_default();
+            let positional = after.iter().map(|w| w.text.clone()).collect();
+            if let Some(code) = operand {
+                self.script(code, base, positional, depth + 1);
             }
+        } else if arguments.reads_input || operand.is_none_or(wrappers::is_input) {
+            if let Stream::Text(text) = &command.input {
+                self.script(text, base, None, depth + 1);
+            }
+        } else if let Some(file) = operand {
+            self.written_script(file, command, base, depth);
+        }
+    }
+
+    /// A file that an earlier command of the text wrote.
+    fn written_script(&mut self, file: &str, command: &SimpleCommand, base: &str, depth: usize) {
+        if let Some(shell::Content::Text(text)) = command.written.get(&shell::place(&command.directory, file)) {
+            self.script(text, base, None, depth + 1);
+        }
+    }
+
+    /// Shell text among the words of programs that do other work: `git -c alias.x='!…'`, `vim -c '!…'`.
+    fn texts_of_others(&mut self, name: &str, words: &[&str], base: &str, depth: usize) {
+        if !matches!(name, "git" | "vim" | "nvim" | "vi" | "ex" | "view") {
+            return;
+        }
+        for word in words.iter().skip(1) {
+            let text = word.split_once("=!").map(|(_, text)| text);
+            let text = text.or_else(|| word.trim_start_matches([':', '+']).strip_prefix('!'));
+            if let Some(text) = text {
+                self.script(text, base, None, depth + 1);
+            }
+        }
+    }
+
+    /// Files of the gate's own that are given to a program which may not only read them.
+    fn named(&mut self, place: &Place<'_>, command: &SimpleCommand, words: &[&str]) {
+        let directory = place.directory.is_some_and(speaks_of_own);
+        let at_home = place.directory == Some("") && speaks_of_own(&self.environment.cwd.to_string_lossy());
+        if !(directory || at_home || words.iter().any(|w| speaks_of_own(w))) {
+            return;
+        }
+        let Some((at, name)) = innermost(words) else { return };
+        let verb = words.iter().skip(at + 1).find(|w| !w.starts_with('-'));
+        let reads = match name.as_str() {
+            "git" => verb.is_some_and(|v| GIT_READS.contains(v)),
+            // To a file of that name.
+            "sort" => !words.iter().any(|w| w.starts_with("-o") || w.starts_with("--output")),
+            name => READERS.contains(&name) || wrappers::MENTIONS.contains(&name),
+        };
+        let known = PROGRAMS.iter().find(|(n, _)| *n == name).map(|(_, changes)| changes);
+        if matches!(known, Some(Changes::Removes | Changes::Writes | Changes::Copies | Changes::Moves)) {
+            return;
+        }
+        let code = runs_code(&name);
+        for (index, (word, text)) in command.words.iter().zip(words).enumerate() {
+            let option = text.starts_with('-');
+            if index == at || !(directory || at_home || speaks_of_own(text)) {
+                continue;
+            }
+            let mut paths: Vec<&str> = Vec::new();
+            match text.split_once('=') {
+                // `--output=FILE`, `of=FILE`; not `env PATH=…`.
+                Some((key, value)) if option || key.chars().all(|c| c.is_ascii_lowercase()) => paths.push(value),
+                // `-oFILE`
+                _ if option => paths.extend(text.get(2..)),
+                Some((key, _)) if !key.is_empty() && key.chars().all(is_of_a_name) => continue,
+                _ if word.text.is_some() && !reads => paths.push(text),
+                _ => {}
+            }
+            if matches!(name.as_str(), "sort" | "sed" | "gsed") && !reads {
+                paths.push(text);
+            }
+            // A message only speaks of it.
+            let speaks = wrappers::MENTIONS.contains(&name.as_str()) || (name == "git" && reads);
+            if text.contains(char::is_whitespace) && !code && !speaks {
+                // `awk '{ print > "FILE" }'`, `sqlite3 ".output FILE"`
+                let parts = text.split(|c: char| c.is_whitespace() || "\"'`(){}<>;|&,=".contains(c));
+                paths.extend(parts.filter(|p| speaks_of_own(p) && p.starts_with(['/', '~', '.', '$'])));
+            } else if reads && option {
+                continue;
+            }
+            for path in paths {
+                let home = path.strip_prefix("$HOME").map(|rest| format!("~{rest}"));
+                let Target::Path(path) = place.path(home.as_deref().unwrap_or(path)) else { continue };
+                let written = (Target::Path(path.clone()), How::Written, name.clone());
+                if self.is_own(&path) && !self.files.contains(&written) {
+                    self.file(Target::Path(path), How::Named, &name);
+                }
+            }
+        }
+    }
+
+    /// Remembers what a command in a pipeline may print, and what `xargs` makes of it.
+    fn pipe(&mut self, place: &Place<'_>, command: &SimpleCommand, name: &str, words: &[&str]) {
+        let Some(at) = command.origin.pipeline else { return };
+        if name == "xargs" {
+            let programs = || words.iter().skip(1).map(|w| program(w));
+            let shell = |w: &&str| w.contains(char::is_whitespace) && w.split_whitespace().any(changes_files);
+            let by = programs().find(|p| changes_files(p));
+            let by = by.or_else(|| words.iter().skip(1).any(shell).then(|| "xargs".to_owned()));
+            let Some(by) = by else { return };
+            let takes = PROGRAMS.iter().any(|(n, c)| *n == by && matches!(c, Changes::Removes | Changes::Moves));
+            let before = std::mem::take(&mut self.piped);
+            // What only sorts or counts leaves the names as they are, and so may what asks for the gate's.
+            const PASSES: &[&str] = &["sort", "uniq", "head", "tail", "cat", "tac", "tee", "tr"];
+            let passes =
+                |p: &Piped| PASSES.contains(&p.name.as_str()) || p.words.iter().skip(1).any(|w| speaks_of_gate(w));
+            let first = before.iter().rev().take_while(|p| passes(p)).last().map_or(at, |p| p.at);
+            for one in before {
+                let searched = matches!(one.name.as_str(), "find" | "fd" | "gfind" | "fdfind");
+                for target in one.targets {
+                    let own = matches!(&target, Target::Path(path) if self.is_own(path));
+                    if searched && (own || (takes && one.at + 1 >= first)) {
+                        let words: Vec<&str> = one.words.iter().map(String::as_str).collect();
+                        self.found(target, &words, &by);
+                    } else if own {
+                        self.file(target, How::Removed, &by);
+                    }
+                }
+            }
+        } else if self.piped.len() < 64 {
+            let operands = command.words.iter().skip(1).filter(|w| !w.raw.starts_with('-'));
+            let targets = operands.take(64).map(|w| place.target(w)).collect();
+            let words = words.iter().take(64).map(|w| (*w).to_owned()).collect();
+            self.piped.push(Piped { at, name: name.to_owned(), words, targets });
+        }
+    }
+
+    /// A redirection that writes a file.
+    fn redirection(&mut self, place: &Place<'_>, redirection: &Redirection, by: &str, told: Option<String>) {
+        let operator = redirection.operator;
+        let writes = match operator {
+            // `>& FILE`, and not another descriptor.
+            ">&" => !redirection.target.raw.starts_with(|c: char| c.is_ascii_digit() || c == '-'),
+            _ => operator.contains('>') && !operator.contains('&') || matches!(operator, "&>" | "&>>"),
+        };
+        if writes {
+            let target = place.target(&redirection.target);
+            if let (Target::Text(_), Some(Target::Path(directory))) = (&target, place.directory.map(|d| place.path(d)))
+                && self.is_own(&directory)
+            {
+                // `cd DIR; : > $f`
+                self.file(Target::Path(directory), How::Named, by);
+            }
+            let how = match told {
+                // What it is given then stands for all later commands.
+                Some(after) if redirection.target.raw.contains(ENV_FILE) => How::Edited { before: None, after },
+                _ => How::Written,
+            };
+            self.file(target, how, by);
+        }
+    }
+
+    fn sets(&mut self, name: &str) {
+        let one = Operation::Sets { name: name.to_owned() };
+        if name.starts_with("TIDEWAITER") && self.out.len() < MOST && !self.out.contains(&one) {
+            self.out.push(one);
         }
     }
 
@@ -432,6 +746,25 @@ impl<'a> Reader<'a> {
     }
 
     fn file(&mut self, target: Target, how: How, by: &str) {
+        let session = self.environment.variable(ENV_FILE).filter(|f| !f.is_empty()).map(Path::new);
+        if matches!(&target, Target::Path(path) if session == Some(path)) {
+            return self.list(Target::Text(format!("${ENV_FILE}")), how, by);
+        }
+        if let Target::Path(path) = &target {
+            // To take a link away is nothing to what it leads to.
+            let through = |(link, to): &(PathBuf, PathBuf)| {
+                let rest = path.strip_prefix(link).ok()?;
+                let itself = rest.as_os_str().is_empty();
+                (!itself || how != How::Removed).then(|| if itself { to.clone() } else { to.join(rest) })
+            };
+            for to in self.links.iter().filter_map(through).collect::<Vec<_>>() {
+                self.list(Target::Path(to), how.clone(), by);
+            }
+        }
+        self.list(target, how, by);
+    }
+
+    fn list(&mut self, target: Target, how: How, by: &str) {
         // What goes into a device depends on the command, and is told each time.
         let device = matches!(&target, Target::Path(path) if path.starts_with("/dev"));
         if self.out.len() < MOST && (device || self.files.insert((target.clone(), how.clone(), by.to_owned()))) {
@@ -439,7 +772,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn changes(&mut self, place: &Place<'_>, name: &str, words: &[Word], texts: &[&str]) {
+    fn changes(&mut self, place: &Place<'_>, name: &str, words: &[Word], texts: &[&str], command: &SimpleCommand) {
+        self.unpacked(place, name, texts);
         let Some((_, changes)) = PROGRAMS.iter().find(|(n, _)| *n == name) else { return };
         let operands: Vec<&Word> = words.iter().skip(1).filter(|w| !w.raw.starts_with('-')).collect();
         match changes {
@@ -472,17 +806,65 @@ impl<'a> Reader<'a> {
                 let into =
                     texts.iter().zip(words.iter().skip(1)).find(|(w, _)| matches!(**w, "-t" | "--target-directory"));
                 let last = into.map_or(*last, |(_, directory)| directory);
+                let short = |letters: &[char]| {
+                    let letter = |w: &&str| w.starts_with('-') && !w.starts_with("--") && w.contains(letters);
+                    texts.iter().skip(1).any(letter)
+                };
+                let long = |options: &[&str]| texts.iter().any(|w| options.iter().any(|o| w.starts_with(o)));
+                let links = matches!(name, "ln" | "link")
+                    || (name == "cp" && (short(&['l', 's']) || long(&["--link", "--symbolic-link"])));
+                let all = matches!(name, "rsync" | "mv" | "scp")
+                    || (name == "cp" && (short(&['r', 'R', 'a']) || long(&["--recursive", "--archive"])));
+                let whole = short(&['T']) || long(&["--no-target-directory"]);
+                let deletes = name == "rsync" && long(&["--del"]);
                 self.file(place.target(last), How::Written, name);
                 for source in sources {
-                    let file = source.text.as_deref().and_then(|t| Path::new(t).file_name());
-                    if let (Target::Path(directory), Some(file)) = (place.target(last), file) {
+                    let text = source.text.as_deref();
+                    let file = text.and_then(|t| Path::new(t).file_name());
+                    let Target::Path(directory) = place.target(last) else { continue };
+                    let from = place.target(source);
+                    let disk = |from: &Target| match from {
+                        // What an earlier command put there is not on the disk yet.
+                        Target::Path(path) if !deletes && !self.made_below(place, command, path) => Some(path.clone()),
+                        _ => None,
+                    };
+                    let from_disk = disk(&from);
+                    if let (true, Target::Path(to)) = (links, &from) {
+                        if self.is_own(to) {
+                            self.file(Target::Path(to.clone()), How::Linked, name);
+                        }
+                        if self.links.len() < 64 {
+                            self.links.push((directory.clone(), to.clone()));
+                            let beside = text.map(Path::new).filter(|t| t.is_relative());
+                            if let (Some(relative), Some(parent)) = (beside, directory.parent()) {
+                                self.links.push((directory.clone(), lexical(&parent.join(relative))));
+                            }
+                            self.links.extend(file.map(|file| (directory.join(file), to.clone())));
+                        }
+                    }
+                    // `DIR/.`, `DIR/*`, rsync's `DIR/`: what is in it, and not it.
+                    let contents =
+                        text.is_none_or(|t| t.ends_with("/.") || t == "." || (name == "rsync" && t.ends_with('/')));
+                    if all && (contents || whole) {
+                        let from = if text.is_some() { from_disk.clone() } else { None };
+                        self.file(Target::Path(directory.clone()), How::Filled { from }, name);
+                    }
+                    if let Some(file) = file {
                         self.file(Target::Path(directory.join(file)), How::Written, name);
+                        if all {
+                            self.file(Target::Path(directory.join(file)), How::Filled { from: from_disk }, name);
+                        }
                     }
                 }
             }
             Changes::Options(options) => {
                 for (i, word) in texts.iter().enumerate().skip(1) {
-                    let same = options.iter().find_map(|o| word.strip_prefix(o)?.strip_prefix('='));
+                    let same = options.iter().find_map(|o| {
+                        let rest = word.strip_prefix(o)?;
+                        // `-oFILE`
+                        let attached = || (o.len() == 2 && !rest.is_empty() && o.starts_with('-')).then_some(rest);
+                        rest.strip_prefix('=').or_else(attached)
+                    });
                     let value = same.or_else(|| options.contains(word).then(|| texts.get(i + 1)).flatten().copied());
                     if let Some(value) = value {
                         self.file(place.path(value), How::Written, name);
@@ -493,21 +875,143 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    /// Whether an earlier command of the text writes anything in a directory.
+    fn made_below(&self, place: &Place<'_>, command: &SimpleCommand, directory: &Path) -> bool {
+        command.written.keys().any(|path| match place.started(path) {
+            Some(path) => path.starts_with(directory) || directory.starts_with(&path),
+            None => true,
+        })
+    }
+
+    /// Where an archive's files go: `tar x -C DIR`, `unzip -d DIR`, or here.
+    fn unpacked(&mut self, place: &Place<'_>, name: &str, texts: &[&str]) {
+        let given = texts.get(1..).unwrap_or_default();
+        let (short, long, attached) = match name {
+            "tar" | "gtar" | "bsdtar" => ("-C", "--directory", true),
+            "unzip" | "bsdunzip" => ("-d", "", true),
+            "7z" | "7za" | "7zz" => ("-o", "", true),
+            "cpio" => ("-D", "--directory", true),
+            "unar" => ("-o", "--output-directory", false),
+            _ => return,
+        };
+        let mode = given.first().copied().unwrap_or_default();
+        let extracts = match name {
+            "tar" | "gtar" | "bsdtar" => {
+                let short = |w: &&str| w.starts_with('-') && !w.starts_with("--") && w.contains('x');
+                (!mode.starts_with('-') && mode.contains('x'))
+                    || given.iter().any(|w| short(w) || matches!(*w, "--extract" | "--get"))
+            }
+            "7z" | "7za" | "7zz" => matches!(mode, "x" | "e"),
+            "cpio" => given.iter().any(|w| w.starts_with("-i") || *w == "--extract"),
+            _ => true,
+        };
+        if !extracts {
+            return;
+        }
+        let mut into: Option<&str> = None;
+        for (at, word) in given.iter().enumerate() {
+            let same = word.strip_prefix(long).filter(|_| !long.is_empty()).and_then(|r| r.strip_prefix('='));
+            let close = word.strip_prefix(short).filter(|r| attached && !r.is_empty());
+            // `tar -xC DIR`
+            let last = *word == short
+                || (!long.is_empty() && *word == long)
+                || (short == "-C" && word.starts_with('-') && !word.starts_with("--") && word.ends_with('C'));
+            let next = || given.get(at + 1).copied().filter(|_| last);
+            into = same.or(close).or_else(next).or(into);
+        }
+        let target = place.path(into.unwrap_or("."));
+        let below_home =
+            |path: &Path| self.environment.home.as_deref().is_some_and(|home| path != home && path.starts_with(home));
+        if let Target::Path(path) = target
+            && (into.is_some() || below_home(&path))
+        {
+            self.file(Target::Path(path), How::Filled { from: None }, name);
+        }
+    }
+}
+
+/// Whether a program of this name runs the command in its arguments.
+fn wraps(name: &str) -> bool {
+    wrappers::own_operands(name).is_some()
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let host = host.rsplit('@').next().unwrap_or(host).trim_start_matches("ssh://");
+    matches!(host, "localhost" | "::1" | "[::1]" | "0.0.0.0") || host.starts_with("127.")
+}
+
+/// Claude Code's variable for the file whose text runs before each later command of the session.
+const ENV_FILE: &str = "CLAUDE_ENV_FILE";
+
+/// What a command prints, where that stands in its words or its input.
+fn prints(name: &str, words: &[&str], command: &SimpleCommand) -> Option<String> {
+    match (name, &command.input) {
+        ("echo", _) => {
+            let given = words.get(1..).unwrap_or_default();
+            let text: Vec<&str> = given.iter().copied().skip_while(|w| w.starts_with('-')).collect();
+            Some(text.join(" ").replace("\\n", "\n"))
+        }
+        ("printf", _) if words.len() == 2 => words.get(1).map(|w| w.replace("\\n", "\n")),
+        ("cat", Stream::Text(text)) if words.len() == 1 => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether a word may name one of the gate's own files, or a host's configuration.
+fn speaks_of_own(word: &str) -> bool {
+    const HOSTS: &[&str] =
+        &[".claude", ".codex", ".cursor", ".copilot", ".gemini", "windsurf", ".cline", "PreToolUse", "copilot"];
+    word.len() >= 5 && (speaks_of_gate(word) || HOSTS.iter().any(|h| word.contains(h)))
+}
+
+/// The program that a command comes to, behind those that run it, and where its word stands.
+fn innermost(words: &[&str]) -> Option<(usize, String)> {
+    let mut at = 0;
+    loop {
+        let name = program(words.get(at)?);
+        // What these run is not the whole of what they do with their words.
+        let own =
+            wrappers::own_operands(&name).filter(|_| !matches!(name.as_str(), "find" | "fd" | "gfind" | "fdfind"));
+        let Some(mut own) = own else { return Some((at, name)) };
+        let own_word = |w: &str| {
+            let number = w.trim_end_matches(['s', 'm', 'h', 'd']).chars().all(|c| c.is_ascii_digit() || c == '.');
+            w.starts_with('-') || number || w.split_once('=').is_some_and(|(n, _)| n.chars().all(is_of_a_name))
+        };
+        let mut next = at + 1;
+        while let Some(word) = words.get(next) {
+            if own > 0 && !word.starts_with('-') {
+                own -= 1;
+            } else if !own_word(word) {
+                break;
+            }
+            next += 1;
+        }
+        if next >= words.len() {
+            return Some((at, name));
+        }
+        at = next;
+    }
+}
+
+fn changes_files(name: &str) -> bool {
+    PROGRAMS.iter().any(|(n, changes)| *n == name && !matches!(changes, Changes::Options(_)))
+}
+
 fn removes(name: &str) -> bool {
     PROGRAMS.iter().any(|(n, changes)| *n == name && matches!(changes, Changes::Removes))
 }
 
-/// Code that is given to a shell or an interpreter as an argument: `-c CODE`, `-lc CODE`, `-e CODE`, `eval CODE`.
+/// Code that is given to an interpreter as an argument: `-c CODE`, `-e CODE`, `eval CODE`.
 fn code<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
-    let shell = SHELLS.contains(&name);
-    if !runs_code(name) {
+    if !interprets(name) {
         return None;
     }
-    let letter = |w: &str| {
-        w.starts_with('-')
-            && !w.starts_with("--")
-            && w.ends_with(if shell { &['c'][..] } else { &['c', 'e', 'r', 'p', 'E'] })
-    };
+    let letter = |w: &str| w.starts_with('-') && !w.starts_with("--") && w.ends_with(['c', 'e', 'r', 'p', 'E']);
     let at = words.iter().skip(1).position(|w| letter(w) || matches!(*w, "--eval" | "--print" | "eval"))?;
     words.get(at + 2).copied()
 }
@@ -535,10 +1039,25 @@ impl Place<'_> {
         }
     }
 
+    /// A file by its place from where the text starts.
+    fn started(&self, place: &str) -> Option<PathBuf> {
+        match (Place { environment: self.environment, directory: Some("") }).path(place) {
+            Target::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     fn path(&self, text: &str) -> Target {
         let home = |rest: &str| Some(lexical(&self.environment.home.as_ref()?.join(rest.trim_start_matches('/'))));
         let expanded = |text: &str| match text.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
+            // `~user`: as a rule beside this user's.
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') => {
+                let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
+                let homes = self.environment.home.as_ref()?.parent()?;
+                let home = if user == "root" { PathBuf::from("/root") } else { homes.join(user) };
+                Some(lexical(&home.join(rest)))
+            }
             _ => None,
         };
         if let Some(path) = expanded(text) {
@@ -648,7 +1167,7 @@ mod tests {
 
     fn files(text: &str) -> Vec<String> {
         let shown = |o: Operation| match o {
-            Operation::File { target, how, .. } => {
+            Operation::File { target, how, .. } if how.is_certain() => {
                 let sign = if how == How::Removed { "-" } else { "+" };
                 Some(match target {
                     Target::Path(p) => format!("{sign}{}", p.display()),
@@ -684,6 +1203,14 @@ mod tests {
             ("python3 -c 'import os'", &["+?import os"]),
             ("curl -o f https://x", &["+/w/f"]),
             ("sh <<'E'\nrm a\nE", &["-/w/a"]),
+            ("> a", &["+/w/a"]),
+            ("cd s; (echo) > a", &["+/w/s/a"]),
+            ("{ cd s; rm b; } >> a", &["-/w/s/b", "+/w/a"]),
+            ("if true; then :; fi > a 2>&1", &["+/w/a"]),
+            ("while read x; do :; done < b > a", &["+/w/a"]),
+            ("exec 3> a; exec 4<&0", &["+/w/a"]),
+            ("f() { :; }; f > a; export X=1 > b", &["+/w/a", "+/w/b"]),
+            (": > a; cat b 2>/dev/null > c", &["+/w/a", "+/dev/null", "+/w/c"]),
         ] {
             assert_eq!(files(text), expected, "{text}");
         }

@@ -23,7 +23,7 @@ mod script;
 mod unread;
 mod uv;
 mod variables;
-mod wrappers;
+pub(crate) mod wrappers;
 mod yarn;
 
 use std::sync::Arc;

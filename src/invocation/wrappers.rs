@@ -221,7 +221,7 @@ const ELSEWHERE: &[&str] = &[
     "rtk",
 ];
 
-pub(super) const SHELLS: &[&str] =
+pub(crate) const SHELLS: &[&str] =
     &["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh", "rbash", "fish", "yash", "posh", "rc"];
 
 /// The wrapper of a name. A script has many names that are none.
@@ -440,7 +440,7 @@ fn usual(context: &Context<'_>, name: &str, first: &Word) -> bool {
 }
 
 /// Programs that name a package tool without running it here.
-pub(super) const MENTIONS: &[&str] = &[
+pub(crate) const MENTIONS: &[&str] = &[
     "echo",
     "printf",
     "grep",
@@ -1016,6 +1016,24 @@ pub(crate) fn shell_arguments<'w>(rest: &[&'w str]) -> ShellArguments<'w> {
 pub(crate) fn is_input(file: &str) -> bool {
     matches!(file, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
 }
+
+/// How many words of its own a program has, options aside, before those of the command that it runs; `None` when it
+/// runs none.
+pub(crate) fn own_operands(name: &str) -> Option<usize> {
+    match wrapper_of(name).map(|w| w.then) {
+        Some(Then::Command(own) | Then::Verb(_, own)) => Some(own),
+        Some(Then::Assignments) => Some(0),
+        None => (ELSEWHERE.contains(&name) || MORE.contains(&name)).then_some(0),
+    }
+}
+
+/// Whether a program may be given the command that it runs as one word of shell text.
+pub(crate) fn takes_text(name: &str) -> bool {
+    ELSEWHERE.contains(&name) || matches!(name, "flock" | "parallel" | "sem" | "cross-env-shell")
+}
+
+/// Programs that run a command, each in a way of its own.
+const MORE: &[&str] = &["find", "gfind", "fd", "fdfind", "parallel", "sem"];
 
 /// `sh -c 'script' …`, `bash -lc 'script'`, `sh FILE`, `… | sh`.
 fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &mut Vec<Invocation>) {

@@ -102,7 +102,13 @@ impl Walker<'_> {
                 state.stack = Rc::new(stack);
                 state.previous = Rc::new(std::mem::replace(&mut state.directory, back));
             }
-            "export" | "declare" | "typeset" | "readonly" | "local" => self.declare(name, rest, state),
+            "export" | "declare" | "typeset" | "readonly" | "local" => {
+                // Whoever sets the gate's own variables has to answer for it.
+                if rest.iter().any(|w| w.raw.contains("TIDEWAITER")) {
+                    self.emit(command.clone());
+                }
+                self.declare(name, rest, state);
+            }
             "unset" => {
                 for name in rest.iter().filter_map(|w| w.text.as_deref()).filter(|n| !n.starts_with('-')) {
                     let gone = Variable { text: Some(Rc::from("")), removed: true, ..Variable::default() };

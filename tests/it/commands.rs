@@ -91,6 +91,13 @@ setup:
         ("/p/tools/bootstrap.py", "import subprocess\nsubprocess.check_call(['pip', 'install', 'evil'])\n"),
         ("/p/tools/setup.js", "require('child_process').execSync('npm install evil')\n"),
         ("/p/build.sh", "cc -o x x.c\n"),
+        ("/p/t.sh", "set -e\nrm -rf ~/.config/tidewaiter\n"),
+        ("/home/u/.config/tidewaiter/policy.toml", "version = 1\n"),
+        ("/home/u/.local/share/tidewaiter/shims/npm", ""),
+        (
+            "/home/u/.claude/settings.json",
+            r#"{"hooks":{"PreToolUse":[{"hooks":[{"type":"command","command":"/usr/bin/tidewaiter hook claude-code"}]}]}}"#,
+        ),
         ("/p/requirements.txt", "evil\n"),
         ("/p/.git/config", "[remote \"origin\"]\n\turl = git@git.acme.example:acme/app.git\n"),
     ]

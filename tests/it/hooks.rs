@@ -370,6 +370,7 @@ fn hooks_that_are_switched_off_are_no_hooks() {
     }
     assert_eq!(sandbox.run(&["hook", "status"]).status, 0);
 }
+
 #[test]
 fn past_the_deadline_the_policy_s_word_holds() {
     let sandbox = Sandbox::new();
@@ -604,5 +605,32 @@ proptest! {
         for host in Host::ALL {
             let _ = hook::read(host, &bytes);
         }
+    }
+}
+
+/// The gate's own files by another name: over a link on the disk, by a host's tool and by a shell.
+#[test]
+fn what_a_link_leads_to_is_the_gate_s_all_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.write("../home/.config/tidewaiter/policy.toml", "version = 1\n");
+    std::os::unix::fs::symlink("../home/.config/tidewaiter", sandbox.work().join("link")).unwrap();
+    let cwd = sandbox.work().display().to_string();
+    let ask = |tool: &str, input: Value| {
+        let payload = json!({ "session_id": "s", "cwd": cwd, "permission_mode": "default",
+            "hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input });
+        word(Host::ClaudeCode, &call(&sandbox, &["claude-code"], payload.to_string().as_bytes()))
+    };
+    let policy = format!("{cwd}/link/policy.toml");
+    assert_eq!(
+        ask("Write", json!({ "file_path": policy, "content": "version = 1\n[rules]\nmalware = \"off\"\n" })),
+        "deny"
+    );
+    for command in ["echo > link/policy.toml", "rm link/policy.toml", "(echo) > /proc/self/root/$PWD/link/policy.toml"]
+    {
+        let command = command.replace("$PWD", &cwd);
+        assert_eq!(ask("Bash", json!({ "command": command })), "deny", "{command}");
+    }
+    for command in ["echo > other.txt", "cat link/policy.toml", "ls link"] {
+        assert_eq!(ask("Bash", json!({ "command": command })), "none", "{command}");
     }
 }
