@@ -13,7 +13,7 @@ use super::Protected;
 use super::conduct::{self, Conduct};
 use crate::invocation::FollowedText;
 use crate::invocation::wrappers::{self, SHELLS};
-use crate::model::{Environment, lexical};
+use crate::model::{Environment, Location, lexical};
 use crate::shell::{self, Directory, Parsed, Redirection, SimpleCommand, Stream, Surroundings, Word};
 
 /// A file as an operation names it.
@@ -74,6 +74,13 @@ pub enum Operation {
     },
     /// Something else that a rule looks at.
     Acts(Conduct),
+    /// One of the others in a file that the command runs, where it concerns this gate itself.
+    Followed {
+        /// What.
+        operation: Box<Operation>,
+        /// Where it stands.
+        at: Location,
+    },
     /// A file is changed.
     File {
         /// Which.
@@ -272,22 +279,40 @@ fn words_of(command: &SimpleCommand) -> Words {
     (command.words.iter().map(plain).collect(), command.words.iter().map(|w| w.raw.clone()).collect())
 }
 
-/// What the texts of files that a command runs do beside installing and beside files: a build writes many.
+/// What the texts of files that a command runs do beside installing. A build writes many files: of these only what may
+/// be the gate's own is listed.
 pub fn read_followed(texts: &[FollowedText], environment: &Environment) -> Vec<Operation> {
     let steps = Cell::new(shell::MAX_STEPS);
     let mut out: Vec<Operation> = Vec::new();
+    let protected = if texts.is_empty() { Vec::new() } else { super::protected(environment) };
     for followed in texts {
         let mut reader = Reader::new(environment, &steps, false);
         reader.script(&followed.text, followed.directory.as_deref().unwrap_or_default(), None, 0);
         for operation in reader.out {
-            let Operation::Acts(conduct) = operation else { continue };
-            let one = Operation::Acts(Conduct { at: Some(followed.location.clone()), ..conduct });
-            if out.len() < MOST && !out.contains(&one) {
+            let at = followed.location.clone();
+            let one = match operation {
+                Operation::Acts(conduct) => Operation::Acts(Conduct { at: Some(at), ..conduct }),
+                Operation::File { ref target, .. } if !may_be_own(target, &protected) => continue,
+                operation => Operation::Followed { operation: Box::new(operation), at },
+            };
+            if out.len() >= MOST {
+                out.push(Operation::Acts(conduct::more_than_is_read()));
+                return out;
+            }
+            if !out.contains(&one) {
                 out.push(one);
             }
         }
     }
     out
+}
+
+/// Whether a target may be one of these paths, or above or below one.
+fn may_be_own(target: &Target, protected: &[Protected]) -> bool {
+    match target {
+        Target::Path(path) => protected.iter().any(|p| p.path.starts_with(path) || path.starts_with(&p.path)),
+        Target::Pattern(_) | Target::Text(_) => true,
+    }
 }
 
 /// The name of the program that a word starts.

@@ -36,14 +36,22 @@ fn observe(operations: &[Operation], environment: &Environment, files: &dyn File
     let mut protected: Option<Vec<Protected>> = None;
     let mut out: Vec<Observation> = Vec::new();
     for operation in operations {
+        let (operation, at) = match operation {
+            Operation::Followed { operation, at } => (&**operation, Some(at)),
+            operation => (operation, None),
+        };
         let found = match operation {
             Operation::Run { words } => run(words),
             Operation::Sets { name } => sets(name),
-            Operation::Acts(_) => None,
+            Operation::Acts(_) | Operation::Followed { .. } => None,
             Operation::File { target, how, by } => {
                 let protected = protected.get_or_insert_with(|| by_every_name(environment, files));
                 file(protected, target, how, by, files)
             }
+        };
+        let found = match at {
+            Some(at) => found.map(|found| found.at(at)),
+            None => found,
         };
         out.extend(found.filter(|f| !out.contains(f)));
     }

@@ -19,7 +19,7 @@ fn project() -> MemoryFiles {
         "build": "tsc -p . && vite build", "lint": "eslint .", "dev": "concurrently \"npm:watch\" \"npm run serve\"",
         "watch": "tsc -w", "serve": "vite", "start": "node dist/server.js", "test": "jest", "pretest": "npm run lint",
         "typecheck": "tsc --noEmit", "format:check": "prettier --check .", "posttest": "rm -rf coverage/tmp",
-        "setup": "npm install left-pad", "bootstrap": "npm install" } }"#;
+        "setup": "npm install left-pad", "bootstrap": "npm install", "tamper": "tidewaiter shim uninstall" } }"#;
     let makefile = "\
 CC ?= cc
 SRC := $(wildcard src/*.c)
@@ -48,6 +48,8 @@ hidden:
 \t$(subst x,p,xix) install evil
 given:
 \tnpm install $(VAR)
+tamper:
+\ttidewaiter hook uninstall claude-code
 ";
     let justfile = "\
 name := \"app\"
