@@ -3,7 +3,9 @@
 //! In: the words after the program. Out: an [`Invocation`](super::Invocation). Source: `cargo help COMMAND`.
 
 use super::FlagEffect::{Configures, ExtraIndex, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
-use super::engine::{Act, Opt, Scan, Style, Word, apply, equals, flag, is_off, maybe, record, request, scan, value};
+use super::engine::{
+    Act, Given, Opt, Scan, Style, Word, apply, equals, flag, is_off, maybe, opaque, record, request, scan, value,
+};
 use super::reading::{Context, Understood, Verb, unknown_verb, verb};
 use super::{Effect, FileRef, FileRole, Flag, Invocation, Request, RequestKind, Tool};
 use crate::model::Location;
@@ -293,6 +295,8 @@ fn read_within(context: &Context<'_>, program: &str, words: &[Word], seen: &mut 
         Some((name, does)) => {
             name.clone_into(&mut invocation.verb);
             plugin(&mut invocation, does, rest, &before);
+            let starts = if name == "watch" { watched(&mut invocation, rest) } else { Vec::new() };
+            return Understood { invocation, starts, scripts: Vec::new() };
         }
         None => {
             unknown_verb(&mut invocation, word);
@@ -354,7 +358,10 @@ fn built_in(context: &Context<'_>, invocation: &mut Invocation, does: Does, rest
         invocation.effect = Effect::Nothing;
     }
     match does {
-        Does::Adds => request(invocation, &found.operands, RequestKind::Requirement),
+        Does::Adds => {
+            request(invocation, &found.operands, RequestKind::Requirement);
+            unnamed(invocation, &found);
+        }
         Does::Installs | Does::Binstalls => {
             invocation.global = true;
             request(invocation, &found.operands, RequestKind::Requirement);
@@ -366,6 +373,19 @@ fn built_in(context: &Context<'_>, invocation: &mut Invocation, does: Does, rest
         }
         Does::Updates => updates(invocation, &found),
         _ => {}
+    }
+}
+
+/// `cargo add --git URL`, `cargo add --path DIR`: cargo finds the name there.
+fn unnamed(invocation: &mut Invocation, found: &Scan) {
+    let source = |g: &&Given| matches!(g.name.as_str(), "--git" | "--path");
+    if !found.operands.is_empty() {
+        return;
+    }
+    for given in found.given.iter().filter(source) {
+        let Some(text) = given.value.clone() else { continue };
+        let location = Location::argv(given.value_index);
+        invocation.requests.push(Request { text, kind: RequestKind::Requirement, location });
     }
 }
 
@@ -429,6 +449,32 @@ fn plugin(invocation: &mut Invocation, does: Does, rest: &[Word], before: &Scan)
     if does == Does::Upgrades {
         dry_run(invocation, own);
     }
+}
+
+/// `cargo watch [-x 'CARGO COMMAND'…] [-s 'SHELL COMMAND'…] [-- PROGRAM…]`: what it starts each time.
+fn watched(invocation: &mut Invocation, words: &[Word]) -> Vec<Word> {
+    const VALUES: &[Opt] = &[
+        value("--exec -x, --shell -s", Neutral),
+        value(
+            "--watch -w, --ignore -i, --delay -d, --features, --env -E, --env-file, --workdir -C, --use-shell",
+            Neutral,
+        ),
+    ];
+    let found = scan(words, &[VALUES], Style::CLAP.stopping());
+    let rest = words.get(found.read..).unwrap_or_default();
+    let said = |g: &Given| match (g.name.as_str(), g.value.as_deref()) {
+        ("--exec", Some(command)) => Some(format!("cargo {command}")),
+        ("--shell", Some(command)) => Some(command.to_owned()),
+        _ => None,
+    };
+    let texts: Vec<(String, usize)> = found.given.iter().filter_map(|g| Some((said(g)?, g.value_index))).collect();
+    let Some((_, index)) = texts.first() else { return rest.to_vec() };
+    if !rest.is_empty() {
+        invocation.opaque.push(opaque(*index, "runs words after `--` beside other commands"));
+        invocation.effect = Effect::Unknown;
+    }
+    let text: Vec<String> = texts.iter().map(|(text, _)| text.clone()).collect();
+    vec![Word::new("sh", *index), Word::new("-c", *index), Word::new(&text.join(" && "), *index)]
 }
 
 fn dry_run(invocation: &mut Invocation, own: &[Word]) {

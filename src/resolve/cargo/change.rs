@@ -18,7 +18,7 @@ use crate::ecosystem::cargo::spec::{AddSpec, PackageSpec};
 use crate::ecosystem::cargo::version::{PartialVersion, Requirement};
 use crate::ecosystem::cargo::workspace::Workspace;
 use crate::invocation::{Effect, RequestKind};
-use crate::model::{Ecosystem, HeldBack, Location, PackageName, Plan, Unresolved, UnresolvedCause};
+use crate::model::{Ecosystem, HeldBack, Location, PackageName, Plan, Unresolved, UnresolvedCause, redact_url};
 use crate::registry::{CrateIndex, FetchError};
 use crate::resolve::Request;
 
@@ -131,6 +131,11 @@ pub(super) fn add(
     for wanted in invocation.requests.iter().filter(|r| r.kind != RequestKind::Selector) {
         let result = match AddSpec::parse(&wanted.text) {
             Ok(spec) => requested(request, index, workspace, &spec, &wanted.text, &wanted.location),
+            Err(_) if invocation.flag("--git").is_some_and(|f| f.value.as_ref() == Some(&wanted.text)) => {
+                let reason =
+                    "which packages a repository holds is known only from a checkout: name the one that is added";
+                Err(unreadable(&format!("--git {}", redact_url(&wanted.text)), &wanted.location, reason.to_owned()))
+            }
             Err(reason) => Err(unreadable(&wanted.text, &wanted.location, reason)),
         };
         match result {
