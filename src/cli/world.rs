@@ -1,7 +1,7 @@
 //! The real registries and interpreters, as the user configured them for each command.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::ecosystem::cargo::config::Config;
 use crate::ecosystem::python::requirements_txt::{self, GlobalOption};
 use crate::enforce::Upstream;
-use crate::invocation::{FileRole, Flag, Invocation};
+use crate::invocation::{AliasQuery, FileRole, Flag, Invocation};
 use crate::judge::{Connected, World};
 use crate::model::{
     Ecosystem, Environment, Files, InterpreterFacts, Location, PackageName, Setting, SettingKind, SettingLayer,
@@ -244,12 +244,16 @@ impl World for RealWorld {
 
 /// What cargo's aliases of the project and the user stand for. The files are read when the first word of a cargo
 /// command is no verb of its own.
-pub(super) fn cargo_aliases(session: &Session) -> impl Fn(&str) -> Option<Vec<String>> {
+pub(super) fn cargo_aliases(session: &Session) -> impl Fn(&AliasQuery<'_>) -> Option<Vec<String>> {
     let (environment, files) = (session.environment.clone(), Arc::clone(&session.disk));
     let config = OnceCell::new();
-    move |name| {
-        let config: &Config = config.get_or_init(|| Config::read(&environment, &*files, &[]));
-        let words = config.get(&format!("alias.{name}"))?;
-        Some(words.value.split_whitespace().map(str::to_owned).collect())
+    move |query| {
+        if query.directory.is_none() && query.variables.is_empty() && query.config.is_empty() {
+            return config.get_or_init(|| Config::read(&environment, &*files, &[])).alias(query.name);
+        }
+        let mut environment = environment.clone();
+        environment.cwd = environment.absolute(Path::new(query.directory.unwrap_or_default()));
+        environment.variables.extend(query.variables.iter().cloned());
+        Config::read(&environment, &*files, &query.config).alias(query.name)
     }
 }

@@ -7,7 +7,7 @@ use super::engine::{
     Act, Given, Opt, Scan, Style, Word, apply, equals, flag, is_off, maybe, opaque, record, request, scan, value,
 };
 use super::reading::{Context, Understood, Verb, unknown_verb, verb};
-use super::{Effect, FileRef, FileRole, Flag, Invocation, Request, RequestKind, Tool};
+use super::{AliasQuery, Effect, FileRef, FileRole, Flag, Invocation, Request, RequestKind, Tool};
 use crate::model::Location;
 
 /// Options of every command, and of cargo before the command.
@@ -179,6 +179,9 @@ const VERBS: &[Verb<Does>] = &[
     ("yank", Does::Nothing),
 ];
 
+/// Of [`VERBS`], the programs beside cargo: an alias of the same name stands before them.
+const PROGRAMS: &[&str] = &["binstall", "clippy", "fmt", "miri"];
+
 /// Plugins that build or resolve the project. They are programs that are there already; their options are not known,
 /// and need not be: none of them names a package to bring in.
 const PLUGINS: &[Verb<Does>] = &[
@@ -272,14 +275,13 @@ fn read_within(context: &Context<'_>, program: &str, words: &[Word], seen: &mut 
         }
         return invocation.into();
     };
-    if let Some((name, does)) = verb(VERBS, &word.text) {
-        name.clone_into(&mut invocation.verb);
-        built_in(context, &mut invocation, does, rest, &before);
-        return invocation.into();
-    }
-    if !seen.contains(&word.text)
+    let known = verb(VERBS, &word.text);
+    // Cargo looks among its own commands first, then for an alias, then for its built-in aliases and for programs.
+    let own = known.filter(|(name, _)| *name == word.text && !PROGRAMS.contains(name));
+    if own.is_none()
+        && !seen.contains(&word.text)
         && seen.len() < 16
-        && let Some(alias) = (context.aliases)(&word.text)
+        && let Some(alias) = aliased(context, &invocation, &word.text)
     {
         seen.push(word.text.clone());
         let start = words.get(..before.read).unwrap_or_default();
@@ -290,6 +292,11 @@ fn read_within(context: &Context<'_>, program: &str, words: &[Word], seen: &mut 
             understood.invocation.flags.insert(0, toolchain.clone());
         }
         return understood;
+    }
+    if let Some((name, does)) = known {
+        name.clone_into(&mut invocation.verb);
+        built_in(context, &mut invocation, does, rest, &before);
+        return invocation.into();
     }
     match verb(PLUGINS, &word.text) {
         Some((name, does)) => {
@@ -306,6 +313,16 @@ fn read_within(context: &Context<'_>, program: &str, words: &[Word], seen: &mut 
         }
     }
     invocation.into()
+}
+
+/// What an alias stands for, where the command looks for it.
+fn aliased(context: &Context<'_>, invocation: &Invocation, name: &str) -> Option<Vec<String>> {
+    (context.aliases)(&AliasQuery {
+        name,
+        directory: invocation.directory.as_deref(),
+        variables: context.assignments.iter().map(|(name, value, _)| (name.clone(), value.clone())).collect(),
+        config: invocation.located_values("--config"),
+    })
 }
 
 /// `cargo-binstall …`, the plugin run by its own name.

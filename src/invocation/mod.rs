@@ -42,21 +42,33 @@ pub fn parse(argv: &[String], environment: &Environment) -> Vec<Invocation> {
     parse_with_aliases(argv, environment, &|_| None)
 }
 
+/// A word of a cargo command line that may be an alias, and what decides where aliases are looked for.
+#[derive(Debug, Clone)]
+pub struct AliasQuery<'a> {
+    /// The word.
+    pub name: &'a str,
+    /// The directory of the command, when it is another than the caller's.
+    pub directory: Option<&'a str>,
+    /// Variables that the command sets.
+    pub variables: Vec<(String, String)>,
+    /// Values of `--config`.
+    pub config: Vec<(String, Location)>,
+}
+
+/// The words that an alias of cargo's configuration stands for.
+pub type Aliases<'a> = dyn Fn(&AliasQuery<'_>) -> Option<Vec<String>> + 'a;
+
 /// [`parse`], with the aliases that cargo's configuration files define: a name to the words it stands for.
 pub fn parse_with_aliases(
     argv: &[String],
     environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    aliases: &Aliases<'_>,
 ) -> Vec<Invocation> {
     reading::parse(argv, environment, aliases, None)
 }
 
 /// Understands a command line's text as a shell would read it, as the argument vector `sh -c TEXT`. Never empty.
-pub fn parse_shell(
-    text: &str,
-    environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
-) -> Vec<Invocation> {
+pub fn parse_shell(text: &str, environment: &Environment, aliases: &Aliases<'_>) -> Vec<Invocation> {
     reading::parse_shell(text, environment, aliases, None)
 }
 
@@ -83,36 +95,21 @@ pub struct FollowedText {
 /// [`parse_with_aliases`], followed into the files that the command would run: shell scripts, scripts of package.json,
 /// targets of a makefile, recipes of a justfile, environments of tox and nox. What of these is dynamic, and could
 /// install something, is [`Opaque`] at its line.
-pub fn follow(
-    argv: &[String],
-    environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
-    files: &dyn Files,
-) -> Followed {
+pub fn follow(argv: &[String], environment: &Environment, aliases: &Aliases<'_>, files: &dyn Files) -> Followed {
     let follow = follow::Follow::new(environment, files);
     let invocations = reading::parse(argv, environment, aliases, Some(&follow));
     Followed { invocations, texts: follow.texts() }
 }
 
 /// [`parse_shell`], followed likewise.
-pub fn follow_shell(
-    text: &str,
-    environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
-    files: &dyn Files,
-) -> Followed {
+pub fn follow_shell(text: &str, environment: &Environment, aliases: &Aliases<'_>, files: &dyn Files) -> Followed {
     let follow = follow::Follow::new(environment, files);
     let invocations = reading::parse_shell(text, environment, aliases, Some(&follow));
     Followed { invocations, texts: follow.texts() }
 }
 
 /// [`follow_shell`] of a text whose grammar was read before.
-pub fn follow_parsed(
-    text: &Parsed,
-    environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
-    files: &dyn Files,
-) -> Followed {
+pub fn follow_parsed(text: &Parsed, environment: &Environment, aliases: &Aliases<'_>, files: &dyn Files) -> Followed {
     let follow = follow::Follow::new(environment, files);
     let invocations = reading::parse_parsed(text, environment, aliases, Some(&follow));
     Followed { invocations, texts: follow.texts() }

@@ -5,7 +5,7 @@
 
 use super::engine::{self, MAX_WORDS, Opt, Tables, Word, find, opaque, shown};
 use super::follow::{self, Follow, Origin};
-use super::{Effect, FileRef, Invocation, Opaque, Tool};
+use super::{Aliases, Effect, FileRef, Invocation, Opaque, Tool};
 use super::{bun, cargo, corepack, npm, pdm, pip, pipenv, pipx, pnpm, poetry, python, script, uv, wrappers, yarn};
 use crate::model::{Environment, Location};
 use crate::shell::{MAX_STEPS, Parsed, Stream, Written};
@@ -23,7 +23,7 @@ pub(super) const MAX_INVOCATIONS: usize = 256;
 pub(super) struct Context<'a> {
     pub argv: &'a Arc<[String]>,
     pub environment: &'a Environment,
-    pub aliases: &'a dyn Fn(&str) -> Option<Vec<String>>,
+    pub aliases: &'a Aliases<'a>,
     /// Variables set on the way, with their places in argv.
     pub assignments: Vec<(String, String, usize)>,
     /// Variables removed on the way.
@@ -127,7 +127,7 @@ impl From<Invocation> for Understood {
 pub(super) fn parse(
     argv: &[String],
     environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    aliases: &Aliases<'_>,
     follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
     within(argv, environment, aliases, follow, |context, out| {
@@ -143,7 +143,7 @@ pub(super) fn parse(
 pub(super) fn parse_shell(
     text: &str,
     environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    aliases: &Aliases<'_>,
     follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
     let argv = ["sh", "-c", text].map(str::to_owned);
@@ -154,7 +154,7 @@ pub(super) fn parse_shell(
 pub(super) fn parse_parsed(
     text: &Parsed,
     environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    aliases: &Aliases<'_>,
     follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
     let argv = ["sh", "-c", text.text()].map(str::to_owned);
@@ -164,7 +164,7 @@ pub(super) fn parse_parsed(
 fn within(
     argv: &[String],
     environment: &Environment,
-    aliases: &dyn Fn(&str) -> Option<Vec<String>>,
+    aliases: &Aliases<'_>,
     follow: Option<&Follow<'_>>,
     read: impl FnOnce(&Context<'_>, &mut Vec<Invocation>),
 ) -> Vec<Invocation> {

@@ -81,6 +81,15 @@ pub fn read(sources: Sources<'_>) -> CargoConfig {
     for (keys, given) in &values {
         let parts: Vec<&str> = keys.iter().map(String::as_str).collect();
         let kind = match parts.as_slice() {
+            // Vendored crates: the setting that names their directory says where they are.
+            ["source", name, "replace-with"]
+                if matches!(
+                    replaced(&values, name, None).source,
+                    CrateSource::Directory(_) | CrateSource::LocalRegistry(_)
+                ) =>
+            {
+                continue;
+            }
             ["source", "crates-io", _] | ["registry", "default" | "index"] => SettingKind::Index,
             ["source", _, "registry" | "replace-with" | "git" | "directory" | "local-registry"] => {
                 SettingKind::ExtraIndex

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use proptest::strategy::Strategy as _;
-use tidewaiter::invocation::{Effect, FlagEffect, Invocation, RequestKind, parse, parse_shell, parse_with_aliases};
+use tidewaiter::invocation::{
+    AliasQuery, Effect, FlagEffect, Invocation, RequestKind, parse, parse_shell, parse_with_aliases,
+};
 use tidewaiter::model::{Environment, Place, Timestamp};
 
 use crate::support::shared_data;
@@ -235,12 +237,15 @@ fn variables_act_as_options() {
 
 #[test]
 fn cargo_aliases() {
-    let aliases = |name: &str| match name {
+    let aliases = |asked: &AliasQuery<'_>| match asked.name {
         "xt" => Some(vec!["run".to_owned(), "-p".to_owned(), "xtask".to_owned(), "--".to_owned()]),
         "loop" => Some(vec!["loop".to_owned()]),
         "i" => Some(vec!["install".to_owned(), "--locked".to_owned()]),
-        // Aliases cannot replace a built-in command.
-        "build" => Some(vec!["clean".to_owned()]),
+        // Aliases cannot replace a built-in command, but a built-in alias and the programs beside cargo.
+        "build" | "add" => Some(vec!["clean".to_owned()]),
+        "b" | "rm" => Some(vec!["install".to_owned(), "b".to_owned()]),
+        "fmt" | "clippy" => Some(vec!["install".to_owned(), "f".to_owned()]),
+        "where" => Some(vec![format!("{:?} {:?} {:?}", asked.directory, asked.variables, asked.config)]),
         _ => None,
     };
     for (line, expected) in [
@@ -248,6 +253,12 @@ fn cargo_aliases() {
         ("cargo +nightly i x", "cargo install Requests global ‹x› [+toolchain=nightly:Runs] [--locked:Strengthens]"),
         ("cargo loop", "cargo loop Unknown ?`loop` is no command of cargo that is known: an alias or a plugin@1"),
         ("cargo build", "cargo build Project"),
+        ("cargo add x", "cargo add ProjectAdd ‹x›"),
+        ("cargo b", "cargo install Requests global ‹b›"),
+        ("cargo rm x", "cargo install Requests global ‹b› ‹x›"),
+        ("cargo fmt", "cargo install Requests global ‹f›"),
+        ("cargo clippy", "cargo install Requests global ‹f›"),
+        ("cargo help fmt", "cargo help Nothing"),
     ] {
         let all = parse_with_aliases(&words(line), &environment(&[]), &aliases);
         assert_eq!(all.iter().map(compact).collect::<Vec<_>>().join(" ;; "), expected, "{line}");

@@ -124,7 +124,10 @@ impl Config {
 
     /// The words that an `[alias]` stands for.
     pub fn alias(&self, name: &str) -> Option<Vec<String>> {
-        let value = self.get(&format!("alias.{name}"))?;
+        let (key, variable) =
+            (format!("alias.{name}"), format!("CARGO_ALIAS_{}", name.to_uppercase().replace('-', "_")));
+        let variable = Location::environment(&variable);
+        let value = self.values.iter().find(|v| v.key == key || v.location == variable)?;
         Some(value.value.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -208,6 +211,10 @@ impl Config {
             }
         }
         for (variable, value) in &environment.variables {
+            if let Some(name) = variable.strip_prefix("CARGO_ALIAS_") {
+                let (key, location) = (format!("alias.{}", name.to_lowercase()), Location::environment(variable));
+                self.push(key, value.clone(), SettingLayer::Environment, location);
+            }
             let Some(rest) = variable.strip_prefix("CARGO_TARGET_") else { continue };
             for (suffix, key) in [("_RUNNER", "runner"), ("_LINKER", "linker"), ("_RUSTFLAGS", "rustflags")] {
                 if let Some(triple) = rest.strip_suffix(suffix) {
