@@ -91,6 +91,16 @@ enum Does {
     Audit,
     Pack,
     Cache,
+    /// Runs install scripts of what is in node_modules, those too that an install left out.
+    Rebuild,
+    /// Shows what two packages differ in; a repository's is built first.
+    Diff,
+    /// Packs a directory or an archive; a repository is fetched and built first.
+    Publish,
+    /// `stage publish` is `publish`.
+    Stage,
+    /// Writes a version; where workspaces are named it installs all of them again (npm's `update-workspaces.js`).
+    Version,
     /// Scripts of the manifest: nothing is fetched.
     Run,
     Nothing,
@@ -118,7 +128,7 @@ const VERBS: &[Verb<Does>] = &[
     ("restart", Does::Run),
     ("uninstall unlink remove rm r un", Does::Uninstall),
     ("prune", Does::Uninstall),
-    ("rebuild rb", Does::Nothing),
+    ("rebuild rb", Does::Rebuild),
     ("access", Does::Nothing),
     ("adduser add-user", Does::Nothing),
     ("approve-scripts", Does::Nothing),
@@ -130,7 +140,7 @@ const VERBS: &[Verb<Does>] = &[
     ("completion", Does::Nothing),
     ("config c", Does::Nothing),
     ("deprecate", Does::Nothing),
-    ("diff", Does::Nothing),
+    ("diff", Does::Diff),
     ("dist-tag dist-tags", Does::Nothing),
     ("docs home", Does::Nothing),
     ("doctor", Does::Nothing),
@@ -153,7 +163,7 @@ const VERBS: &[Verb<Does>] = &[
     ("pkg", Does::Nothing),
     ("prefix", Does::Nothing),
     ("profile", Does::Nothing),
-    ("publish", Does::Nothing),
+    ("publish", Does::Publish),
     ("query", Does::Nothing),
     ("repo", Does::Nothing),
     ("root", Does::Nothing),
@@ -162,7 +172,7 @@ const VERBS: &[Verb<Does>] = &[
     ("set", Does::Nothing),
     ("set-script", Does::Nothing),
     ("shrinkwrap", Does::Nothing),
-    ("stage", Does::Nothing),
+    ("stage", Does::Stage),
     ("star", Does::Nothing),
     ("stars", Does::Nothing),
     ("team", Does::Nothing),
@@ -171,7 +181,7 @@ const VERBS: &[Verb<Does>] = &[
     ("undeprecate", Does::Nothing),
     ("unpublish", Does::Nothing),
     ("unstar", Does::Nothing),
-    ("version verison", Does::Nothing),
+    ("version verison", Does::Version),
     ("view v info show", Does::Nothing),
     ("whoami", Does::Nothing),
 ];
@@ -292,6 +302,30 @@ fn acts(invocation: &mut Invocation, does: Does, operands: &[Word], found: &Scan
                 request(invocation, operands, RequestKind::Requirement);
             }
         }
+        // The packages that the command names are those of the project.
+        Does::Rebuild => invocation.effect = if invocation.global { Effect::Unknown } else { Effect::Project },
+        Does::Diff => {
+            let specs: Vec<Word> = found
+                .given
+                .iter()
+                .filter(|g| g.name == "--diff")
+                .filter_map(|g| Some(Word::new(g.value.as_deref()?, g.value_index)))
+                .collect();
+            fetched_source(invocation, &specs);
+        }
+        Does::Publish => fetched_source(invocation, operands),
+        Does::Stage => {
+            if operands.first().is_some_and(|w| w.text == "publish") {
+                fetched_source(invocation, operands.get(1..).unwrap_or_default());
+            }
+        }
+        Does::Version => {
+            let off = invocation.flag("--workspaces-update").is_some_and(|f| f.value.as_deref().is_some_and(is_off));
+            let selects = invocation.flag("--workspace").is_some() || invocation.flag("--workspaces").is_some();
+            if named && selects && !off {
+                invocation.effect = Effect::Project;
+            }
+        }
         Does::Init => init(invocation, operands),
         Does::Exec => return exec(invocation, operands, found),
         Does::Run | Does::Nothing => {}
@@ -302,6 +336,22 @@ fn acts(invocation: &mut Invocation, does: Does, operands: &[Word], found: &Scan
 fn here(invocation: &mut Invocation) {
     let location = Location::built_in();
     invocation.requests.push(Request { text: ".".to_owned(), kind: RequestKind::Requirement, location });
+}
+
+/// What is neither a release of a registry nor a place on this disk is fetched, and its `prepare` script is run.
+fn fetched_source(invocation: &mut Invocation, specs: &[Word]) {
+    let local = |text: &str| text.starts_with(['.', '/', '~']) || text.to_ascii_lowercase().starts_with("file:");
+    let elsewhere = |w: &&Word| {
+        let text =
+            w.text.split_once('@').map_or(w.text.as_str(), |(name, rest)| if name.is_empty() { &w.text } else { rest });
+        let scoped = text.starts_with('@') && !text.contains(':');
+        !local(text) && !scoped && text.contains([':', '/'])
+    };
+    let specs: Vec<Word> = specs.iter().filter(elsewhere).cloned().collect();
+    if !specs.is_empty() {
+        invocation.effect = Effect::Requests;
+        request(invocation, &specs, RequestKind::Requirement);
+    }
 }
 
 /// `npm init NAME` runs the package `create-NAME`; without a name it writes a package.json.
@@ -495,13 +545,15 @@ pub(super) fn npx(context: &Context<'_>, program: &str, words: &[Word]) -> Under
     Understood { invocation, starts, scripts: Vec::new() }
 }
 
-/// `npx --no-install x`, `npx --no x`: refuses to fetch, so what is not there already is not run.
+/// `npx --no-install x`, `npx --no x`: refuses to fetch, so what is not there already is not run. Where several words
+/// are about it, all have to say so: which of them npm goes by depends on its spelling (`--no false` is a yes).
 fn local_only(invocation: &mut Invocation, found: &Scan) {
-    let refuses = found.given.iter().any(|g| match g.name.as_str() {
-        "--install" | "--yes" => g.value.as_deref().is_some_and(is_off),
-        "--no" => true,
-        _ => false,
+    let mut said = found.given.iter().filter_map(|g| match g.name.as_str() {
+        "--install" | "--yes" => Some(g.value.as_deref().is_some_and(is_off)),
+        "--no" => Some(g.value.is_none()),
+        _ => None,
     });
+    let refuses = said.next().is_some_and(|first| first && said.all(|more| more));
     if refuses && invocation.effect == Effect::RunsRemote && invocation.opaque.is_empty() {
         invocation.effect = Effect::Nothing;
     }

@@ -216,6 +216,14 @@ fn nothing_runs_of_what_was_not_judged() {
     ];
     assert_eq!(outcome.said, said);
     assert_eq!(told(&rig).iter().filter(|l| l.starts_with("tw-ok ")).count(), 2);
+    // Nor does npm run it when it is asked for the scripts again.
+    let outcome = rig.run(&["npm", "rebuild"], nothing);
+    assert!(outcome.said.contains(said.get(1).unwrap()), "{outcome:?}");
+    let ran = told(&rig);
+    assert!(!ran.iter().any(|l| l.starts_with("tw-in ")), "{ran:?}");
+    let outcome = rig.run(&["npm", "rebuild", "tw-ok"], nothing);
+    assert_eq!((outcome.ended.status(), lines(&outcome)), (0, vec![]), "{outcome:?}");
+    assert_eq!(told(&rig).iter().filter(|l| l.starts_with("tw-ok ")).count(), 2);
     // Written into the project between judging and installing, out of a warm cache: nothing at all runs.
     rig.clean();
     rig.write("package.json", &manifest("tw-evil"));

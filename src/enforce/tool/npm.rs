@@ -116,7 +116,7 @@ fn with(job: &Job<'_>, mut settings: Settings) -> Result<Prepared, EnforceError>
 /// The first npm whose way of starting scripts is known.
 const NOTES: (u64, u64) = (8, 0);
 /// Commands that run scripts of packages and nothing that the user asked to run.
-const NOTED: [&str; 7] = ["install", "ci", "update", "dedupe", "uninstall", "prune", "audit fix"];
+const NOTED: [&str; 8] = ["install", "ci", "update", "dedupe", "uninstall", "prune", "audit fix", "rebuild"];
 
 /// Whether npm is to say which scripts it would run. To prepare what it takes out of git, it runs itself, and scripts
 /// have to have run when that ends. Packages outside of any project are in no hidden lockfile.

@@ -83,7 +83,10 @@ pub(super) fn add(job: &Job<'_>, settings: &Settings, tree: &Tree, next: &mut Pr
     }
     let cleared = Cleared::of(&job.judgement.plan);
     let (mut needed, mut optional) = (Vec::new(), Vec::new());
-    for package in tree.new_packages().into_iter().filter(|p| !p.bundled) {
+    // `npm rebuild` is about what was there before.
+    let all = job.invocation.verb == "rebuild";
+    let concerned = if all { tree.packages().iter().collect() } else { tree.new_packages() };
+    for package in concerned.into_iter().filter(|p| !p.bundled) {
         match (cleared.has(package), package.has_install_script) {
             (true, _) if package.optional => optional.push(asked(package)),
             (true, _) => needed.push(asked(package)),
