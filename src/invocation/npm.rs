@@ -82,6 +82,8 @@ enum Does {
     Clean,
     Update,
     Exec,
+    /// Runs a command in the directory of a package that is there.
+    Explore,
     Init,
     Link,
     /// Rearranges the tree that the manifest allows.
@@ -146,7 +148,7 @@ const VERBS: &[Verb<Does>] = &[
     ("doctor", Does::Nothing),
     ("edit", Does::Nothing),
     ("explain why", Does::Nothing),
-    ("explore", Does::Nothing),
+    ("explore", Does::Explore),
     ("fund", Does::Nothing),
     ("get", Does::Nothing),
     ("help hlep", Does::Nothing),
@@ -237,7 +239,7 @@ pub(super) fn npm(context: &Context<'_>, program: &str, words: &[Word]) -> Under
         return invocation.into();
     }
     let starts = acts(&mut invocation, does, operands, &found);
-    if matches!(does, Does::Run | Does::Nothing) {
+    if matches!(does, Does::Run | Does::Nothing | Does::Explore) {
         // An option that npm does not know takes no word, so it cannot turn these into an install.
         invocation.opaque.retain(|o| !o.reason.starts_with("unknown option"));
     }
@@ -328,6 +330,7 @@ fn acts(invocation: &mut Invocation, does: Does, operands: &[Word], found: &Scan
         }
         Does::Init => init(invocation, operands),
         Does::Exec => return exec(invocation, operands, found),
+        Does::Explore => return explored(operands),
         Does::Run | Does::Nothing => {}
     }
     Vec::new()
@@ -413,6 +416,18 @@ fn exec(invocation: &mut Invocation, operands: &[Word], found: &Scan) -> Vec<Wor
         invocation.effect = Effect::RunsRemote;
     }
     starts
+}
+
+/// `npm explore NAME [-- COMMAND]`: the words become one script (npm 11, `lib/commands/explore.js`).
+fn explored(operands: &[Word]) -> Vec<Word> {
+    let words = operands.get(1..).unwrap_or_default();
+    let Some(first) = words.first() else { return Vec::new() };
+    let texts: Vec<&str> = words.iter().map(|w| w.template.as_deref().unwrap_or(&w.text)).collect();
+    let expands = words.iter().any(|w| w.expands);
+    let known = words.iter().all(|w| !w.expands || w.template.is_some());
+    let text = texts.join(" ");
+    let script = Word { expands, template: (expands && known).then(|| text.clone()), ..Word::new(&text, first.index) };
+    vec![Word::new("sh", first.index), Word::new("-c", first.index), script]
 }
 
 /// The package that `dlx PROGRAM…` fetches: the program's, unless options name packages.

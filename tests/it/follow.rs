@@ -51,6 +51,8 @@ fn what_stands_for_a_tool_or_its_script_is_read() {
             ("make -f <(printf 'all:\\n\\tnpm i evil\\n')", &["?"]),
             ("make -f Makefile", &[]),
             ("make -f \"$DIR/Makefile\"", &[]),
+            ("npm explore x -- /usr/bin/npm i evil", &["npm install evil"]),
+            ("npm explore x -- ls", &[]),
             ("cp /usr/bin/npm ./x; ./x i evil", &["npm install evil"]),
             ("ln -s /usr/bin/npm ./ls2 && ./ls2 i evil", &["npm install evil"]),
             ("cp /usr/bin/env ./x; ./x ls", &[]),
