@@ -84,7 +84,7 @@ impl Call {
         let mut session = Session::anywhere();
         reentry::restore(&mut session.environment.variables);
         let aliases = super::world::cargo_aliases(&session);
-        let invocations = invocation::parse_with_aliases(&text, &session.environment, &aliases);
+        let invocations = invocation::parse_beside(&text, &session.environment, &aliases, &*session.disk);
         drop(aliases);
         if !self.installs(&text, &invocations) || reentry::is_started_by_gate(mark.as_deref(), &self.search.own) {
             return Ok(self.step_aside(None));

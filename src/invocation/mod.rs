@@ -59,12 +59,19 @@ pub struct AliasQuery<'a> {
 pub type Aliases<'a> = dyn Fn(&AliasQuery<'_>) -> Option<Vec<String>> + 'a;
 
 /// [`parse`], with the aliases that cargo's configuration files define: a name to the words it stands for.
-pub fn parse_with_aliases(
+pub fn parse_with_aliases(argv: &[String], environment: &Environment, aliases: &Aliases<'_>) -> Vec<Invocation> {
+    reading::parse(argv, environment, aliases, None, None)
+}
+
+/// [`parse_with_aliases`] for a command that is about to run: a word that means one thing or another by what the project
+/// holds is looked up there: whether what `bun x` names is a script or a file, whose program `pnpm` is. Nothing is followed.
+pub fn parse_beside(
     argv: &[String],
     environment: &Environment,
     aliases: &Aliases<'_>,
+    files: &dyn Files,
 ) -> Vec<Invocation> {
-    reading::parse(argv, environment, aliases, None)
+    reading::parse(argv, environment, aliases, None, Some(files))
 }
 
 /// Understands a command line's text as a shell would read it, as the argument vector `sh -c TEXT`. Never empty.
@@ -97,7 +104,7 @@ pub struct FollowedText {
 /// install something, is [`Opaque`] at its line.
 pub fn follow(argv: &[String], environment: &Environment, aliases: &Aliases<'_>, files: &dyn Files) -> Followed {
     let follow = follow::Follow::new(environment, files);
-    let invocations = reading::parse(argv, environment, aliases, Some(&follow));
+    let invocations = reading::parse(argv, environment, aliases, Some(&follow), Some(files));
     Followed { invocations, texts: follow.texts() }
 }
 

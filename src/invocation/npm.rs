@@ -8,6 +8,7 @@ use super::engine::{Act, Opt, Scan, Style, Word, apply, find, flag, is_off, mayb
 use super::reading::{Context, Understood, Variable, Verb, flag_from, unknown_verb, verb};
 use super::{Effect, FileRole, Flag, Invocation, Opaque, Request, RequestKind, Tool};
 use crate::model::Location;
+use std::path::Path;
 
 /// npm has one table for all commands.
 pub(super) const OPTIONS: &[Opt] = &[
@@ -239,6 +240,10 @@ pub(super) fn npm(context: &Context<'_>, program: &str, words: &[Word]) -> Under
         return invocation.into();
     }
     let starts = acts(&mut invocation, does, operands, &found);
+    let reifies = matches!(does, Does::Init) || (does == Does::Version && !operands.is_empty());
+    if reifies && invocation.effect == Effect::Nothing && selects_workspaces(context, &invocation) {
+        invocation.effect = Effect::Project;
+    }
     if matches!(does, Does::Run | Does::Nothing | Does::Explore) {
         // An option that npm does not know takes no word, so it cannot turn these into an install.
         invocation.opaque.retain(|o| !o.reason.starts_with("unknown option"));
@@ -339,6 +344,25 @@ fn acts(invocation: &mut Invocation, does: Does, operands: &[Word], found: &Scan
 fn here(invocation: &mut Invocation) {
     let location = Location::built_in();
     invocation.requests.push(Request { text: ".".to_owned(), kind: RequestKind::Requirement, location });
+}
+
+/// Whether a `.npmrc` of the project or the user selects workspaces, all of which `npm version` and `npm init` then
+/// install again, unless they are told not to.
+fn selects_workspaces(context: &Context<'_>, invocation: &Invocation) -> bool {
+    let off = invocation.flag("--workspaces-update").is_some_and(|f| f.value.as_deref().is_some_and(is_off));
+    let Some(files) = context.files.filter(|_| !off) else { return false };
+    let directory = context.environment.absolute(Path::new(invocation.directory.as_deref().unwrap_or_default()));
+    let root = directory.ancestors().find(|d| files.is_file(&d.join("package.json")));
+    let lists = [Some(&*directory), root, context.environment.home.as_deref()];
+    lists.into_iter().flatten().any(|list| {
+        files.read_text(&list.join(".npmrc")).is_ok_and(|text| {
+            text.lines().filter_map(|line| line.split_once('=')).any(|(key, value)| match key.trim() {
+                "workspace" | "workspace[]" => true,
+                "workspaces" => !is_off(value.trim()),
+                _ => false,
+            })
+        })
+    })
 }
 
 /// What is neither a release of a registry nor a place on this disk is fetched, and its `prepare` script is run.

@@ -7,7 +7,7 @@ use super::engine::{self, MAX_WORDS, Opt, Tables, Word, find, opaque, shown};
 use super::follow::{self, Follow, Origin};
 use super::{Aliases, Effect, FileRef, Invocation, Opaque, Tool};
 use super::{bun, cargo, corepack, npm, pdm, pip, pipenv, pipx, pnpm, poetry, python, script, uv, wrappers, yarn};
-use crate::model::{Environment, Location};
+use crate::model::{Environment, Files, Location};
 use crate::shell::{MAX_STEPS, Parsed, Stream, Written};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -47,8 +47,10 @@ pub(super) struct Context<'a> {
     pub open: bool,
     /// What reading shell text may still cost, all texts within each other together.
     pub steps: &'a Cell<u32>,
-    /// The files that commands may be followed into; `None`: no file is read.
+    /// The files that commands may be followed into; `None`: none is.
     pub follow: Option<&'a Follow<'a>>,
+    /// The files in which a word's meaning may be looked up; `None`: it means what it means anywhere.
+    pub files: Option<&'a dyn Files>,
     /// The file in which the command stands, when it was found in one.
     pub origin: Option<Origin>,
     /// The directory is not the one that [`Context::directory`] says: only the shell knows it.
@@ -129,8 +131,9 @@ pub(super) fn parse(
     environment: &Environment,
     aliases: &Aliases<'_>,
     follow: Option<&Follow<'_>>,
+    files: Option<&dyn Files>,
 ) -> Vec<Invocation> {
-    within(argv, environment, aliases, follow, |context, out| {
+    within(argv, environment, aliases, follow, files, |context, out| {
         if argv.len() > MAX_WORDS {
             out.push(unknown(context, Tool::Other, "", opaque(MAX_WORDS, format!("more than {MAX_WORDS} words"))));
         } else {
@@ -147,7 +150,9 @@ pub(super) fn parse_shell(
     follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
     let argv = ["sh", "-c", text].map(str::to_owned);
-    within(&argv, environment, aliases, follow, |context, out| script::read(context, text, None, 2, out))
+    within(&argv, environment, aliases, follow, follow.map(Follow::files), |context, out| {
+        script::read(context, text, None, 2, out)
+    })
 }
 
 /// See [`super::follow_parsed`].
@@ -158,7 +163,9 @@ pub(super) fn parse_parsed(
     follow: Option<&Follow<'_>>,
 ) -> Vec<Invocation> {
     let argv = ["sh", "-c", text.text()].map(str::to_owned);
-    within(&argv, environment, aliases, follow, |context, out| script::read_parsed(context, text, None, 2, out))
+    within(&argv, environment, aliases, follow, follow.map(Follow::files), |context, out| {
+        script::read_parsed(context, text, None, 2, out)
+    })
 }
 
 fn within(
@@ -166,6 +173,7 @@ fn within(
     environment: &Environment,
     aliases: &Aliases<'_>,
     follow: Option<&Follow<'_>>,
+    files: Option<&dyn Files>,
     read: impl FnOnce(&Context<'_>, &mut Vec<Invocation>),
 ) -> Vec<Invocation> {
     let steps = Cell::new(MAX_STEPS);
@@ -188,6 +196,7 @@ fn within(
         open: false,
         steps: &steps,
         follow,
+        files,
         origin: None,
         lost: false,
         earlier: false,

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use proptest::strategy::Strategy as _;
 use tidewaiter::invocation::{
-    AliasQuery, Effect, FlagEffect, Invocation, RequestKind, parse, parse_shell, parse_with_aliases,
+    AliasQuery, Effect, FlagEffect, Invocation, RequestKind, follow, parse, parse_beside, parse_shell,
+    parse_with_aliases,
 };
-use tidewaiter::model::{Environment, Place, Timestamp};
+use tidewaiter::model::{Environment, MemoryFiles, Place, Timestamp};
 
 use crate::support::shared_data;
 
@@ -132,6 +133,31 @@ fn tables() {
             .collect();
         insta::assert_snapshot!(format!("table_{table}"), out.join("\n"));
     }
+}
+
+/// Files, command lines and the effect of each there. Followed or not, it is the same.
+fn beside(files: &[(&str, &str)], variables: &[(&str, &str)], cases: &[(&str, Effect)]) {
+    let at = |path: &str| if path.starts_with('/') { path.to_owned() } else { format!("/project/{path}") };
+    let files: MemoryFiles = files.iter().map(|(path, text)| (at(path), *text)).collect();
+    let mut environment = environment(variables);
+    environment.home = Some(PathBuf::from("/home/u"));
+    for (line, expected) in cases {
+        let near = parse_beside(&words(line), &environment, &|_| None, &files);
+        assert_eq!(near[0].effect, *expected, "{line}: {near:?}");
+        let followed = follow(&words(line), &environment, &|_| None, &files).invocations;
+        assert_eq!(followed[0].effect, *expected, "{line}: {followed:?}");
+    }
+}
+
+#[test]
+fn npm_installs_workspaces_that_a_file_selects() {
+    use Effect::{Nothing, Project};
+    let lines = |version, init| [("npm version patch", version), ("npm init -y", init), ("npm version", Nothing)];
+    beside(&[("package.json", "{}")], &[], &lines(Nothing, Nothing));
+    beside(&[(".npmrc", "registry=https://h/\nworkspaces=false\n")], &[], &lines(Nothing, Nothing));
+    beside(&[(".npmrc", "workspace = a\n")], &[], &lines(Project, Project));
+    beside(&[(".npmrc", "workspace[]=a")], &[], &[("npm version patch --no-workspaces-update", Nothing)]);
+    beside(&[("/home/u/.npmrc", "workspaces=true\n")], &[], &lines(Project, Project));
 }
 
 /// zizmor's table of ad-hoc installs. The gate asks more than zizmor does, so the disagreements are listed.

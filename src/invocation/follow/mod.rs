@@ -64,6 +64,11 @@ impl<'a> Follow<'a> {
         self.texts.into_inner()
     }
 
+    /// The files themselves.
+    pub fn files(&self) -> &dyn Files {
+        self.files
+    }
+
     /// A path of a command that works in a directory.
     pub fn path(&self, directory: Option<&str>, path: &str) -> PathBuf {
         let joined = super::engine::joined(directory, path);
