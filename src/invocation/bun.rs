@@ -3,8 +3,11 @@
 //! In: the words after the program. Out: an [`Invocation`], and the words of the program that `bun x`, `bun run` and
 //! `bunx` would start. Source: `bun COMMAND --help`, 1.4.
 
+use std::path::PathBuf;
+
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
+use super::beside::{Beside, variable};
 use super::engine::{Act, Opt, Style, Word, flag, maybe, opaque, record, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood};
@@ -59,7 +62,7 @@ const X: &[Opt] = &[
     flag("--verbose, --yes -y, --quiet", Neutral),
 ];
 
-const RUN: &[Opt] = &[flag("--all", Neutral), value("--eval -e, --print", Neutral)];
+const RUN: &[Opt] = &[flag("--all", Neutral), value("--eval -e, --print -p", Neutral)];
 
 const FROZEN: &[(&str, super::Effect)] = &[("--frozen-lockfile", Locked)];
 
@@ -82,6 +85,7 @@ const VERBS: &[Rule] = &[
     rule("create c", RunsRemote, &[CREATE], Operands::Program),
     rule("init", Unknown, &[INIT], Operands::Ignored),
     rule("run", Nothing, &[RUN], Operands::Command),
+    rule("repl", Nothing, &[RUN], Operands::Ignored),
     rule("exec", Nothing, &[], Operands::Command),
     rule("upgrade", Unknown, &[UPGRADE], Operands::Ignored).global(),
     nothing("audit"),
@@ -96,7 +100,6 @@ const VERBS: &[Rule] = &[
     nothing("outdated"),
     nothing("pm"),
     nothing("publish"),
-    nothing("repl"),
     nothing("test"),
     nothing("why"),
 ];
@@ -113,9 +116,12 @@ pub(super) fn bun(context: &Context<'_>, program: &str, words: &[Word]) -> Under
     let mut parsed = grammar::read(context, program, words, &BUN, &|i, _| variables(i, context));
     let at = words.first().map_or(0, |w| w.index);
     if parsed.invocation.verb == "run" {
-        auto_install(&mut parsed, at);
+        auto_install(context, &mut parsed, at);
     } else if !parsed.done {
         finish(&mut parsed, at);
+    }
+    if parsed.invocation.verb == "repl" && !parsed.scan.help {
+        auto_install(context, &mut parsed, at);
     }
     parsed.into()
 }
@@ -157,20 +163,147 @@ fn finish(parsed: &mut Parsed, at: usize) {
     }
 }
 
+/// Whether bun fetches what a file imports that is in no node_modules folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AutoInstall {
+    Off,
+    /// Where there is no such folder beside the file or above it: bun's default.
+    WithoutFolder,
+    Always,
+}
+
+impl AutoInstall {
+    /// What bun is told by words, `BUN_OPTIONS` and bunfig.toml. Measured with 1.4.
+    fn of(context: &Context<'_>, parsed: &Parsed, beside: Option<&Beside<'_>>) -> Self {
+        let has = |name: &str| parsed.scan.has(name);
+        let options = variable(context, "BUN_OPTIONS").unwrap_or_default();
+        let option = |starts: &[&str]| options.split_whitespace().any(|w| starts.iter().any(|s| w.starts_with(s)));
+        let installs = parsed.scan.given.iter().filter(|g| g.name == "--install");
+        let mut asked: Vec<Self> = installs.map(|g| named(g.value.as_deref().unwrap_or_default())).collect();
+        asked.extend(has("--no-install").then_some(Self::Off));
+        asked.extend((has("-i") || option(&["-i", "--install", "-c", "--config"])).then_some(Self::Always));
+        let worst = [Self::Always, Self::WithoutFolder, Self::Off].into_iter().find(|a| asked.contains(a));
+        let by_words = worst.unwrap_or(Self::WithoutFolder);
+        let Some(beside) = beside else { return by_words };
+        let given = parsed.invocation.flag("--config");
+        let name = given.map_or(Some("bunfig.toml"), |flag| flag.value.as_deref());
+        let Ok(text) = name.ok_or(()).and_then(|name| beside.text(&beside.path(name))) else { return Self::Always };
+        let Some(text) = text else { return by_words };
+        let Ok(table) = text.parse::<toml::Table>() else { return Self::Always };
+        // It beats the words.
+        match table.get("install").and_then(|i| i.get("auto")) {
+            Some(toml::Value::String(text)) => named(text),
+            Some(toml::Value::Boolean(false)) => Self::Off,
+            Some(_) => Self::Always,
+            None => by_words,
+        }
+    }
+}
+
+/// A value of `--install`, and of `auto` in bunfig.toml.
+fn named(text: &str) -> AutoInstall {
+    match text {
+        "disable" => AutoInstall::Off,
+        "auto" => AutoInstall::WithoutFolder,
+        _ => AutoInstall::Always,
+    }
+}
+
+/// What bun runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    /// A script of package.json.
+    Script,
+    /// A file, a directory, or code that stands in the words or comes from the input.
+    File,
+    /// A program of the project or of PATH, as far as its name tells.
+    Program,
+}
+
+const EXTENSIONS: [&str; 8] = [".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts"];
+
 /// A file that bun runs may import packages, which bun fetches on the spot when there is no node_modules folder.
-fn auto_install(parsed: &mut Parsed, at: usize) {
-    let Some(first) = parsed.starts.first() else { return };
-    let ends = [".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts"];
-    let is_file = first.text == "." || first.text == "-" || ends.iter().any(|e| first.text.ends_with(e));
-    let asked = parsed.scan.has("--install") || parsed.scan.has("-i");
-    if (is_file || asked) && !parsed.scan.has("--no-install") {
+fn auto_install(context: &Context<'_>, parsed: &mut Parsed, at: usize) {
+    let code = ["--eval", "--print"].iter().any(|name| parsed.scan.has(name)) || parsed.invocation.verb == "repl";
+    let selects = ["--filter", "--workspaces"].iter().any(|name| parsed.scan.has(name));
+    let Some(first) = parsed.starts.first().cloned().or_else(|| code.then(|| Word::new("-", at))) else { return };
+    let beside = Beside::of(context, parsed.invocation.directory.as_deref()).filter(|_| !context.earlier);
+    let mode = AutoInstall::of(context, parsed, beside.as_ref());
+    let path_like = matches!(first.text.as_str(), "." | "-") || EXTENSIONS.iter().any(|e| first.text.ends_with(e));
+    let is_path = path_like || first.text.contains(['/', '\\']);
+    let (entry, folder) = match &beside {
+        None => (if is_path { Entry::File } else { Entry::Program }, false),
+        Some(beside) => {
+            let folder = has_folder(beside, &first.text);
+            let script = || {
+                let manifest = beside.manifest().ok().flatten();
+                manifest.is_some_and(|(_, m)| m.get("scripts").and_then(|s| s.get(&first.text)).is_some())
+            };
+            // Where neither the folder nor the words decide, a name is what package.json says.
+            let plain = folder && mode != AutoInstall::Always;
+            match is_path {
+                false if selects || (!plain && script()) => (Entry::Script, folder),
+                false if plain => (Entry::Program, folder),
+                _ => (Entry::File, folder),
+            }
+        }
+    };
+    let fetches = match mode {
+        AutoInstall::Off => false,
+        AutoInstall::WithoutFolder => !folder,
+        AutoInstall::Always => true,
+    };
+    let asked = mode == AutoInstall::Always;
+    // Of a script, what it gives this bun as a `node` to run.
+    let as_node = || {
+        let manifest = beside.as_ref().and_then(|b| b.manifest().ok().flatten());
+        let text = |name: &str| {
+            let script = manifest.as_ref().and_then(|(_, m)| m.get("scripts")?.get(name)?.as_str());
+            script.is_some_and(|s| s.contains("node"))
+        };
+        ["", "pre", "post"].iter().any(|around| text(&format!("{around}{}", first.text)))
+            && starts_itself(context, &parsed.invocation)
+    };
+    let imports = match entry {
+        Entry::File => true,
+        Entry::Program => asked,
+        Entry::Script => fetches && as_node(),
+    };
+    if fetches && imports {
         parsed.invocation.effect = Unknown;
         let reason = "bun fetches what the file imports when there is no node_modules folder";
         parsed.invocation.opaque.push(opaque(if asked { at } else { first.index }, reason));
     }
-    if is_file {
+    if path_like {
         parsed.starts.clear();
     }
+}
+
+/// Whether bun finds a node_modules folder from where the entry lies; of links it takes what they lead to, which is not
+/// looked for here.
+fn has_folder(beside: &Beside<'_>, entry: &str) -> bool {
+    let path = beside.path(if entry == "-" { "." } else { entry });
+    let start = if beside.files.is_dir(&path) { path.as_path() } else { path.parent().unwrap_or(&path) };
+    let stem = path.file_stem();
+    let beside_it = beside.files.list(path.parent().unwrap_or(&path));
+    let candidates = beside_it.iter().filter(|p| p.file_stem() == stem || p.file_name() == stem);
+    let between = path.ancestors().take_while(|d| !beside.directory.starts_with(d));
+    let linked = candidates.map(PathBuf::as_path).chain(between).any(|p| beside.files.is_link(p));
+    !linked && start.ancestors().any(|d| beside.files.is_dir(&d.join("node_modules")))
+}
+
+/// Whether a script of the project that bun runs finds this very bun under its name, past every link: with `--bun`, and
+/// where there is no node on PATH, bun puts itself in front of PATH under both names.
+pub(super) fn starts_itself(context: &Context<'_>, invocation: &Invocation) -> bool {
+    if invocation.tool != Tool::Bun || invocation.verb != "run" {
+        return false;
+    }
+    let Some(beside) = Beside::of(context, invocation.directory.as_deref()) else { return false };
+    let flags = ["--bun", "--config"].iter().any(|name| invocation.flag(name).is_some());
+    let options = variable(context, "BUN_OPTIONS").is_some_and(|o| o.contains("-b") || o.contains("--bun"));
+    let bunfig = beside.text(&beside.path("bunfig.toml")).map_or(true, |t| t.is_some_and(|t| t.contains("bun")));
+    let node = || !beside.on_path(context, "node").is_empty();
+    flags || options || bunfig || !node()
 }
 
 /// `BUN_CONFIG_REGISTRY` and npm's variable of that purpose.

@@ -3,6 +3,7 @@
 //! [`parse`] is total. A word that is not understood becomes [`Opaque`] with its place, and a command
 //! that installs nothing has [`Effect::Nothing`]. Nothing here touches a file, the network or the clock.
 
+mod beside;
 mod bun;
 mod cargo;
 mod code;

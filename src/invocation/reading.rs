@@ -236,9 +236,13 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
     if let Some(mut understood) = tool(context, &name, first, rest) {
         expansions(&mut understood, first, rest);
         let wrapper = wrapper_name(&understood.invocation);
-        let surrounds = Context { opaque: understood.invocation.opaque.clone(), ..context.inside(&wrapper) };
+        // What a script starts is judged when it comes back here; where it does not, it is read now.
+        let itself = context.follow.is_none() && bun::starts_itself(context, &understood.invocation);
+        let near = context.files.filter(|_| itself).map(|files| Follow::new(context.environment, files));
+        let follow = context.follow.or(near.as_ref());
+        let surrounds = Context { opaque: understood.invocation.opaque.clone(), follow, ..context.inside(&wrapper) };
         let directory = understood.invocation.directory.clone();
-        let runs = follow::manifest::asked(context, &understood);
+        let runs = follow::manifest::asked(&surrounds, &understood);
         settle(context, &mut understood.invocation);
         if understood.invocation.tool != Tool::Other || understood.invocation.effect != Effect::Nothing {
             out.push(understood.invocation);

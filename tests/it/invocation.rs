@@ -160,6 +160,65 @@ fn npm_installs_workspaces_that_a_file_selects() {
     beside(&[("/home/u/.npmrc", "workspaces=true\n")], &[], &lines(Project, Project));
 }
 
+#[test]
+fn bun_fetches_what_its_files_import_where_there_is_no_node_modules_folder() {
+    use Effect::{Nothing, ProjectAdd, Unknown};
+    let manifest = r#"{"scripts": {"s": "echo", "n": "node ./index", "setup": "bun add x"}}"#;
+    let plain = [("package.json", manifest), ("index.ts", ""), ("script", ""), ("dir/index.ts", ""), ("/bin/node", "")];
+    let with = |more: &[(&'static str, &'static str)]| [&plain[..], more].concat();
+    let path = [("PATH", "/bin")];
+    let opaque = [
+        "bun ./index",
+        "bun index",
+        "bun run ./index",
+        "bun index.ts",
+        "bun script",
+        "bun ./script",
+        "bun dir",
+        "bun ./dir",
+        "bun run dir",
+        "bun --watch ./index",
+        "bun --bun ./index",
+        "bun --cwd dir ./index",
+        "bun .",
+        "bun -",
+        "bun --install=fallback ./index",
+        "bun run -p 'require(\"x\")'",
+        "bun repl",
+    ];
+    let all = |effect: Effect| opaque.map(|line| (line, effect));
+    beside(&plain, &path, &all(Unknown));
+    beside(
+        &plain,
+        &path,
+        &[("bun s", Nothing), ("bun run s", Nothing), ("bun --bun s", Nothing), ("bun test", Nothing)],
+    );
+    beside(&plain, &path, &[("bun n", Nothing), ("bun --bun n", Unknown)]);
+    beside(&plain, &path, &[("bun --no-install ./index", Nothing), ("bun --install=disable repl", Nothing)]);
+    beside(&with(&[("bunfig.toml", "[install]\nauto = \"disable\"\n")]), &path, &[("bun ./index", Nothing)]);
+    // A folder above is enough, but for what is told to fetch all the same.
+    let folder = with(&[("/node_modules/x/package.json", "")]);
+    beside(&folder, &path, &all(Nothing).map(|(l, e)| (l, if l.contains("fallback") { Unknown } else { e })));
+    beside(&folder, &path, &[("bun -i ./index", Unknown), ("bun s", Nothing), ("bun tsc", Nothing)]);
+    beside(&folder, &[("PATH", "/bin"), ("BUN_OPTIONS", "-i")], &[("bun ./index", Unknown)]);
+    let forced = [folder.as_slice(), &[("bunfig.toml", "install.auto = true")]].concat();
+    beside(&forced, &path, &[("bun ./index", Unknown), ("bun --no-install ./index", Unknown), ("bun s", Nothing)]);
+    let elsewhere = with(&[("node_modules/x/package.json", ""), ("/q/index.ts", "")]);
+    beside(&elsewhere, &path, &[("bun ../q/index", Unknown), ("bun ./index", Nothing)]);
+    // With `--bun`, and without a node, a script's `bun` is this bun, and not the gate's link.
+    let files: MemoryFiles = folder.iter().map(|(p, t)| (PathBuf::from("/project").join(p), *t)).collect();
+    for (line, path, expected) in [
+        ("bun setup", "/bin", None),
+        ("bun --bun run setup", "/bin", Some(ProjectAdd)),
+        ("bun setup", "/usr/bin", Some(ProjectAdd)),
+        ("bun s", "/usr/bin", None),
+    ] {
+        let all = parse_beside(&words(line), &environment(&[("PATH", path)]), &|_| None, &files);
+        let installs = all.iter().map(|i| i.effect).find(|e| *e != Nothing);
+        assert_eq!(installs, expected, "{line}: {all:?}");
+    }
+}
+
 /// zizmor's table of ad-hoc installs. The gate asks more than zizmor does, so the disagreements are listed.
 #[test]
 fn zizmor_table() {
