@@ -53,6 +53,11 @@ impl<'c> Beside<'c> {
         self.directory.ancestors().take(HIGHEST)
     }
 
+    /// The user's home directory.
+    pub fn home(&self) -> Option<&Path> {
+        self.environment.home.as_deref()
+    }
+
     /// A file's text; `Err` when there is one that cannot be read.
     pub fn text(&self, path: &Path) -> Result<Option<String>, ()> {
         if !self.files.is_file(path) {

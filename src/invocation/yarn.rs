@@ -4,8 +4,11 @@
 //! In: the words after the program. Out: an [`Invocation`], and the words of the command that `yarn exec`, `dlx` and
 //! script names would start.
 
+use std::path::Path;
+
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
+use super::beside::{Beside, variable};
 use super::engine::{Act, Opt, Style, Word, equals, flag, is_off, opaque, record, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood};
@@ -72,6 +75,28 @@ const RUN: &[Opt] =
 const IMMUTABLE: &[(&str, super::Effect)] =
     &[("--immutable", Locked), ("--frozen-lockfile", Locked), ("--no-lockfile", Project)];
 
+/// `yarn init`; a release to fetch stands after `=` in berry, and is the next word in yarn 1.
+const INIT: &[Opt] = &[
+    flag("--private -p, --workspace -w, --yes -y, -2", Neutral),
+    equals("--install -i", Neutral),
+    value("--name -n", Neutral),
+];
+
+const PACK: &[Opt] = &[
+    flag("--install-if-needed, --json", Neutral),
+    flag("--dry-run -n", Neutral).act(Act::DryRun),
+    value("--out -o, --filename -f", Neutral),
+];
+
+const VERSION: &[Opt] = &[
+    flag("--deferred -d, --immediate -i, --all, --recursive -R, --exact, --interactive", Neutral),
+    flag("--dry-run", Neutral).act(Act::DryRun),
+    equals("--prerelease", Neutral),
+    flag("--major, --minor, --patch, --premajor, --preminor, --prepatch", Neutral),
+    flag("--git-tag-version, --no-git-tag-version, --commit-hooks, --no-commit-hooks", Neutral),
+    value("--new-version, --message, --preid", Neutral),
+];
+
 const VERBS: &[Rule] = &[
     rule("install", Project, &[ADD], Operands::Requests).named(ProjectAdd).turns(IMMUTABLE),
     rule("add", ProjectAdd, &[ADD], Operands::Requests),
@@ -103,6 +128,13 @@ const VERBS: &[Rule] = &[
     rule("policies/set-version", Unknown, &[SET], Operands::Ignored),
     rule("plugin/import", Unknown, &[SET], Operands::Ignored),
     rule("self-update", Unknown, &[SET], Operands::Ignored),
+    rule("init", Project, &[INIT], Operands::Ignored),
+    // berry packs what a `prepack` script makes of an installed project.
+    rule("pack", Nothing, &[PACK], Operands::Ignored).turns(&[("--install-if-needed", Project)]),
+    // berry installs after it (`yarn version patch`, `apply`); yarn 1 has only options.
+    rule("version", Nothing, &[VERSION], Operands::Ignored).named(Project),
+    // A list to pick from: what is picked is added.
+    rule("search", Unknown, &[], Operands::Ignored),
     nothing("workspaces/info"),
     nothing("workspaces/list"),
     nothing("global/remove"),
@@ -125,7 +157,6 @@ const VERBS: &[Rule] = &[
     nothing("generate-lock-entry"),
     nothing("help"),
     nothing("info"),
-    nothing("init"),
     nothing("licenses"),
     nothing("list"),
     nothing("login"),
@@ -133,15 +164,12 @@ const VERBS: &[Rule] = &[
     nothing("npm"),
     nothing("outdated"),
     nothing("owner"),
-    nothing("pack"),
     nothing("patch"),
     nothing("patch-commit"),
     nothing("publish"),
-    nothing("search"),
     nothing("stage"),
     nothing("tag"),
     nothing("team"),
-    nothing("version"),
     nothing("versions"),
     nothing("why"),
 ];
@@ -171,13 +199,24 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
         None if !before.help => all.push(Word::new("install", at)),
         // `yarn workspace NAME COMMAND…`: yarn again, in a member.
         Some(word) if word.text == "workspace" => return workspace(context, program, words, before.read),
+        Some(word) if is_directory(&word.text) && words.len() > before.read + 1 => {
+            let directory = Word { text: format!("--cwd={}", word.text), ..word.clone() };
+            all.splice(before.read..=before.read, [directory]);
+            return again(context, program, &all, word.index);
+        }
         _ => {}
     }
     let mut parsed = grammar::read(context, program, &all, &YARN, &|i, _| variables(i, context));
     if !parsed.done {
-        finish(&mut parsed, at);
+        finish(context, &mut parsed, at);
     }
     parsed.into()
+}
+
+/// Whether a word in the place of the verb is a directory to work in: berry's `yarn ./packages/a add x`.
+fn is_directory(word: &str) -> bool {
+    let name = word.strip_prefix('@').and_then(|scoped| scoped.split_once('/')).map_or(word, |(_, name)| name);
+    name.contains(['/', '\\']) || word.starts_with("@/")
 }
 
 fn workspace(context: &Context<'_>, program: &str, words: &[Word], at: usize) -> Understood {
@@ -187,13 +226,7 @@ fn workspace(context: &Context<'_>, program: &str, words: &[Word], at: usize) ->
     if member.is_none() || words.len() <= at + 2 {
         return context.invocation(Tool::Yarn, program).into();
     }
-    let mut inner = context.clone();
-    inner.depth += 1;
-    if inner.depth > 8 {
-        let why = opaque(member.map_or(0, |w| w.index), "workspaces nested too deep");
-        return super::reading::unknown(context, Tool::Yarn, program, why).into();
-    }
-    let mut understood = read(&inner, program, &rest);
+    let mut understood = again(context, program, &rest, member.map_or(0, |w| w.index));
     if let Some(member) = member {
         let location = Location::argv(member.index);
         let text = member.text.clone();
@@ -202,7 +235,44 @@ fn workspace(context: &Context<'_>, program: &str, words: &[Word], at: usize) ->
     understood
 }
 
-fn finish(parsed: &mut Parsed, at: usize) {
+/// What a command of yarn's asks yarn for in turn.
+fn again(context: &Context<'_>, program: &str, words: &[Word], at: usize) -> Understood {
+    let mut inner = context.clone();
+    inner.depth += 1;
+    if inner.depth > 8 {
+        let why = opaque(at, "workspaces nested too deep");
+        return super::reading::unknown(context, Tool::Yarn, program, why).into();
+    }
+    read(&inner, program, words)
+}
+
+/// `yarn init`: with `-2` or `-i` another yarn is fetched first. berry then installs what the new manifest says: what one
+/// was there, and `initFields` of its configuration, bring in. In an empty place there is nothing of it.
+fn init(context: &Context<'_>, parsed: &mut Parsed, at: usize) {
+    let invocation = &mut parsed.invocation;
+    if parsed.scan.has("-2") || parsed.scan.has("--install") {
+        invocation.opaque.push(opaque(at, BRINGS_ITSELF));
+        invocation.effect = Unknown;
+        return;
+    }
+    let Some(beside) = Beside::of(context, invocation.directory.as_deref()) else { return };
+    let name = variable(context, "YARN_RC_FILENAME").unwrap_or_else(|| ".yarnrc.yml".to_owned());
+    let fields = |directory: &Path| match beside.text(&directory.join(&name)) {
+        Ok(text) => text.is_some_and(|t| t.contains("initFields")),
+        Err(()) => true,
+    };
+    if beside.above().chain(beside.home()).any(fields) {
+        let reason = "`initFields` of yarn's configuration goes into the manifest that is then installed";
+        invocation.opaque.push(opaque(at, reason));
+        invocation.effect = Unknown;
+    } else if !beside.above().any(|d| beside.files.is_file(&d.join("package.json"))) {
+        invocation.effect = Nothing;
+    }
+}
+
+const BRINGS_ITSELF: &str = "brings in a program that comes from no package registry";
+
+fn finish(context: &Context<'_>, parsed: &mut Parsed, at: usize) {
     let invocation = &mut parsed.invocation;
     match invocation.verb.as_str() {
         "dlx" => {
@@ -214,8 +284,13 @@ fn finish(parsed: &mut Parsed, at: usize) {
         "workspaces foreach" if !parsed.starts.is_empty() => parsed.starts.insert(0, Word::new("yarn", at)),
         "link" if parsed.scan.operands.is_empty() => invocation.effect = Nothing,
         "set version" | "set version-from-sources" | "policies set-version" | "self-update" | "plugin import" => {
-            invocation.opaque.push(opaque(at, "brings in a program that comes from no package registry"));
+            invocation.opaque.push(opaque(at, BRINGS_ITSELF));
         }
+        "init" => init(context, parsed, at),
+        // Berry's own words for what it would do now or later.
+        "version" if parsed.scan.operands.first().is_some_and(|w| w.text == "check") => invocation.effect = Nothing,
+        "version" if parsed.scan.has("--deferred") && !parsed.scan.has("--immediate") => invocation.effect = Nothing,
+        "search" => invocation.opaque.push(opaque(at, "adds what is picked from a list")),
         _ => {}
     }
 }

@@ -161,6 +161,18 @@ fn npm_installs_workspaces_that_a_file_selects() {
 }
 
 #[test]
+fn yarn_init_installs_what_the_manifest_begins_with() {
+    use Effect::{Nothing, Project, Unknown};
+    let fields = "initFields:\n  dependencies:\n    x: 1.0.0\n";
+    beside(&[], &[], &[("yarn init -y", Nothing), ("yarn init -2", Unknown), ("yarn --cwd d init -p", Nothing)]);
+    beside(&[("package.json", "{}")], &[], &[("yarn init -y", Project), ("yarn --cwd d init", Project)]);
+    beside(&[(".yarnrc.yml", fields)], &[], &[("yarn init", Unknown), ("yarn --cwd d init -p", Unknown)]);
+    beside(&[("/home/u/.yarnrc.yml", fields)], &[], &[("yarn init", Unknown)]);
+    beside(&[(".yarnrc.yml", "nodeLinker: pnp\n")], &[], &[("yarn init", Nothing)]);
+    beside(&[("x.yml", fields)], &[("YARN_RC_FILENAME", "x.yml")], &[("yarn init", Unknown)]);
+}
+
+#[test]
 fn bun_fetches_what_its_files_import_where_there_is_no_node_modules_folder() {
     use Effect::{Nothing, ProjectAdd, Unknown};
     let manifest = r#"{"scripts": {"s": "echo", "n": "node ./index", "setup": "bun add x"}}"#;

@@ -42,7 +42,7 @@ fn major(job: &Job<'_>, registries: &Registries) -> u64 {
     let cwd = registries.environment.cwd.as_path();
     let ignored = job.environment.variable("YARN_IGNORE_PATH").is_some_and(|v| !matches!(v, "" | "0" | "false"));
     let file = |name: &str| cwd.ancestors().find_map(|d| job.files.read_text(&d.join(name)).ok());
-    let rc = [".yarnrc.yml", ".yarnrc"].into_iter().filter_map(file).find_map(|text| yarn_path(&text));
+    let rc = [rc_name(job), ".yarnrc"].into_iter().filter_map(file).find_map(|text| yarn_path(&text));
     if let Some(major) = rc.filter(|_| !ignored) {
         return major;
     }
@@ -52,10 +52,15 @@ fn major(job: &Job<'_>, registries: &Registries) -> u64 {
         // A program of the distribution's, or of a version manager's.
         _ => package_manager(job, cwd).unwrap_or_else(|| {
             let lock = cwd.ancestors().find_map(|d| job.files.read_text(&d.join("yarn.lock")).ok());
-            let berry = lock.is_some_and(|l| l.contains("\n__metadata:")) || file(".yarnrc.yml").is_some();
+            let berry = lock.is_some_and(|l| l.contains("\n__metadata:")) || file(rc_name(job)).is_some();
             if berry { 4 } else { 1 }
         }),
     }
+}
+
+/// What berry calls its own file.
+fn rc_name<'j>(job: &'j Job<'_>) -> &'j str {
+    job.environment.variable("YARN_RC_FILENAME").filter(|name| !name.is_empty()).unwrap_or(".yarnrc.yml")
 }
 
 /// `yarnPath: .yarn/releases/yarn-4.1.0.cjs`, `yarn-path "…/yarn-1.22.0.js"`.

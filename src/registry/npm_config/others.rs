@@ -171,12 +171,15 @@ pub(super) fn yarn(sources: Sources<'_>, out: &mut NpmConfig, all: &mut Vec<Give
     let above: Vec<_> = sources.environment.cwd.ancestors().collect();
     let project = above.into_iter().rev().map(|d| (SettingLayer::Project, d.to_owned()));
     let places: Vec<_> = home.chain(project).collect();
+    // berry's name for its own file, in each of these directories.
+    let named = sources.environment.variable("YARN_RC_FILENAME").filter(|v| !v.is_empty());
+    let name = named.unwrap_or(".yarnrc.yml");
     for (layer, directory) in places {
         if layer == SettingLayer::Project && Some(&directory) == sources.environment.home.as_ref() {
             continue;
         }
         classic(sources, out, layer, &directory.join(".yarnrc"), all);
-        berry(sources, out, layer, &directory.join(".yarnrc.yml"), all);
+        berry(sources, out, layer, &directory.join(name), all);
     }
     for (name, key) in [("YARN_REGISTRY", "registry"), ("YARN_NPM_REGISTRY_SERVER", "registry")] {
         if let Some(value) = sources.environment.variable(name).filter(|v| !v.is_empty()) {

@@ -200,3 +200,13 @@ fn code_that_a_project_file_names_is_a_program() {
         read.settings.iter().filter(|s| s.kind != SettingKind::Program).map(|s| s.key.as_str()).collect();
     assert_eq!(sources, ["registry", "@s:registry"]);
 }
+
+#[test]
+fn yarns_own_file_has_the_name_that_a_variable_says() {
+    let own = "yarnPath: ./y.cjs\nnpmRegistryServer: https://evil.example\n";
+    let files = [("/p/x.yml", own), ("/p/.yarnrc.yml", "npmRegistryServer: https://y.example\n")];
+    let read = config(Tool::Yarn, &[], &[("YARN_RC_FILENAME", "x.yml")], &files);
+    assert_eq!(read.scopes.default.as_str(), "https://evil.example/");
+    let programs = read.settings.iter().filter(|s| s.kind == SettingKind::Program);
+    assert_eq!(programs.map(|s| s.value.as_str()).collect::<Vec<_>>(), ["./y.cjs"]);
+}

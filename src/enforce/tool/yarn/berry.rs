@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::judged;
+use super::{judged, rc_name};
 use crate::ecosystem::npm::lock::LockedPackage;
 use crate::ecosystem::npm::yarn_lock;
 use crate::enforce::gateway::Gateway;
@@ -30,7 +30,7 @@ pub(super) fn prepare(job: &Job<'_>, gateway: &Gateway, registries: Registries) 
     usual_places(job)?;
     let root = registries.nearest(&["yarn.lock"]);
     let own = registries.nearest(&["package.json"]);
-    let files = ["package.json", "yarn.lock", ".yarnrc.yml"].iter().map(|name| root.join(name));
+    let files = ["package.json", "yarn.lock", rc_name(job)].into_iter().map(|name| root.join(name));
     unchanged(job, &files.chain([own.join("package.json")]).collect::<BTreeSet<_>>())?;
     let berry = Berry::new(registries, gateway)?;
     if job.invocation.effect == Effect::RunsRemote {
