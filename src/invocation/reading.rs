@@ -235,6 +235,7 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
     };
     if let Some(mut understood) = tool(context, &name, first, rest) {
         expansions(&mut understood, first, rest);
+        corepack::behind(context, &name, first, &mut understood.invocation);
         let wrapper = wrapper_name(&understood.invocation);
         // What a script starts is judged when it comes back here; where it does not, it is read now.
         let itself = context.follow.is_none() && bun::starts_itself(context, &understood.invocation);

@@ -231,6 +231,62 @@ fn bun_fetches_what_its_files_import_where_there_is_no_node_modules_folder() {
     }
 }
 
+#[test]
+fn corepack_fetches_a_package_manager_that_is_not_here() {
+    use Effect::{Locked, Nothing, Project, Requests, RunsRemote, Unknown};
+    let path = [("PATH", "/usr/bin:/n/corepack/shims")];
+    let with = |more: &[(&'static str, &'static str)]| {
+        let programs = [("/n/corepack/shims/pnpm", ""), ("/n/corepack/shims/yarn", ""), ("/bin/pnpm", "")];
+        [&programs[..], more].concat()
+    };
+    let pnpm = ("package.json", r#"{"packageManager": "pnpm@10.20.0+sha512.00", "scripts": {"x": "echo"}}"#);
+    let here = ("/home/u/.cache/node/corepack/v1/pnpm/10.20.0/.corepack", "{}");
+    let every = ["pnpm --version", "pnpm run x", "pnpm x"];
+    beside(&with(&[pnpm]), &path, &every.map(|line| (line, Unknown)));
+    beside(&with(&[pnpm]), &path, &[("pnpm ci", Locked), ("corepack install", Requests)]);
+    beside(&with(&[pnpm, here]), &path, &every.map(|line| (line, Nothing)));
+    beside(&with(&[pnpm, here]), &path, &[("corepack pnpm run x", Nothing), ("corepack pnpm@9.0.0 x", RunsRemote)]);
+    // Another pnpm is on PATH before.
+    beside(&with(&[pnpm]), &[("PATH", "/bin:/n/corepack/shims")], &every.map(|line| (line, Nothing)));
+    beside(&with(&[pnpm]), &[path[0], ("COREPACK_ENABLE_NETWORK", "0")], &[("pnpm run x", Nothing)]);
+    // The project does not say where the package managers are that corepack has.
+    let place = (".corepack.env", "COREPACK_HOME=\"./x\" # here\n");
+    beside(&with(&[pnpm, here, place]), &path, &[("pnpm run x", Unknown)]);
+    beside(&with(&[pnpm, here, place]), &[path[0], ("COREPACK_ENV_FILE", "0")], &[("pnpm run x", Nothing)]);
+    let named = ("e", "COREPACK_HOME=x");
+    beside(&with(&[pnpm, here, named]), &[path[0], ("COREPACK_ENV_FILE", "e")], &[("pnpm run x", Unknown)]);
+    // A range, another project's, none: the last one that was good.
+    let engine = ("package.json", r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "^10.1.0"}}}"#);
+    beside(&with(&[engine, here]), &path, &[("pnpm run x", Nothing), ("yarn x", Unknown)]);
+    beside(&with(&[engine]), &path, &[("pnpm run x", Unknown)]);
+    let good = ("/home/u/.cache/node/corepack/lastKnownGood.json", r#"{"pnpm": "10.20.0+sha1.00"}"#);
+    beside(&with(&[here, good]), &path, &[("pnpm run x", Nothing), ("yarn x", Unknown), ("pnpm install", Project)]);
+    beside(&with(&[good]), &path, &[("pnpm run x", Unknown)]);
+    // What is asked for by name, and what of it cannot be known.
+    let files: MemoryFiles = [
+        ("/project/package.json", r#"{"packageManager": "yarn@4.1.0"}"#),
+        ("/evil/package.json", r#"{"packageManager": "pnpm@10.20.0"}"#),
+        ("/evil/.corepack.env", "COREPACK_INTEGRITY_KEYS=0\nOTHER=1\n"),
+    ]
+    .into_iter()
+    .collect();
+    for (cwd, line, request, opaque) in [
+        ("/project", "corepack install", "@yarnpkg/cli-dist@4.1.0", None),
+        ("/project", "corepack prepare yarn@1.22.22 --activate", "yarn@1.22.22", None),
+        (
+            "/evil",
+            "corepack install",
+            "pnpm@10.20.0",
+            Some("`.corepack.env` of the project sets COREPACK_INTEGRITY_KEYS"),
+        ),
+    ] {
+        let environment = Environment { cwd: PathBuf::from(cwd), ..environment(&[]) };
+        let all = parse_beside(&words(line), &environment, &|_| None, &files);
+        assert_eq!(all[0].requests[0].text, request, "{line}");
+        assert_eq!(all[0].opaque.first().map(|o| o.reason.as_str()), opaque, "{line}");
+    }
+}
+
 /// zizmor's table of ad-hoc installs. The gate asks more than zizmor does, so the disagreements are listed.
 #[test]
 fn zizmor_table() {

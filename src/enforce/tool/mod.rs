@@ -3,6 +3,7 @@
 
 pub mod bun;
 pub mod cargo;
+pub mod corepack;
 pub mod npm;
 pub mod pdm;
 pub mod pip;
@@ -131,6 +132,7 @@ fn adapter(tool: Tool) -> Option<&'static dyn Adapter> {
         Tool::Pdm => &pdm::Pdm,
         Tool::Pipenv => &pipenv::Pipenv,
         Tool::Cargo => &cargo::Cargo,
+        Tool::Corepack => &corepack::Corepack,
         _ => return None,
     })
 }
