@@ -79,6 +79,8 @@ pub struct Artifact {
 pub enum Execution {
     /// An npm lifecycle script of this name (`preinstall`, `install`, `postinstall`, `prepare`).
     LifecycleScript(Arc<str>),
+    /// Hooks that the tool itself loads and runs: `pnpmfile.cjs` of a configuration dependency.
+    ToolHook,
     /// npm's implicit `node-gyp rebuild` (a `binding.gyp` and no install script).
     NodeGyp,
     /// npm metadata says that there is an install script, not which one.
@@ -100,6 +102,7 @@ impl Execution {
     pub fn word(&self) -> &str {
         match self {
             Self::LifecycleScript(name) => name,
+            Self::ToolHook => "pnpmfile",
             Self::NodeGyp => "node-gyp",
             Self::InstallScript => "install-script",
             Self::PythonBuild => "build-backend",

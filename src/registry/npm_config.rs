@@ -408,6 +408,8 @@ fn withhold(sources: Sources<'_>, out: &mut NpmConfig, given: &mut Vec<Given>) -
 
 /// Keys of one tool alone that name code which it runs: yarn's own program and plugins, pnpm's hooks, what bun loads.
 fn runs_a_file(tool: Tool, key: &str) -> bool {
+    // An item of a list in `.npmrc`.
+    let key = key.strip_suffix("[]").unwrap_or(key);
     match tool {
         Tool::Yarn => matches!(key, "yarn-path" | "plugins"),
         Tool::Pnpm | Tool::Pnpx => matches!(key, "pnpmfile" | "global-pnpmfile"),

@@ -4,12 +4,15 @@
 //! The lockfile where it satisfies the manifests; for the rest, for each edge the version npm itself would pick. See
 //! `graph` for why the union over the edges is enough.
 
+mod config;
+mod extensions;
 mod graph;
 pub(super) mod manager;
 mod overrides;
 mod pick;
 mod project;
 mod release;
+mod runtime;
 mod settings;
 pub(super) mod verify;
 
@@ -59,6 +62,9 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
     };
     let mut graph = Graph::new(&settings, &project, registry, picker(), &finder, environment.home.as_deref());
     graph.unresolved.extend(problems);
+    if settings.is_pnpm() && invocation.effect != Effect::RunsRemote {
+        graph.unresolved.extend(runtime::fetched(&finder, environment));
+    }
     if settings.frozen && project.lock.is_none() {
         graph.unresolved.push(no_lockfile(&finder, &project));
     }
@@ -70,6 +76,15 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
     edges.extend(request_edges(request, &finder, &project));
     let omitted: Vec<Edge> = edges.iter().filter(|e| !settings.wants(e.kind)).cloned().collect();
     graph.grow(edges);
+    // What an extension adds may be extended in its turn; a package never gets the same twice.
+    let extensions = extensions::read(&finder, &project);
+    loop {
+        let (before, more) = (graph.nodes.len(), extensions::edges(&extensions, &graph));
+        graph.grow(more);
+        if graph.nodes.len() == before {
+            break;
+        }
+    }
     if settings.frozen {
         graph.add_unasked(&omitted);
     }
@@ -90,12 +105,20 @@ pub fn resolve_with(request: Request<'_>, registry: &dyn NpmRegistry, verify_loc
         signal_gaps: graph.verifier.gaps(),
     };
     let becomes = reads_project && settings.is_pnpm();
-    if let Some(edge) = becomes.then(|| manager::edge(&project, environment, request.files)).flatten() {
+    let becomes = if becomes { manager::edges(&project, environment, request.files) } else { Vec::new() };
+    let loads = settings.is_pnpm() && invocation.effect != Effect::RunsRemote;
+    let config = loads.then(|| config::Config::of(&finder));
+    let mut before: Vec<Edge> = config.iter().flat_map(|c| c.edges(&finder)).collect();
+    before.extend(becomes);
+    if !before.is_empty() {
         let settings = Settings { use_lock: false, frozen: false, both: false, ..settings.clone() };
         let nothing = Project { root: project.root.clone(), ..Project::default() };
         let mut graph = Graph::new(&settings, &nothing, registry, picker(), &finder, environment.home.as_deref());
-        graph.grow(vec![edge]);
-        let packages = graph.finish();
+        graph.grow(before);
+        let mut packages = graph.finish();
+        if let Some(config) = &config {
+            config.mark(&mut packages);
+        }
         let unresolved = std::mem::take(&mut graph.unresolved);
         plan.merge(Plan { packages, unresolved, held_back: std::mem::take(&mut graph.held_back), ..Plan::default() });
     }

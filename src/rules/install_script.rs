@@ -41,8 +41,9 @@ pub(super) fn scripts_are_skipped(invocations: &[Invocation]) -> bool {
 
 /// The scripts of a package, as words.
 fn scripts(package: &Package) -> Vec<&str> {
-    let runs =
-        |e: &&Execution| matches!(e, Execution::LifecycleScript(_) | Execution::NodeGyp | Execution::InstallScript);
+    let runs = |e: &&Execution| {
+        matches!(e, Execution::LifecycleScript(_) | Execution::NodeGyp | Execution::InstallScript | Execution::ToolHook)
+    };
     package.executes.iter().filter(runs).map(Execution::word).collect()
 }
 
@@ -58,7 +59,11 @@ fn observe(facts: &Facts<'_>, package: &Package, skipped: bool) -> Option<Observ
         _ => say::list(&words, 4),
     };
     let name = say::package(package);
-    let message = if skipped {
+    let hook = package.executes.contains(&Execution::ToolHook);
+    let skipped = skipped && !hook;
+    let message = if hook {
+        format!("{name} is a configuration dependency: pnpm itself runs its {what}")
+    } else if skipped {
         format!("{name} has {what}, which --ignore-scripts leaves out")
     } else {
         format!("{name} runs {what} when it is installed")

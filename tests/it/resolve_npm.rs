@@ -543,6 +543,43 @@ fn drift_is_reported_and_the_rest_resolved() {
     assert_eq!(plan.lock_issues.len(), 3);
 }
 
+/// What a project adds to packages of others is asked for as if they did; what pnpm loads before all is in the plan too.
+#[test]
+fn extensions_and_configuration_dependencies_are_edges() {
+    let manifest = r#"{ "dependencies": { "c": "1.0.0" } }"#;
+    let run = |tool, file: &str, text: &str| {
+        let plan =
+            command(Effect::Project, &[]).tool(tool).file("/p/package.json", manifest).file(file, text).run(&abc());
+        (ids(&plan), plan.unresolved.len())
+    };
+    let plain = run(Tool::Pnpm, "/p/pnpm-workspace.yaml", "packages: []\n");
+    assert!(!plain.0.contains("a@"), "{plain:?}");
+    for (tool, file, text) in [
+        (Tool::Pnpm, "/p/pnpm-workspace.yaml", "packageExtensions:\n  c: {dependencies: {a: 1.0.0}}\n"),
+        (Tool::Pnpm, "/p/pnpm-workspace.yaml", "packageExtensions:\n  c@^1: {peerDependencies: {a: 1.0.0}}\n"),
+        (Tool::Pnpm, "/p/pnpm-workspace.yaml", "packageExtensions:\n  c@1: {optionalDependencies: {a: 1.0.0}}\n"),
+        (Tool::Yarn, "/p/.yarnrc.yml", "packageExtensions:\n  \"c@*\": {dependencies: {a: 1.0.0}}\n"),
+        (Tool::Pnpm, "/p/pnpm-workspace.yaml", "configDependencies:\n  a: 1.0.0+sha512-AAAA\n"),
+        (
+            Tool::Pnpm,
+            "/p/pnpm-lock.yaml",
+            "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    configDependencies:\n      a: {specifier: 1.0.0, version: 1.0.0}\n",
+        ),
+    ] {
+        let found = run(tool, file, text);
+        assert!(found.0.contains("a@1.0.0") && found.1 == 0, "{text}: {found:?}");
+    }
+    let other = run(Tool::Pnpm, "/p/pnpm-workspace.yaml", "packageExtensions:\n  c@^2: {dependencies: {a: 1.0.0}}\n");
+    assert_eq!(other, plain);
+    for (file, text) in [
+        ("/p/pnpm-workspace.yaml", "useNodeVersion: 22.0.0\n"),
+        ("/p/.npmrc", "use-node-version=22.0.0\n"),
+        ("/p/pnpm-workspace.yaml", "executionEnv: {nodeVersion: 22.0.0}\n"),
+    ] {
+        assert_eq!(run(Tool::Pnpm, file, text).1, 1, "{text}");
+    }
+}
+
 /// pnpm stops with "broken lockfile" or "outdated lockfile"; what is missing is said before, whoever left it out.
 #[test]
 fn a_frozen_pnpm_lockfile_without_an_entry_is_drift() {

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::json::{self, Member, Node};
 use super::manifest::DependencyKind;
+use super::pnpm_lock::ConfigDependency;
 use super::spec::{self, Spec};
 use crate::model::{Diagnostic, Digest, DigestAlgorithm, LineIndex, Location};
 
@@ -47,6 +48,8 @@ pub struct Lockfile {
     pub packages: Vec<LockedPackage>,
     /// The project (path: empty) and its workspace members, where the format records what they ask for.
     pub importers: Vec<Importer>,
+    /// pnpm: packages whose hooks it loads before anything else.
+    pub config_dependencies: Vec<ConfigDependency>,
     /// npm: no entry that must have one has a `resolved` URL (`omit-lockfile-registry-resolved`).
     pub omits_resolved: bool,
     /// Each package by the key under which the file has it.

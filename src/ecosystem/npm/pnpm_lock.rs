@@ -26,6 +26,40 @@ pub struct Workspace {
     pub catalogs: BTreeMap<String, BTreeMap<String, String>>,
     /// `overrides`.
     pub overrides: Vec<Override>,
+    /// `configDependencies`.
+    pub config_dependencies: Vec<ConfigDependency>,
+}
+
+/// A package whose hooks and settings pnpm loads before it does anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigDependency {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where its tarball is, when that is said.
+    pub tarball: Option<String>,
+    /// Its digest is beside it.
+    pub hashed: bool,
+    /// Byte offset.
+    pub offset: usize,
+}
+
+impl ConfigDependency {
+    /// `1.0.0+sha512-…` (10), `1.0.0` (11 and later, the digest being in the lockfile), or the first of these as
+    /// `integrity`, beside a `tarball`.
+    fn read(member: &Member<'_>) -> Option<Self> {
+        let node = &member.value;
+        let text = node.text().or_else(|| node.text_at("integrity"))?;
+        let (version, digest) = text.split_once('+').map_or((text, None), |(v, d)| (v, Some(d)));
+        Some(Self {
+            name: member.key.to_string(),
+            version: version.to_owned(),
+            tarball: node.text_at("tarball").map(str::to_owned),
+            hashed: digest.is_some_and(|d| d.contains('-')),
+            offset: member.offset,
+        })
+    }
 }
 
 /// Reads a pnpm-workspace.yaml.
@@ -44,6 +78,12 @@ pub fn read_workspace(path: &Path, text: &str) -> (Workspace, Vec<Diagnostic>) {
         for member in root.get("catalogs").map(Node::last_members).unwrap_or_default() {
             let name = if member.key == "default" { "" } else { &member.key };
             out.catalogs.insert(name.to_owned(), texts(&member.value));
+        }
+        for member in root.get("configDependencies").map(Node::last_members).unwrap_or_default() {
+            match ConfigDependency::read(member) {
+                Some(one) => out.config_dependencies.push(one),
+                None => problems.push((member.offset, format!("`{}` has no version that can be read", member.key))),
+            }
         }
         for member in root.get("overrides").map(Node::last_members).unwrap_or_default() {
             match member.value.text() {
@@ -94,6 +134,7 @@ fn read_document(root: &Node<'_>, out: &mut Lockfile, problems: &mut Problems) {
         }
     }
     read_snapshots(root, out, problems);
+    read_config(root, out, problems);
     if let Some(importers) = root.get("importers") {
         for member in importers.last_members() {
             let path = if member.key == "." { "" } else { &member.key };
@@ -101,6 +142,31 @@ fn read_document(root: &Node<'_>, out: &mut Lockfile, problems: &mut Problems) {
         }
     } else {
         read_importer("", root.offset, root, root, out);
+    }
+}
+
+/// Configuration dependencies, of pnpm 11 and later in a document of their own before the project's.
+fn read_config(root: &Node<'_>, out: &mut Lockfile, problems: &mut Problems) {
+    for importer in root.get("importers").map(Node::last_members).unwrap_or_default() {
+        for member in importer.value.get("configDependencies").map(Node::last_members).unwrap_or_default() {
+            let Some(version) = member.value.text_at("version") else {
+                problems.push((member.offset, format!("`{}` has no version that can be read", member.key)));
+                continue;
+            };
+            let entry = out.packages.iter().find(|p| p.name == member.key && p.version.as_deref() == Some(version));
+            let tarball = match entry.map(|e| &e.source) {
+                Some(LockedSource::Registry { tarball }) => tarball.clone(),
+                Some(LockedSource::Remote { url }) => Some(url.clone()),
+                _ => None,
+            };
+            out.config_dependencies.push(ConfigDependency {
+                name: member.key.to_string(),
+                version: version.to_owned(),
+                tarball,
+                hashed: entry.is_some_and(|e| !e.digests.is_empty()),
+                offset: member.offset,
+            });
+        }
     }
 }
 

@@ -123,7 +123,8 @@ pub(super) fn pnpm(sources: Sources<'_>, out: &mut NpmConfig, all: &mut Vec<Give
             let key = match keys.as_slice() {
                 ["registry"] | ["registries", "default"] => "registry".to_owned(),
                 ["registries", scope] => format!("{scope}:registry"),
-                [key] => kebab(key),
+                // A list of programs is as many of them (`pnpmfile: [a.cjs]`).
+                [key] | [key, "[]"] => kebab(key),
                 _ => continue,
             };
             all.push(given(sources, &key, &value, SettingLayer::Project, location));

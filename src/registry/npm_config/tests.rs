@@ -184,6 +184,12 @@ fn code_that_a_project_file_names_is_a_program() {
         (Tool::Pnpm, &[("/p/package.json", version)], &[]),
         (Tool::Npm, &[("/p/package.json", url), ("/p/.npmrc", "yarn-path=./y.js\nplugins=x\n")], &[]),
         (Tool::Pnpm, &[("/p/package.json", "{}"), ("/p/.npmrc", "pnpmfile=./h.cjs\n")], &["pnpmfile=./h.cjs"]),
+        (
+            Tool::Pnpm,
+            &[("/p/package.json", "{}"), ("/p/pnpm-workspace.yaml", "pnpmfile: [a.cjs, b.cjs]\n")],
+            &["pnpmfile=a.cjs", "pnpmfile=b.cjs"],
+        ),
+        (Tool::Pnpm, &[("/p/package.json", "{}"), ("/p/.npmrc", "pnpmfile[]=./h.cjs\n")], &["pnpmfile[]=./h.cjs"]),
         (Tool::Bun, &[("/p/bunfig.toml", bunfig)], &["preload=./a.ts", "install.security.scanner=evil"]),
     ] {
         let read = config(tool, &[], &[], files);

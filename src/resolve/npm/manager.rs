@@ -10,18 +10,42 @@ use std::sync::Arc;
 use super::graph::{Edge, From, Kind};
 use super::project::Project;
 use super::settings::on_path;
-use crate::ecosystem::npm::spec;
+use crate::ecosystem::npm::manifest::Manifest;
+use crate::ecosystem::npm::semver::{Options, Range, Version};
+use crate::ecosystem::npm::{json, spec};
 use crate::model::{Environment, Files};
 
 /// The first version that can fetch another.
 const FETCHES_SINCE: (u64, u64) = (9, 7);
 
+/// What the manifest names: `packageManager`, or `devEngines.packageManager`, whose version may be a range, and which
+/// since 11 is read before the other (11.28).
+fn named(manifest: &Manifest) -> Option<(String, usize)> {
+    let engine = json::parse(&manifest.text).ok().and_then(|root| {
+        let engine = root.get("devEngines")?.get("packageManager")?;
+        let all = if engine.is_object() { std::slice::from_ref(engine) } else { engine.items() };
+        let own = all.iter().find(|e| e.text_at("name") == Some("pnpm"))?;
+        let stays = matches!(own.text_at("onFail"), Some("ignore" | "warn" | "error"));
+        Some((own.text_at("version").filter(|_| !stays)?.to_owned(), own.offset))
+    });
+    let plain = || {
+        let text = manifest.package_manager.as_deref()?.strip_prefix("pnpm@")?;
+        let version = text.split('+').next().unwrap_or(text);
+        // Anything else pnpm says is no version, and goes on.
+        version.parse::<semver::Version>().ok()?;
+        Some((version.to_owned(), manifest.text.find("\"packageManager\"").unwrap_or_default()))
+    };
+    engine.or_else(plain)
+}
+
 /// What a command of pnpm's asks for before anything else, if it does.
-pub(super) fn edge(project: &Project, environment: &Environment, files: &dyn Files) -> Option<Edge> {
+pub(super) fn edges(project: &Project, environment: &Environment, files: &dyn Files) -> Vec<Edge> {
+    asked(project, environment, files).unwrap_or_default()
+}
+
+fn asked(project: &Project, environment: &Environment, files: &dyn Files) -> Option<Vec<Edge>> {
     let manifest = project.manifest.as_ref()?;
-    let named = manifest.package_manager.as_deref()?.strip_prefix("pnpm@")?;
-    let version = named.split('+').next().unwrap_or(named);
-    let wanted: semver::Version = version.parse().ok()?;
+    let (version, at) = named(manifest)?;
     let told = environment.variables.iter().any(|(name, value)| {
         let name = name.to_ascii_lowercase();
         matches!(
@@ -33,27 +57,36 @@ pub(super) fn edge(project: &Project, environment: &Environment, files: &dyn Fil
     let old = own.version.as_ref().is_some_and(|v| (v.major, v.minor) < FETCHES_SINCE);
     let here = tools(environment).is_some_and(|tools| {
         let directory = own.package.replace('/', "+");
-        files.is_dir(&tools.join(directory).join(version).join("node_modules"))
+        files.is_dir(&tools.join(directory).join(&version).join("node_modules"))
     });
-    if told || old || here || own.version.as_ref() == Some(&wanted) {
+    let is_own = own.version.as_ref().is_some_and(|v| {
+        let text = v.to_string();
+        let both = Range::parse(&version, Options::NPM).zip(Version::parse(&text, false));
+        both.is_some_and(|(range, own)| range.satisfied_by(&own))
+    });
+    if told || old || here || is_own {
         return None;
     }
-    let text = format!("{}@{version}", own.package);
-    let at = manifest.text.find("\"packageManager\"").unwrap_or_default();
-    Some(Edge {
-        by: None,
-        above: None,
-        from: From::Fresh,
-        name: Some(own.package.to_owned()),
-        spec: Some(spec::parse(&text).spec),
-        text,
-        kind: Kind::Production,
-        location: manifest.location(at),
-        directory: project.root.clone(),
-        context: Arc::from([]),
-        explicit: true,
-        alone: false,
-    })
+    let edge = |package: &str, kind: Kind| {
+        let text = format!("{package}@{version}");
+        Edge {
+            by: None,
+            above: None,
+            from: From::Fresh,
+            name: Some(package.to_owned()),
+            spec: Some(spec::parse(&text).spec),
+            text,
+            kind,
+            location: manifest.location(at),
+            directory: project.root.clone(),
+            context: Arc::from([]),
+            explicit: true,
+            alone: false,
+        }
+    };
+    // 11 looks for both, whichever it is, and the program of the one is in packages for each system.
+    let other = if own.package == "pnpm" { "@pnpm/exe" } else { "pnpm" };
+    Some(vec![edge(own.package, Kind::Production), edge(other, Kind::Optional)])
 }
 
 /// The pnpm that PATH leads to.
