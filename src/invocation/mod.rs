@@ -32,6 +32,7 @@ use std::sync::Arc;
 use crate::model::{Ecosystem, Environment, Files, Location};
 use crate::shell::Parsed;
 
+pub use pnpm::brings_in as pnpm_brings_in;
 pub use variables::{VariableEffect, effect_of};
 
 /// Understands a command line. Never empty: a wrapper such as `sh -c 'a && b'` holds several commands, and a command

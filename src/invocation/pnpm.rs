@@ -1,13 +1,15 @@
-//! pnpm 8 to 11 and pnpx: what is asked for on their command lines.
+//! pnpm 8 to 12 and pnpx: what is asked for on their command lines.
 //!
 //! In: the words after the program. Out: an [`Invocation`], and the words of the program that `pnpm exec`, `dlx`,
 //! `create` and script names would start. Source: pnpm's option types and `pnpm help COMMAND`; it parses with nopt.
 
+use std::path::Path;
+
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
-use super::engine::{Act, Opt, Style, Word, find, flag, maybe, opaque, value};
+use super::engine::{Act, Opt, Style, Word, apply, find, flag, maybe, opaque, request, scan, shown, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
-use super::reading::{Context, Understood};
+use super::reading::{Context, Understood, unknown_verb};
 use super::{FileRole, Invocation, Request, RequestKind, Tool, npm};
 use crate::model::Location;
 
@@ -101,6 +103,9 @@ const OPTIONS: &[Opt] = &[
 /// `-D` and `-P` mean the groups to install, or to save to; either way the group is what matters.
 const FROZEN: &[(&str, super::Effect)] = &[("--frozen-lockfile", Locked)];
 
+/// `--fix` of `audit` writes overrides and installs nothing; what 11 and later call `update` does (11.28, 12.21).
+const AUDIT: &[Opt] = &[maybe("--fix", Neutral), flag("--interactive -i", Neutral)];
+
 const VERBS: &[Rule] = &[
     rule("install i", Project, &[OPTIONS], Operands::Requests).named(ProjectAdd).turns(FROZEN),
     rule("install-test it", Project, &[OPTIONS], Operands::Requests).named(ProjectAdd).turns(FROZEN),
@@ -108,6 +113,14 @@ const VERBS: &[Rule] = &[
     rule("add", ProjectAdd, &[OPTIONS], Operands::Requests),
     rule("update up upgrade", Update, &[OPTIONS], Operands::Requests),
     rule("fetch", Locked, &[OPTIONS], Operands::Ignored),
+    rule("pipeline", Locked, &[OPTIONS], Operands::Ignored),
+    // An install without what nothing asks for: it fetches what is missing, and runs its scripts.
+    rule("prune", Project, &[OPTIONS], Operands::Ignored),
+    // They run scripts of what is installed that were not run before, because they were refused or not allowed.
+    rule("rebuild rb", Project, &[OPTIONS], Operands::Requests),
+    rule("approve-builds approve", Project, &[OPTIONS], Operands::Ignored),
+    rule("permissions/approve", Project, &[OPTIONS], Operands::Ignored),
+    rule("audit", Nothing, &[AUDIT, OPTIONS], Operands::Ignored),
     rule("import", Project, &[OPTIONS], Operands::Ignored),
     rule("dedupe", Project, &[OPTIONS], Operands::Ignored),
     rule("deploy", Project, &[OPTIONS], Operands::Ignored),
@@ -129,6 +142,7 @@ const VERBS: &[Rule] = &[
     rule("env/use", Unknown, &[OPTIONS], Operands::Ignored).global(),
     rule("env/add", Unknown, &[OPTIONS], Operands::Ignored).global(),
     rule("runtime/set rt/set", Unknown, &[OPTIONS], Operands::Ignored).global(),
+    rule("pack-app", Unknown, &[OPTIONS], Operands::Ignored),
     rule("store/add", Requests, &[OPTIONS], Operands::Requests),
     nothing("env/list env/ls"),
     nothing("env/remove env/rm env/uninstall env/un env/uni"),
@@ -137,13 +151,13 @@ const VERBS: &[Rule] = &[
     nothing("store/status"),
     nothing("access"),
     nothing("adduser add-user"),
-    nothing("approve-builds"),
-    nothing("audit"),
     nothing("bin"),
     nothing("bugs issues"),
     nothing("cache"),
     nothing("cat-file"),
     nothing("cat-index"),
+    nothing("change"),
+    nothing("clean purge"),
     nothing("completion"),
     nothing("config c"),
     nothing("deprecate"),
@@ -152,36 +166,41 @@ const VERBS: &[Rule] = &[
     nothing("doctor"),
     nothing("edit"),
     nothing("find-hash"),
+    nothing("fund"),
     nothing("get"),
     nothing("help"),
     nothing("ignored-builds"),
     nothing("info view v show"),
     nothing("init"),
-    nothing("licenses"),
+    nothing("lane"),
+    nothing("licenses licences"),
     nothing("list ls la ll"),
     nothing("login"),
     nothing("logout"),
     nothing("outdated"),
-    nothing("owner"),
+    nothing("owner owners"),
     nothing("pack"),
+    nothing("peers"),
     nothing("ping"),
     nothing("pkg"),
     nothing("prefix"),
     nothing("profile"),
-    nothing("prune"),
     nothing("publish"),
-    nothing("rebuild rb"),
     nothing("repo"),
     nothing("root"),
+    nothing("sbom"),
     nothing("search s se find"),
     nothing("server"),
     nothing("set"),
-    nothing("set-script"),
+    nothing("set-script ss"),
     nothing("setup"),
+    nothing("stage"),
     nothing("star"),
     nothing("stars"),
+    nothing("tasks"),
     nothing("team"),
     nothing("token"),
+    nothing("undeprecate"),
     nothing("unpublish"),
     nothing("unstar"),
     nothing("version"),
@@ -193,23 +212,102 @@ static PNPM: Grammar = Grammar {
     tool: Tool::Pnpm,
     style: Style::NOPT,
     general: &[OPTIONS],
-    groups: &["env", "store", "runtime", "rt"],
+    groups: &["env", "store", "runtime", "rt", "permissions"],
     verbs: VERBS,
     scripts: true,
 };
 
+/// Whether a verb brings something in by itself, and not what pnpm would do before it.
+pub fn brings_in(verb: &str) -> bool {
+    let named = |rule: &&Rule| rule.names.split_ascii_whitespace().any(|n| n.replace('/', " ") == verb);
+    VERBS.iter().find(named).is_none_or(|rule| rule.effect != Nothing || rule.named != Nothing)
+}
+
 /// `pnpm …`.
 pub(super) fn pnpm(context: &Context<'_>, program: &str, words: &[Word]) -> Understood {
+    if let Some(understood) = forwarded(context, program, words) {
+        return understood;
+    }
     let words = without_recursive(words);
     let mut parsed = grammar::read(context, program, &words, &PNPM, &|i, _| {
         npm::variables(i, context, "npm_config_");
         npm::variables(i, context, "pnpm_config_");
     });
     settings(&mut parsed.invocation);
+    if parsed.done && parsed.invocation.effect == Nothing && !names_something(context, &parsed) {
+        let word = parsed.starts.remove(0);
+        unknown_verb(&mut parsed.invocation, &word);
+    }
     if !parsed.done {
         finish(&mut parsed, words.first().map_or(0, |w| w.index));
     }
     parsed.into()
+}
+
+/// Whether a word that is no verb is what pnpm would take it for: a script of the project, or a program that it installed
+/// or that lies on PATH. Else it may be a verb of a pnpm that is newer than this table. Where there is no project, or in
+/// which of several it is to run, or what it holds by then is not known, the word is believed.
+fn names_something(context: &Context<'_>, parsed: &Parsed) -> bool {
+    let (Some(files), Some(word)) = (context.files, parsed.starts.first()) else { return true };
+    let several = ["--recursive", "--filter", "--filter-prod", "--workspace-root"];
+    let elsewhere = context.lost || context.earlier || context.new_directory || word.expands;
+    if elsewhere || word.text.contains(['/', '\\']) || several.iter().any(|name| parsed.scan.has(name)) {
+        return true;
+    }
+    let directory = parsed.invocation.directory.as_deref().unwrap_or_default();
+    let directory = context.environment.absolute(Path::new(directory));
+    let on_path = || {
+        let path = context.variables().find(|v| v.name == "PATH").map(|v| v.value.to_owned()).unwrap_or_default();
+        let mut all = path.split(if context.environment.os == "windows" { ';' } else { ':' }).map(Path::new);
+        all.any(|d| d.is_absolute() && files.is_file(&d.join(&word.text)))
+    };
+    let mut project = false;
+    for above in directory.ancestors() {
+        if !project && let Ok(text) = files.read_text(&above.join("package.json")) {
+            project = true;
+            let manifest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            if manifest.get("scripts").is_some_and(|scripts| scripts.get(&word.text).is_some()) {
+                return true;
+            }
+        }
+        if files.is_file(&above.join("node_modules").join(".bin").join(&word.text)) {
+            return true;
+        }
+    }
+    !project || on_path()
+}
+
+/// `pnpm pm VERB…` is VERB and no script of that name. `pnpm with current VERB…` is VERB, whatever pnpm the project
+/// names; `pnpm with VERSION VERB…` fetches that pnpm and runs it. Since 11 (11.28, 12.21); to those before, the words are
+/// the names of scripts.
+fn forwarded(context: &Context<'_>, program: &str, words: &[Word]) -> Option<Understood> {
+    let before = scan(words, &[OPTIONS], Style::NOPT.stopping());
+    let at = before.read;
+    let without = |n: usize| -> Vec<Word> {
+        let (front, rest) = (words.iter().take(at), words.iter().skip(at + n));
+        front.chain(rest).cloned().collect()
+    };
+    match (words.get(at).map(|w| w.text.as_str())?, words.get(at + 1)) {
+        ("pm", Some(_)) => Some(pnpm(context, program, &without(1))),
+        ("with", Some(version)) if version.text == "current" => Some(pnpm(context, program, &without(2))),
+        ("with", Some(version)) => {
+            let mut invocation = context.invocation(Tool::Pnpm, program);
+            apply(&mut invocation, &before);
+            "with".clone_into(&mut invocation.verb);
+            invocation.effect = RunsRemote;
+            if version.text.starts_with('-') {
+                let reason = format!("`{}` is no version of pnpm", shown(&version.text));
+                invocation.opaque.push(opaque(version.index, reason));
+            }
+            let mut named = version.clone();
+            named.text = format!("pnpm@{}", version.text);
+            request(&mut invocation, &[named], RequestKind::With);
+            let rest = words.iter().skip(at + 2).cloned();
+            let starts = std::iter::once(Word::new("pnpm", version.index)).chain(rest).collect();
+            Some(Understood { invocation, starts, scripts: Vec::new() })
+        }
+        _ => None,
+    }
 }
 
 /// `pnpx …` is `pnpm dlx …`.
@@ -251,7 +349,21 @@ fn finish(parsed: &mut Parsed, at: usize) {
             let text = version.first().map_or_else(|| "pnpm".to_owned(), |v| format!("pnpm@{v}"));
             invocation.requests.push(Request { text, kind: RequestKind::Requirement, location: Location::argv(at) });
         }
-        "env use" | "env add" | "runtime set" => {
+        // What is there already, and no requirement.
+        "rebuild" => invocation.requests.iter_mut().for_each(|r| r.kind = RequestKind::Selector),
+        "audit" => {
+            let updates = parsed.scan.given.iter().find(|g| {
+                let fixes =
+                    g.name == "--fix" && !matches!(g.value.as_deref(), None | Some("override" | "true" | "false"));
+                fixes || g.name == "--interactive"
+            });
+            let apart = parsed.scan.operands.iter().find(|w| w.text == "update" && parsed.scan.has("--fix"));
+            if let Some(index) = updates.map(|g| g.index).or(apart.map(|w| w.index)) {
+                let reason = "updates to what the registry's advisories say, which is not known before";
+                invocation.opaque.push(opaque(index, reason));
+            }
+        }
+        "env use" | "env add" | "runtime set" | "pack-app" => {
             invocation.opaque.push(opaque(at, "brings in a program that comes from no package registry"));
         }
         _ => {}

@@ -41,6 +41,15 @@ pub fn find_all<'e>(program: &str, environment: &'e Environment) -> impl Iterato
         .filter(move |path| is_program(path) && !own.is(path))
 }
 
+/// The first number of pnpm's version, from the package that the program belongs to.
+pub fn pnpm_major(program: &Path) -> Option<u64> {
+    let program = program.canonicalize().ok()?;
+    let manifest = program.ancestors().skip(1).take(3).find_map(|d| std::fs::read(d.join("package.json")).ok())?;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
+    let named = matches!(manifest.get("name").and_then(|n| n.as_str()), Some("pnpm" | "@pnpm/exe"));
+    manifest.get("version").filter(|_| named)?.as_str()?.split('.').next()?.parse().ok()
+}
+
 /// The word itself, and on Windows with each extension of PATHEXT.
 fn spellings(program: &str, environment: &Environment) -> Vec<String> {
     if environment.os != "windows" {

@@ -24,9 +24,10 @@ use crate::ecosystem::npm::lock::LockedPackage;
 use crate::ecosystem::npm::{pnpm_lock, yaml};
 use crate::enforce::gateway::{Gateway, replace};
 use crate::enforce::{EnforceError, Job, Refused, Step};
-use crate::invocation::Effect;
-use crate::model::{Ecosystem, PackageName};
+use crate::invocation::{Effect, pnpm_brings_in};
+use crate::model::{Ecosystem, Execution, PackageName};
 use crate::resolve::pnpm_home;
+use crate::toolchain::pnpm_major;
 
 /// The adapter of pnpm and pnpx.
 #[derive(Debug, Clone, Copy)]
@@ -47,19 +48,54 @@ const HOW: [&str; 8] = [
 impl Adapter for Pnpm {
     fn prepare(&self, job: &Job<'_>, gateway: &Gateway) -> Result<Prepared, EnforceError> {
         let project = Project::of(job, gateway)?;
-        if job.invocation.effect == Effect::RunsRemote {
-            return remote(job, project);
+        match job.invocation.verb.as_str() {
+            "install-test" => {
+                return Err(EnforceError::unsupported(
+                    "`install-test` installs and runs in one; run `pnpm install`, and then `pnpm test`",
+                ));
+            }
+            "pipeline" => {
+                return Err(EnforceError::unsupported(
+                    "`pipeline` installs and runs in one; run `pnpm install --frozen-lockfile`, and then the tasks",
+                ));
+            }
+            "with" => {
+                return Err(EnforceError::unsupported(
+                    "`with` fetches that pnpm and runs it at once; install it (`pnpm add -g pnpm@VERSION`), or name it \
+                     in `packageManager`",
+                ));
+            }
+            verb if !pnpm_brings_in(verb) => {
+                return Err(EnforceError::unsupported(
+                    "pnpm would fetch what the project needs before this (`configDependencies`, or what is not installed); \
+                     run `pnpm install` first",
+                ));
+            }
+            _ if job.invocation.effect == Effect::RunsRemote => return remote(job, project),
+            _ => {}
         }
-        if job.invocation.verb == "install-test" {
+        if project.becomes_by_path(job) {
             return Err(EnforceError::unsupported(
-                "`install-test` installs and runs in one; run `pnpm install`, and then `pnpm test`",
+                "the project names another pnpm, which this one would fetch by starting `pnpm add` itself, and that is \
+                 stopped in here; install that version (`npm install -g pnpm@VERSION`), or say \
+                 `npm_config_manage_package_manager_versions=false`",
             ));
         }
         unchanged(job, &project.judged())?;
+        match job.invocation.verb.as_str() {
+            "rebuild" => return Ok(project.rebuilds(job)),
+            "approve-builds" | "permissions approve" => return Ok(project.approves(job)),
+            _ => {}
+        }
         let lockfile = project.root.join("pnpm-lock.yaml");
         carry_lockfile(&lockfile, gateway, |text| urls_after(text, "tarball: "))?;
         let mut step = Step::of(job);
         project.apply(job, &mut step, true);
+        if job.judgement.plan.packages.iter().any(|p| p.executes.contains(&Execution::ToolHook)) {
+            // Hooks of packages run in it.
+            step.runs_packages = true;
+            project.how(job, &mut step);
+        }
         step.write.extend(project.store.clone());
         let before = project.installed();
         let (mend, write) = (project.mend(), project.write.clone());
@@ -229,7 +265,12 @@ impl Project {
         if let Some(refusing) = &self.registries.refusing {
             super::refuse_through(step, refusing);
         }
-        step.arguments = self.words(job, ignore_scripts);
+        // `pm` counts as the very first word alone.
+        let forced = job.arguments.first().filter(|w| *w == "pm").cloned();
+        if forced.is_some() {
+            words.remove(1);
+        }
+        step.arguments = forced.into_iter().chain(self.words(job, ignore_scripts)).collect();
         let becomes = |name: &PackageName| matches!(name.written(), "pnpm" | "@pnpm/exe");
         if job.judgement.plan.packages.iter().any(|p| becomes(&p.id.name)) {
             // The pnpm that fetches the version which the project names gets no words.
@@ -273,8 +314,69 @@ impl Project {
             words.extend(cleared.iter().map(|(name, _)| OsString::from(name)));
             next.steps.push(self.script(job, words));
         }
+        if pending.own {
+            self.own_scripts(job, next);
+        }
+    }
+
+    /// Whether this pnpm becomes another by a `pnpm` that it looks for on PATH: 9 and 10 do.
+    fn becomes_by_path(&self, job: &Job<'_>) -> bool {
+        let becomes = |name: &PackageName| matches!(name.written(), "pnpm" | "@pnpm/exe");
+        let asked = |text: &str| text.starts_with("pnpm@") || text.starts_with("@pnpm/exe@");
+        let named = job.judgement.plan.packages.iter().any(|p| {
+            let of_manifest = p.origin.location.path().is_some_and(|at| at.ends_with("package.json"));
+            becomes(&p.id.name) && asked(&p.origin.text) && of_manifest && p.required_by.is_empty()
+        });
+        named && !job.invocation.global && matches!(pnpm_major(job.program), Some(9 | 10)) && self.names_another()
+    }
+
+    /// `packageManager` or `devEngines` of the project's manifest.
+    fn names_another(&self) -> bool {
+        let text = std::fs::read_to_string(self.root.join("package.json")).unwrap_or_default();
+        text.contains("\"packageManager\"")
+    }
+
+    /// `pnpm rebuild`: of what is there and asked for, what was cleared to run; the project's own where nothing is named.
+    fn rebuilds(self, job: &Job<'_>) -> Prepared {
+        let mut out = Prepared { write: self.write.clone(), ..Prepared::default() };
+        let named: Vec<&str> = job.invocation.requests.iter().map(|r| r.text.as_str()).collect();
+        let wanted = |p: &LockedPackage| named.is_empty() || named.contains(&p.name.as_str());
+        let installed = self.installed();
+        let mut cleared: Vec<&str> = installed
+            .iter()
+            .filter(|p| wanted(p) && p.version.as_deref().is_some_and(|v| is_cleared(job, &p.name, v)))
+            .map(|p| p.name.as_str())
+            .collect();
+        cleared.sort_unstable();
+        cleared.dedup();
+        if !cleared.is_empty() {
+            let recursive = self.workspace.then_some("--recursive");
+            let words = recursive.into_iter().chain(["rebuild"]).chain(cleared).map(OsString::from);
+            out.steps.push(self.script(job, words.collect()));
+        }
+        for name in named.iter().filter(|n| !installed.iter().any(|p| p.name == **n)) {
+            out.said.push(format!("{name} is not installed: nothing of it was run"));
+        }
+        if named.is_empty() {
+            self.own_scripts(job, &mut out);
+        }
+        out.keep.push(self.cache);
+        out
+    }
+
+    /// `pnpm approve-builds`: it asks, notes the answer, and builds.
+    fn approves(self, job: &Job<'_>) -> Prepared {
+        let mut step = Step::of(job);
+        self.apply(job, &mut step, false);
+        step.runs_packages = true;
+        step.write.extend(self.store.clone());
+        Prepared { steps: vec![step], write: self.write, keep: vec![self.cache], ..Prepared::default() }
+    }
+
+    /// The project's own scripts around an install.
+    fn own_scripts(&self, job: &Job<'_>, next: &mut Prepared) {
         let own = scripts::scripts_of(&self.root);
-        for event in scripts::OWN.iter().filter(|event| pending.own && scripts::has(&own, event)) {
+        for event in scripts::OWN.iter().filter(|event| scripts::has(&own, event)) {
             let words =
                 ["--config.enable-pre-post-scripts=false", "--config.verify-deps-before-run=false", "run", event];
             next.steps.push(self.script(job, words.into_iter().map(OsString::from).collect()));
@@ -293,7 +395,7 @@ impl Project {
                 last.uncovered.push(format!("{} names a store that is gone: {error}", path.display()));
             }
         }
-        let major = major_of(job.program);
+        let major = pnpm_major(job.program);
         let ignored: Vec<String> = match yaml::parse(&text) {
             Ok(documents) if matches!(major, Some(10 | 11)) => {
                 documents.iter().flat_map(|d| d.texts_at("ignoredBuilds")).collect()
@@ -319,20 +421,24 @@ impl Project {
         self.cache.path().join("store")
     }
 
+    /// What a confined pnpm cannot read, in front of the words.
+    fn how(&self, job: &Job<'_>, step: &mut Step) {
+        let set = HOW.iter().filter_map(|key| Some((key, self.registries.value(job, key)?)));
+        let words: Vec<OsString> = set.map(|(key, value)| format!("--config.{key}={value}").into()).collect();
+        let at = usize::from(step.arguments.first().is_some_and(|w| w == "pm"));
+        step.arguments.splice(at..at, words);
+    }
+
     /// pnpm with code of packages in it.
     fn script(&self, job: &Job<'_>, words: Vec<OsString>) -> Step {
         let mut step = Step::of(job);
         self.apply(job, &mut step, false);
         step.program = pnpm_of(job.program);
         step.arguments = self.words(job, false);
-        if major_of(job.program) == Some(11) {
+        if pnpm_major(job.program) == Some(11) {
             step.arguments.push(format!("--config.store-dir={}", self.own_store().display()).into());
         }
-        for key in HOW {
-            if let Some(value) = self.registries.value(job, key) {
-                step.arguments.push(format!("--config.{key}={value}").into());
-            }
-        }
+        self.how(job, &mut step);
         if job.invocation.global {
             step.arguments.push("--global".into());
         } else {
@@ -372,16 +478,7 @@ fn names_registries(job: &Job<'_>, root: &Path) -> bool {
 
 /// Whether words are above `registries` in `pnpm-workspace.yaml`: so it is in 12, and 9 does not know the key.
 fn takes_words_first(program: &Path) -> bool {
-    major_of(program).is_some_and(|major| !(10..12).contains(&major))
-}
-
-/// The first number of pnpm's version, from the package that the program belongs to.
-fn major_of(program: &Path) -> Option<u64> {
-    let program = program.canonicalize().ok()?;
-    let manifest = program.ancestors().skip(1).take(3).find_map(|d| std::fs::read(d.join("package.json")).ok())?;
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
-    let named = matches!(manifest.get("name").and_then(|n| n.as_str()), Some("pnpm" | "@pnpm/exe"));
-    manifest.get("version").filter(|_| named)?.as_str()?.split('.').next()?.parse().ok()
+    pnpm_major(program).is_some_and(|major| !(10..12).contains(&major))
 }
 
 /// The newest of the directories that hold what is installed globally, one for each layout.
@@ -402,7 +499,7 @@ fn global(home: &Path) -> Option<PathBuf> {
 #[cfg(unix)]
 fn locks(program: &Path) -> Option<PathBuf> {
     let user = rustix::process::getuid().as_raw();
-    let own = major_of(program).is_none_or(|major| major >= 12);
+    let own = pnpm_major(program).is_none_or(|major| major >= 12);
     own.then(|| PathBuf::from(format!("/tmp/pnpm-store-operation-locks-{user}")))
 }
 
