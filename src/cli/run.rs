@@ -16,7 +16,7 @@ use super::{Failure, Format, Judging, complain, guard};
 use crate::enforce::gateway;
 use crate::enforce::sandbox::{self, Confined, nested};
 use crate::enforce::{self, Form, Job};
-use crate::invocation::{self, Effect, Invocation};
+use crate::invocation::{self, Effect, Invocation, verify};
 use crate::judge::{Judgement, Via};
 use crate::model::{
     HeldBack, Level, Location, OpinionEffect, Place, Plan, Timestamp, Unresolved, Verdict, printable, shell_line,
@@ -27,7 +27,7 @@ use crate::record::{Event, Log, agent};
 use crate::shim::links::{self, Links};
 use crate::shim::locate::Search;
 use crate::shim::{self, exec};
-use crate::toolchain::reentry;
+use crate::toolchain::{self, reentry};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -86,8 +86,11 @@ impl Call {
         let aliases = super::world::cargo_aliases(&session);
         let invocations = invocation::parse_beside(&text, &session.environment, &aliases, &*session.disk);
         drop(aliases);
-        if !self.installs(&text, &invocations) || reentry::is_started_by_gate(mark.as_deref(), &self.search.own) {
+        if reentry::is_started_by_gate(mark.as_deref(), &self.search.own) {
             return Ok(self.step_aside(None));
+        }
+        if !self.installs(&text, &invocations) {
+            return Ok(self.pass(&session, &invocations));
         }
         session.placed()?;
         if let Some(directory) = std::env::var_os(nested::CONTAINED) {
@@ -148,15 +151,28 @@ impl Call {
         self.words.first().map_or(OsStr::new(""), OsString::as_os_str)
     }
 
+    /// The command installs nothing: it runs as it is, but that pnpm is not to install before it runs something.
+    fn pass(&self, session: &Session, invocations: &[Invocation]) -> ExitCode {
+        let instead = invocations.iter().filter(|i| verify::looks(i)).find_map(|runs| {
+            let own = self.search.locate(OsStr::new(&runs.program)).and_then(|program| toolchain::pnpm_major(&program));
+            verify::instead(runs, &session.environment, &*session.disk, own)
+        });
+        self.become_it(None, instead.map(|value| (verify::VARIABLE, value)))
+    }
+
     /// Becomes the real program; comes back only when that cannot be.
     fn step_aside(&self, path: Option<&OsStr>) -> ExitCode {
+        self.become_it(path, None)
+    }
+
+    fn become_it(&self, path: Option<&OsStr>, variable: Option<(&str, &str)>) -> ExitCode {
         let name = self.program();
         let shown = printable(&name.to_string_lossy(), 300);
         let Some(program) = self.search.locate(name) else {
             complain(&format!("tidewaiter: {shown}: command not found (beside this program's own links)"));
             return ExitCode::from(127);
         };
-        let error = exec::exec(&self.search, &program, name, self.words.get(1..).unwrap_or_default(), path);
+        let error = exec::exec(&self.search, &program, name, self.words.get(1..).unwrap_or_default(), path, variable);
         complain(&format!("tidewaiter: cannot run {}: {error}", printable(&program.display().to_string(), 300)));
         ExitCode::from(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
     }

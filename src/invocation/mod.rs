@@ -24,6 +24,7 @@ mod script;
 mod unread;
 mod uv;
 mod variables;
+pub mod verify;
 pub(crate) mod wrappers;
 mod yarn;
 

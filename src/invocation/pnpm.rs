@@ -10,7 +10,7 @@ use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, 
 use super::engine::{Act, Opt, Style, Word, apply, find, flag, maybe, opaque, request, scan, shown, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood, unknown_verb};
-use super::{FileRole, Invocation, Request, RequestKind, Tool, npm};
+use super::{FileRole, Invocation, Request, RequestKind, Tool, npm, verify};
 use crate::model::Location;
 
 /// pnpm's options; they may stand before or after the verb.
@@ -241,7 +241,39 @@ pub(super) fn pnpm(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
     if !parsed.done {
         finish(&mut parsed, words.first().map_or(0, |w| w.index));
     }
+    verifies(context, &mut parsed.invocation);
+    let invocation = &mut parsed.invocation;
+    let surely = !(context.lost || context.new_directory);
+    if let Some(files) = context.files.filter(|_| surely && invocation.effect == Nothing && !invocation.verb.is_empty())
+        && verify::configures(invocation, context.environment, files)
+    {
+        invocation.effect = Project;
+    }
     parsed.into()
+}
+
+/// What pnpm installs before it runs something; see [`verify`]. Its option is not held back by a variable everywhere.
+fn verifies(context: &Context<'_>, invocation: &mut Invocation) {
+    if !verify::looks(invocation) {
+        return;
+    }
+    let option = |f: &&super::Flag| {
+        matches!(&*f.name, "--verify-deps-before-run" | "--config.verify-deps-before-run")
+            || f.name == "--config.verifyDepsBeforeRun"
+    };
+    if let Some(flag) = invocation.flags.iter().rev().find(option) {
+        if !matches!(flag.value.as_deref(), Some("false" | "warn" | "error")) {
+            let reason = "installs what is missing and runs at once; run `pnpm install` first, without this option";
+            let location = flag.location.clone();
+            invocation.opaque.push(super::Opaque { reason: reason.to_owned(), location });
+            invocation.effect = Unknown;
+        }
+    } else if let Some(files) = context.follow.map(|f| f.files())
+        && !(context.lost || context.earlier || context.new_directory)
+        && verify::installs(invocation, context.environment, files)
+    {
+        invocation.effect = Project;
+    }
 }
 
 /// Whether a word that is no verb is what pnpm would take it for: a script of the project, or a program that it installed

@@ -16,11 +16,15 @@ pub fn exec(
     argv0: &OsStr,
     arguments: &[OsString],
     path: Option<&OsStr>,
+    variable: Option<(&str, &str)>,
 ) -> std::io::Error {
     let mut command = std::process::Command::new(program);
     command.args(arguments);
     if let Some(path) = path {
         command.env("PATH", path);
+    }
+    if let Some((name, value)) = variable {
+        command.env(name, value);
     }
     match search.mark(program) {
         Some(mark) => command.env(MARK, mark),

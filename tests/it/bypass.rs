@@ -569,6 +569,89 @@ pub fn cargo_tools() -> Option<Vec<(&'static str, PathBuf)>> {
     Some(vec![("cargo", cargo), ("rustc", rustc)])
 }
 
+/// Each pnpm that is found, with the node for it, and its major version.
+fn each_pnpm(mut test: impl FnMut(&[(&str, PathBuf)], u64)) {
+    for directory in crate::gateway_javascript::found("pnpm") {
+        let node = Some(directory.join("node")).filter(|p| p.is_file()).or_else(|| real("node"));
+        let (Some(node), Ok(pnpm)) = (node, directory.join("pnpm").canonicalize()) else { continue };
+        let manifest = pnpm.ancestors().skip(1).take(3).find_map(|d| std::fs::read(d.join("package.json")).ok());
+        let version: Value = serde_json::from_slice(&manifest.unwrap_or_default()).unwrap_or_default();
+        let version = version["version"].as_str().unwrap_or_default().to_owned();
+        let started = Command::new(&node).arg(&pnpm).arg("--version").output();
+        if !started.is_ok_and(|o| o.status.success()) {
+            eprintln!("skipped: pnpm {version} does not start");
+            continue;
+        }
+        eprintln!("pnpm {version}");
+        test(&[("pnpm", pnpm), ("node", node)], version.split('.').next().unwrap().parse().unwrap());
+    }
+}
+
+const APP: (&str, &str) = ("package.json", "{\"name\": \"app\", \"scripts\": {\"build\": \"touch built\"}}");
+const EVIL_APP: (&str, &str) = (
+    "package.json",
+    "{\"name\": \"app\", \"scripts\": {\"build\": \"touch built\"}, \"dependencies\": {\"tw-evil\": \"1\"}}",
+);
+
+const EVIL_CONFIG: (&str, &str) = ("pnpm-workspace.yaml", "configDependencies:\n  tw-evil: 1.0.0+sha512-AAAA\n");
+
+#[test]
+fn every_way_of_pnpm_is_judged() {
+    each_pnpm(|tools, major| {
+        let there = Install("node_modules/tw-good/package.json");
+        let newer = |must: Must| if major >= 11 { must } else { Hold };
+        attempt(
+            tools,
+            &[APP],
+            &[
+                ("pnpm install", &[EVIL_APP], Deny),
+                ("pnpm add tw-good", &[], there),
+                ("pnpm with current add tw-evil", &[], Deny),
+                ("pnpm -r with current add tw-evil", &[], Deny),
+                ("pnpm with current install", &[EVIL_APP], Deny),
+                ("pnpm with current dlx tw-evil", &[], Deny),
+                ("pnpm pm add tw-evil", &[], Deny),
+                ("pnpm pm install", &[EVIL_APP], Deny),
+                ("pnpm with 10.1.0 ls", &[], Stop),
+                ("pnpm pm add tw-good", &[], newer(there)),
+                ("pnpm with current add tw-good", &[], newer(there)),
+                ("pnpm verb-of-tomorrow tw-evil", &[], Stop),
+                ("pnpm prune", &[EVIL_APP], Deny),
+                ("pnpm audit --fix=update", &[EVIL_APP], Stop),
+                ("pnpm build", &[], Install("built")),
+                ("pnpm build", &[EVIL_APP], Hold),
+                ("pnpm exec touch built", &[EVIL_APP], Hold),
+                ("pnpm run build", &[EVIL_APP, ("pnpm-workspace.yaml", "verifyDepsBeforeRun: install\n")], Hold),
+                ("pnpm run build", &[EVIL_APP, (".npmrc", "verify-deps-before-run=install\n")], Hold),
+                ("npm_config_verify_deps_before_run=install pnpm run build", &[EVIL_APP], Hold),
+                ("pnpm_config_verify_deps_before_run=install pnpm test", &[EVIL_APP], Hold),
+                ("pnpm --config.verify-deps-before-run=install run build", &[EVIL_APP], Stop),
+                ("pnpm --config.verifyDepsBeforeRun=install build", &[EVIL_APP], Stop),
+                ("sh -c 'pnpm run build'", &[EVIL_APP], Hold),
+                ("pnpm add tw-good && pnpm run build", &[], Install("built")),
+                ("pnpm install", &[EVIL_CONFIG], Deny),
+                ("pnpm ls", &[EVIL_CONFIG], Deny),
+                ("pnpm run build", &[EVIL_CONFIG], Deny),
+                ("pnpm why x", &[EVIL_CONFIG], Deny),
+                (
+                    "pnpm install",
+                    &[(
+                        "pnpm-workspace.yaml",
+                        "configDependencies: {tw-evil: {integrity: 1.0.0+sha512-A, tarball: $O/npm/tw-evil/-/tw-evil-1.0.0.tgz}}\n",
+                    )],
+                    Stop,
+                ),
+                (
+                    "pnpm add -w tw-good && pnpm run build",
+                    &[("pnpm-workspace.yaml", "packages: []\nverifyDepsBeforeRun: install\n")],
+                    Install("built"),
+                ),
+                ("pnpm touch built", &[], Install("built")),
+            ],
+        );
+    });
+}
+
 #[test]
 fn every_way_of_cargo_is_judged() {
     let Some(tools) = cargo_tools() else { return };

@@ -179,6 +179,28 @@ fn scripts_of_package_json_are_read() {
 }
 
 #[test]
+fn what_pnpm_installs_before_it_runs_is_said() {
+    let needs =
+        |more: &str| format!("{{\"scripts\": {{\"build\": \"tsc\"}}, \"devDependencies\": {{\"tsc\": \"1\"}}{more}}}");
+    let (newer, older) = (needs(""), needs(", \"packageManager\": \"pnpm@10.1.0\""));
+    let nothing = [("package.json", "{\"scripts\": {\"build\": \"tsc\"}}")];
+    let off = [("package.json", newer.as_str()), ("pnpm-workspace.yaml", "verifyDepsBeforeRun: error\n")];
+    let there = [("package.json", newer.as_str()), ("node_modules/tsc/package.json", "{}")];
+    let commands = ["pnpm build", "pnpm run build", "pnpm exec tsc", "pnpm -r test"];
+    for line in commands {
+        let found = |files: &[(&str, &str)]| found(files, line);
+        let verb = if line.contains("exec") { "pnpm exec" } else { "pnpm run" };
+        assert_eq!(found(&[("package.json", &newer)]), [verb], "{line}");
+        assert_eq!(found(&[("package.json", &older)]), [""; 0], "{line}");
+        assert_eq!(found(&nothing), [""; 0], "{line}");
+        assert_eq!(found(&off), [""; 0], "{line}");
+        assert_eq!(found(&there), [""; 0], "{line}");
+    }
+    let words = [("package.json", newer.as_str()), ("node_modules/.bin/tsc", ""), there[1]];
+    check(&words, &[("pnpm tsc", &[]), ("pnpm build", &[]), ("pnpm verb-of-tomorrow x", &["?"]), ("pnpm ./x", &[])]);
+}
+
+#[test]
 fn targets_of_makefiles_are_read() {
     let makefile = "\
 PYTHON ?= python3
