@@ -86,6 +86,12 @@ const VERBS: &[Rule] = &[
     ]),
     rule("build", Project, &[BUILD], Operands::Ignored),
     rule("publish", Project, &[PUBLISH], Operands::Ignored).turns(&[("--no-build", Nothing)]),
+    // It locks anew, and syncs.
+    rule("remove", Project, &[SHARED], Operands::Ignored),
+    // Of what is named it prepares the newest release, and builds one that has no wheel.
+    rule("show", Nothing, &[SHOW], Operands::Requests).named(Requests),
+    nothing("use"),
+    nothing("venv"),
     rule("outdated", Nothing, &[], Operands::Ignored),
     rule("run", Nothing, &[RUN], Operands::Command),
     rule("self/add plugin/add", Requests, &[SELF], Operands::Requests).global(),
@@ -107,12 +113,11 @@ const VERBS: &[Rule] = &[
     nothing("init"),
     nothing("list"),
     nothing("new"),
-    nothing("remove"),
     nothing("search"),
-    nothing("show"),
-    nothing("use"),
-    nothing("venv"),
 ];
+
+const SHOW: &[Opt] =
+    &[maybe("--venv", Neutral), flag("--name, --version, --summary, --license, --platform, --keywords", Neutral)];
 
 const PYTHON: &[Opt] = &[flag("--list, --min", Neutral)];
 
@@ -133,6 +138,16 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
     match parsed.invocation.verb.as_str() {
         "python install" if !parsed.done => {
             parsed.invocation.opaque.push(opaque(at, "brings in a program that comes from no package index"));
+        }
+        "use" => {
+            let installs = |w: &&Word| {
+                w.text.len() > "--au".len() && "--auto-install".starts_with(w.text.get(..14).unwrap_or(&w.text))
+            };
+            if let Some(word) = words.iter().find(installs) {
+                let why = opaque(word.index, "brings in a program that comes from no package index");
+                parsed.invocation.effect = Unknown;
+                parsed.invocation.opaque.push(why);
+            }
         }
         "self update" if !parsed.done => parsed.invocation.requests.push(super::Request {
             text: "pdm".to_owned(),

@@ -3,12 +3,13 @@
 //! In: the words after the program. Out: an [`Invocation`], and the words of the command that `pipenv run` would
 //! start. Source: `pipenv COMMAND --help`.
 
-use super::Effect::{Locked, Nothing, Project, ProjectAdd, Update};
+use super::Effect::{Locked, Nothing, Project, ProjectAdd, Unknown, Update};
 use super::FlagEffect::{Configures, ExtraIndex, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
-use super::engine::{Act, Opt, Style, Word, flag, record, value};
+use super::engine::{Act, Opt, Style, Word, flag, opaque, record, value};
 use super::grammar::{self, Grammar, Operands, Rule, nothing, rule};
 use super::reading::{Context, Understood};
 use super::{FileRole, Invocation, RequestKind, Tool, pip};
+use crate::shell::Stream;
 
 const GENERAL: &[Opt] = &[
     flag("--help -h, --version, --where, --py, --envs, --rm, --man, --support, --completion", Neutral).act(Act::Help),
@@ -44,6 +45,8 @@ const LOCK: &[Opt] = &[
     flag("--dev-only", Selects),
 ];
 
+const LEAVES: &[Opt] = &[flag("--all-dev, --lock, --keep-outdated, --bare, --dry-run, --system, --three", Neutral)];
+
 const RUN: &[Opt] = &[flag("--system", Neutral)];
 
 const VERBS: &[Rule] = &[
@@ -57,15 +60,17 @@ const VERBS: &[Rule] = &[
     rule("upgrade", Update, &[INSTALL], Operands::Requests).named(ProjectAdd),
     rule("lock", Update, &[LOCK, INSTALL], Operands::Ignored),
     rule("run", Nothing, &[RUN], Operands::Command),
+    // It resolves what is left, and locks that.
+    rule("uninstall", Project, &[INSTALL, LEAVES], Operands::Ignored),
+    nothing("check"),
+    nothing("scan"),
+    nothing("audit"),
+    nothing("clean"),
     nothing("remove"),
-    nothing("uninstall"),
     nothing("shell"),
     nothing("activate"),
-    nothing("check"),
-    nothing("audit"),
     nothing("graph"),
     nothing("open"),
-    nothing("clean"),
     nothing("scripts"),
     nothing("verify"),
     nothing("requirements"),
@@ -88,7 +93,27 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
     }
     let mut parsed = grammar::read(context, program, words, &PIPENV, &|i, _| variables(i, context));
     pip::inner_arguments(&mut parsed.invocation, &["--extra-pip-args"]);
+    if matches!(parsed.invocation.verb.as_str(), "check" | "scan" | "audit") {
+        checks(context, &mut parsed.invocation, words);
+    }
     parsed.into()
+}
+
+/// `check`, `scan` and `audit` install safety or pip-audit, where the environment has none: told to, or when whoever writes
+/// their input agrees. `audit --fix` installs what pip-audit takes for fixed. The beginning of an option's name is the
+/// option. Measured with 2026.10.
+fn checks(context: &Context<'_>, invocation: &mut Invocation, words: &[Word]) {
+    let told = |w: &&Word| {
+        let begins = |option: &str, least: &str| w.text.len() >= least.len() && option.starts_with(&w.text);
+        begins("--auto-install", "--aut") || begins("--fix", "--fi")
+    };
+    let answered = || words.first().filter(|_| !matches!(context.input, Stream::Inherited));
+    if let Some(word) = words.iter().find(told).or_else(answered) {
+        invocation.effect = Unknown;
+        invocation
+            .opaque
+            .push(opaque(word.index, "installs the checker that it runs, and what that one takes for fixed"));
+    }
 }
 
 /// Pipenv's own variables; those of pip reach the pip that it runs.

@@ -49,6 +49,8 @@ const VERBS: &[Rule] = &[
     rule("update", Update, &[INSTALL], Operands::Requests),
     rule("lock", Project, &[ADD], Operands::Ignored).turns(&[("--regenerate", Update)]),
     rule("add", ProjectAdd, &[ADD], Operands::Requests),
+    // It locks anew, and installs what is locked then.
+    rule("remove", Project, &[ADD], Operands::Ignored),
     rule("build", Project, &[BUILD], Operands::Ignored),
     rule("run", Nothing, &[], Operands::Command),
     rule("self/add", Requests, &[ADD], Operands::Requests).global(),
@@ -56,13 +58,14 @@ const VERBS: &[Rule] = &[
     rule("self/install", Unknown, &[ADD], Operands::Ignored).global(),
     rule("self/sync", Unknown, &[ADD], Operands::Ignored).global(),
     rule("self/lock", Unknown, &[ADD], Operands::Ignored).global(),
+    rule("self/remove plugin/remove", Unknown, &[ADD], Operands::Ignored).global(),
     rule("plugin/add", Requests, &[ADD], Operands::Requests).global(),
     rule("python/install", Unknown, &[PYTHON], Operands::Ignored).global(),
     rule("publish", Nothing, &[PUBLISH], Operands::Ignored).turns(&[("--build", Project)]),
+    nothing("show"),
+    nothing("export"),
     rule("debug/resolve", Project, &[ADD], Operands::Requests),
-    nothing("self/remove"),
     nothing("self/show"),
-    nothing("plugin/remove"),
     nothing("plugin/show"),
     nothing("python/list"),
     nothing("python/remove"),
@@ -78,18 +81,15 @@ const VERBS: &[Rule] = &[
     nothing("source/add"),
     nothing("source/remove"),
     nothing("source/show"),
-    nothing("remove"),
     nothing("about"),
     nothing("check"),
     nothing("config"),
-    nothing("export"),
     nothing("help"),
     nothing("init"),
     nothing("list"),
     nothing("new"),
     nothing("search"),
     nothing("shell"),
-    nothing("show"),
     nothing("version"),
 ];
 
@@ -121,6 +121,13 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
         };
         parsed.invocation.opaque.push(opaque(at, reason));
     }
+    if parsed.invocation.verb == "show"
+        && let Some(word) = words.iter().find(|w| asks_for_newest(&w.text))
+    {
+        let at = crate::model::Location::argv(word.index);
+        let opt = flag("--latest", Neutral);
+        record(&mut parsed.invocation, "--latest", None, Some(&opt), &[at.clone(), at]);
+    }
     if parsed.invocation.verb == "self update" && parsed.invocation.requests.is_empty() {
         parsed.invocation.requests.push(super::Request {
             text: "poetry".to_owned(),
@@ -129,6 +136,14 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
         });
     }
     parsed.into()
+}
+
+/// `show --latest` and `--outdated`, also in a cluster: they look at where packages come from.
+fn asks_for_newest(word: &str) -> bool {
+    match word.strip_prefix("--") {
+        Some(name) => matches!(name, "latest" | "outdated"),
+        None => word.strip_prefix('-').is_some_and(|letters| letters.contains(['l', 'o'])),
+    }
 }
 
 /// `POETRY_REPOSITORIES_FOO_URL` and the settings that weaken or choose.

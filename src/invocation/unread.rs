@@ -18,7 +18,7 @@ const BRINGERS: &[(&str, &[&str])] = &[
     ("conda mamba micromamba", CONDA),
     ("pixi", CONDA),
     ("rye", &["add", "sync", "install", "lock", "tools install", "fetch"]),
-    ("hatch", &["env create", "env prune", "dep sync", "python install"]),
+    ("hatch", &["env create", "env prune", "dep sync", "python install", "build", "test", "fmt", "shell"]),
     ("flit", &["install"]),
     ("maturin", &["develop", "build"]),
     ("pre-commit", &["install-hooks", "try-repo"]),
