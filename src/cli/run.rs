@@ -85,6 +85,10 @@ impl Call {
         reentry::restore(&mut session.environment.variables);
         let aliases = super::world::cargo_aliases(&session);
         let invocations = invocation::parse_beside(&text, &session.environment, &aliases, &*session.disk);
+        let invocations = match invocation::needs_files(&invocations) {
+            true => invocation::follow(&text, &session.environment, &aliases, &*session.disk).invocations,
+            false => invocations,
+        };
         drop(aliases);
         if reentry::is_started_by_gate(mark.as_deref(), &self.search.own) {
             return Ok(self.step_aside(None));

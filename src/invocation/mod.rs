@@ -118,6 +118,12 @@ pub fn follow_shell(text: &str, environment: &Environment, aliases: &Aliases<'_>
     Followed { invocations, texts: follow.texts() }
 }
 
+/// Whether a command is understood as far as it can be only by [`follow`]: what it names by a word stands in a file.
+/// What it starts has PATH from the tool, in which the gate's links do not come first.
+pub fn needs_files(invocations: &[Invocation]) -> bool {
+    invocations.first().is_some_and(|first| first.wrappers.is_empty() && follow::python::concerns(first))
+}
+
 /// [`follow_shell`] of a text whose grammar was read before.
 pub fn follow_parsed(text: &Parsed, environment: &Environment, aliases: &Aliases<'_>, files: &dyn Files) -> Followed {
     let follow = follow::Follow::new(environment, files);

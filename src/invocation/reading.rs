@@ -111,6 +111,7 @@ impl<'a> Context<'a> {
 }
 
 /// What a tool's reader made of its words.
+#[derive(Clone)]
 pub(super) struct Understood {
     pub invocation: Invocation,
     /// The words of a command that the tool would start: `uv run`, `pnpm exec`, `npx`.
@@ -234,6 +235,7 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         return out.push(unknown(context, Tool::Other, &first.text, why));
     };
     if let Some(mut understood) = tool(context, &name, first, rest) {
+        follow::python::settle(context, &mut understood);
         expansions(&mut understood, first, rest);
         corepack::behind(context, &name, first, &mut understood.invocation);
         let wrapper = wrapper_name(&understood.invocation);
@@ -244,6 +246,8 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         let surrounds = Context { opaque: understood.invocation.opaque.clone(), follow, ..context.inside(&wrapper) };
         let directory = understood.invocation.directory.clone();
         let runs = follow::manifest::asked(&surrounds, &understood);
+        let named_script = (follow::python::concerns(&understood.invocation) && context.follow.is_some())
+            .then(|| Understood::clone(&understood));
         settle(context, &mut understood.invocation);
         if understood.invocation.tool != Tool::Other || understood.invocation.effect != Effect::Nothing {
             out.push(understood.invocation);
@@ -251,6 +255,9 @@ pub(super) fn read(context: &Context<'_>, words: &[Word], out: &mut Vec<Invocati
         let inner = Context { directory, ..surrounds };
         if let Some(asked) = runs {
             follow::manifest::run(&inner, &asked, out);
+        }
+        if let Some(named) = named_script {
+            follow::python::run(&inner, &named, out);
         }
         if !understood.starts.is_empty() {
             read(&inner, &understood.starts, out);

@@ -518,3 +518,59 @@ fn makefiles_larger_than_is_followed_leave_a_doubt() {
     files.push(("package.json", "{\"workspaces\": [\"packages/*\"]}"));
     assert_ne!(found(&files, "npm run x --workspaces"), [""; 0]);
 }
+
+#[test]
+fn scripts_of_python_projects_are_read() {
+    let pyproject = "[project]\nname = \"p\"\n[tool.pdm.scripts]\nlint = \"ruff check .\"\n\
+        deps = \"pip install evil\"\nlist = [\"pip\", \"install\", \"evil\"]\nsh = { shell = \"cd a && pip install evil\" }\n\
+        table = { cmd = \"pip install {args:evil}\" }\nall = { composite = [\"lint\", \"deps --pre\", \"pip install other\"] }\n\
+        call = { call = \"m:main\" }\npre_lint = \"echo\"\npost_call = \"pip install after\"\nloop = { composite = [\"loop\"] }\n";
+    let files = [
+        ("pyproject.toml", pyproject),
+        (
+            "Pipfile",
+            "[scripts]\nfmt = \"black .\"\ndeps = \"pip install evil\"\nmany = [\"black .\", \"pip install\"]\n",
+        ),
+        ("s.py", "# /// script\n# dependencies = [\"x\"]\n# ///\n"),
+        ("plain.py", "print(1)\n"),
+        ("sub/x.py", ""),
+    ];
+    check(
+        &files,
+        &[
+            ("pdm run lint", &[]),
+            ("pdm run deps", &["pip install evil @ pyproject.toml:5"]),
+            ("pdm deps", &["pip install evil @ pyproject.toml:5"]),
+            ("pdm run list", &["pip install evil @ pyproject.toml:6"]),
+            ("pdm run sh", &["pip install evil in a @ pyproject.toml:7"]),
+            ("pdm run table", &["pip install evil @ pyproject.toml:8"]),
+            ("pdm run table x", &["pip install x @ pyproject.toml:8"]),
+            ("pdm run all", &["pip install evil @ pyproject.toml:5", "pip install other @ pyproject.toml:9"]),
+            ("pdm run call", &["pip install after @ pyproject.toml:12"]),
+            ("pdm run loop", &[]),
+            ("pdm run pytest", &[]),
+            ("pdm run plain.py", &[]),
+            ("pdm run s.py", &["?"]),
+            ("pipenv run fmt", &[]),
+            ("pipenv run deps", &["pip install evil @ Pipfile:3"]),
+            ("pipenv run many x", &["pip install x @ Pipfile:4"]),
+            ("pipenv run pytest", &[]),
+            ("cd sub && pipenv run deps", &["pip install evil in sub @ Pipfile:3"]),
+            ("pipenv clean", &["pipenv clean"]),
+            ("poetry export", &["poetry export"]),
+            ("poetry show --outdated", &[]),
+            ("pdm show", &[]),
+        ],
+    );
+    let direct = "[project]\nname = \"p\"\ndynamic = [\"version\"]\ndependencies = [\"x @ git+https://e/x\"]\n";
+    let files = [("pyproject.toml", direct), ("poetry.lock", ""), ("Pipfile.lock", "{}")];
+    let cases: &[(&str, &[&str])] = &[
+        ("poetry show", &[]),
+        ("poetry show -l", &["?"]),
+        ("poetry show --outdated", &["?"]),
+        ("poetry export", &[]),
+        ("pdm show", &["?"]),
+        ("pipenv clean", &[]),
+    ];
+    check(&files, cases);
+}

@@ -12,6 +12,15 @@ use crate::model::{Diagnostic, Location};
 /// Largest script that is looked into, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 
+/// The TOML of a script's `script` block; `None` where there is not exactly one.
+pub fn metadata(text: &str) -> Option<String> {
+    if text.len() > MAX_BYTES {
+        return None;
+    }
+    let mut blocks = blocks(text).into_iter().filter(|b| b.kind == "script");
+    blocks.next().filter(|_| blocks.next().is_none()).map(|block| block.toml)
+}
+
 /// Reads a script's `script` block.
 pub fn read(path: &Path, text: &str) -> (Option<Pyproject>, Vec<Diagnostic>) {
     if text.len() > MAX_BYTES {

@@ -9,6 +9,7 @@ pub(super) mod make;
 mod makefile;
 pub(super) mod manifest;
 pub(super) mod program;
+pub(super) mod python;
 mod tox;
 
 use std::cell::{Cell, RefCell};
