@@ -246,9 +246,10 @@ const VERBS: &[Rule] = &[
     nothing("cache/size"),
     nothing("workspace/list"),
     nothing("workspace/dir"),
-    nothing("workspace/metadata"),
-    rule("format", RunsRemote, &[FORMAT], Operands::Ignored),
-    rule("check", RunsRemote, &[FORMAT], Operands::Ignored),
+    rule("workspace/metadata", Project, &[SELECT, BUILD, RESOLVE], Operands::Ignored).turns(LOCKS),
+    // They run a ruff or a ty that they fetch from its release page, and not from an index.
+    rule("format", Effect::Unknown, &[FORMAT], Operands::Ignored),
+    rule("check", Effect::Unknown, &[FORMAT], Operands::Ignored),
     nothing("publish"),
     nothing("help"),
     nothing("generate-shell-completion"),
@@ -290,6 +291,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("UV_REQUIRE_HASHES", "--require-hashes"),
     ("UV_NO_GROUP", "--no-group"),
     ("UV_DEV", "--dev"),
+    ("UV_VENV_SEED", "--seed"),
 ];
 
 /// Variables that act as options of the verb.
@@ -317,24 +319,17 @@ pub(super) fn uv(context: &Context<'_>, program: &str, words: &[Word]) -> Unders
         "tool run" => tool(&mut parsed),
         "tool install" | "tool upgrade" => from(&mut parsed.invocation),
         "sync" | "lock" => upgrades(&mut parsed.invocation),
-        "venv" if parsed.scan.has("--seed") => seed(&mut parsed.invocation),
+        "venv" if parsed.invocation.flag("--seed").is_some_and(|f| f.value.as_deref() != Some("false")) => {
+            seed(&mut parsed.invocation);
+        }
         "build" if parsed.invocation.directory.is_none() => {
             // `uv build DIR`.
             let source = parsed.scan.operands.first().map(|w| w.text.clone());
             parsed.invocation.directory = source;
         }
-        "python install" | "python upgrade" | "self update" => {
+        "python install" | "python upgrade" | "self update" | "format" | "check" => {
             let reason = "brings in a program that comes from no package index";
             parsed.invocation.opaque.push(opaque(words.first().map_or(0, |w| w.index), reason));
-        }
-        "format" | "check" => {
-            let name = if parsed.invocation.verb == "format" { "ruff" } else { "ty" };
-            let location = Location::built_in();
-            parsed.invocation.requests.push(Request {
-                text: name.to_owned(),
-                kind: RequestKind::Requirement,
-                location,
-            });
         }
         _ => {}
     }
