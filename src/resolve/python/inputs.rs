@@ -165,6 +165,7 @@ impl Inputs {
 /// Reads the words and named files of a command.
 pub(super) fn gather(request: Request<'_>) -> Inputs {
     let mut inputs = Inputs { options: Options::of(request.invocation), ..Inputs::default() };
+    configured(request, &mut inputs);
     for file in &request.invocation.files {
         match file.role {
             FileRole::Requirements => inputs.named_file(request, &file.path, false, &file.location, true),
@@ -205,6 +206,34 @@ pub(super) fn gather(request: Request<'_>) -> Inputs {
         }
     }
     inputs
+}
+
+/// Files of requirements and constraints that a configuration file of pip's names, as `-r` and `-c` would. A variable
+/// takes the place of what a file says.
+fn configured(request: Request<'_>, inputs: &mut Inputs) {
+    if !matches!(request.invocation.tool, Tool::Pip | Tool::Pipx) {
+        return;
+    }
+    for flag in &request.invocation.flags {
+        let (Place::File(_), Some(path)) = (&flag.location.place, &flag.value) else { continue };
+        let same = || request.invocation.flags.iter().filter(|f| f.name == flag.name);
+        let last = same().rfind(|f| matches!(f.location.place, Place::File(_)));
+        let in_variable = same().any(|f| matches!(f.location.place, Place::Environment(_)));
+        // The last file that says it has it; each path of its value is a flag of that place.
+        if in_variable || last.is_some_and(|l| l.location != flag.location) {
+            continue;
+        }
+        match flag.name.as_str() {
+            "--requirement" => inputs.named_file(request, path, false, &flag.location, true),
+            "--constraint" => {
+                inputs.named_file(request, path, true, &flag.location, true);
+                // It is handed on as a variable, and so to the process that fills a build environment.
+                inputs.build_constraint(request, path);
+            }
+            "--build-constraint" => inputs.build_constraint(request, path),
+            _ => {}
+        }
+    }
 }
 
 /// A tool's own way to write a version as PEP 508: `ruff@0.5.0` and `ruff@latest` (uv), `httpx@^0.27` (poetry).
