@@ -795,6 +795,21 @@ fn a_lockfile_that_holds_is_the_plan() {
     assert_eq!(world.versions(one), "a 2.0, t 1.0");
 }
 
+/// What a project gives to the tool itself.
+#[test]
+fn plugins_that_a_project_asks_for() {
+    let world = project_world();
+    let poetry = "[tool.poetry]\nname = \"me\"\nversion = \"1\"\n[tool.poetry.dependencies]\na = \"*\"\n[tool.poetry.requires-plugins]\nx = \"*\"\n";
+    let install = |verb| on_project(Tool::Poetry, verb, Effect::Project, &[("pyproject.toml", poetry)]);
+    assert_eq!(world.versions(install("install")), "a 2.0, x 1.0");
+    assert_eq!(world.versions(install("lock")), "a 2.0");
+    assert_eq!(world.versions(install("install").flag("--no-plugins", None)), "a 2.0");
+    let pdm = "[project]\nname = \"me\"\nversion = \"1\"\ndependencies = [\"a\"]\n[tool.pdm]\ndistribution = false\nplugins = [\"x\"]\n";
+    let install = || on_project(Tool::Pdm, "install", Effect::Project, &[("pyproject.toml", pdm)]);
+    assert_eq!(world.versions(install()), "a 2.0");
+    assert_eq!(world.versions(install().flag("--plugins", None)), "a 2.0, x 1.0");
+}
+
 /// What pip's configuration names is read as `-r` and `-c` are.
 #[test]
 fn files_that_pips_configuration_names() {
@@ -894,6 +909,11 @@ fn a_project_that_is_installed_is_planned_with_what_it_is_built_with() {
     let script = format!("{own}[tool.poetry]\nbuild = \"build.py\"\n");
     assert_eq!(versions_of(Tool::Poetry, "install", &script, Some("--no-root")), without);
     assert_eq!(versions_of(Tool::Poetry, "add", &script, None), without);
+    // To pack it, it takes another backend than its own.
+    assert_eq!(versions_of(Tool::Poetry, "build", &own, None), with);
+    let core = format!("{MANIFEST}\n{}", built_with(&["poetry-core>=1"], "poetry.core.masonry.api"));
+    assert_eq!(versions_of(Tool::Poetry, "build", &core, None), without);
+    assert_eq!(versions_of(Tool::Poetry, "build", MANIFEST, None), without);
 }
 
 proptest! {

@@ -57,6 +57,11 @@ impl BuildSystem {
         Self { requires, declared, backend, besides, in_tree: pyproject.is_some_and(|p| p.has_backend_path) }
     }
 
+    /// An environment of these requirements, in which nothing is built.
+    pub fn of_requirements(requires: Vec<Entry>) -> Self {
+        Self { requires, declared: true, backend: String::new(), besides: Vec::new(), in_tree: true }
+    }
+
     /// Whether a project is wanted by convention alone: no file of the project names it.
     pub fn implies(&self, name: Option<&PackageName>) -> bool {
         let written = self.besides.iter().chain(self.requires.iter().filter(|_| self.declared));

@@ -75,6 +75,8 @@ pub struct Pyproject {
     pub constraints: Vec<Entry>,
     /// `tool.uv.override-dependencies`.
     pub overrides: Vec<Entry>,
+    /// `tool.poetry.requires-plugins`, `tool.pdm.plugins`: what the tool itself is given for this project.
+    pub plugins: Vec<Entry>,
     /// `tool.uv.exclude-newer`, as written.
     pub exclude_newer: Option<String>,
     /// `tool.uv.workspace.members` and `exclude`, as globs; `None`: no workspace is declared here.
@@ -397,6 +399,10 @@ fn read_poetry(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut P
             }
         }
     }
+    if let Some(plugins) = r.table_of(table, "requires-plugins") {
+        let read = poetry::dependencies(r, plugins, base);
+        out.plugins.extend(read.required.into_iter().chain(read.optional.into_values().flatten()));
+    }
     let mut raw: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     if let Some(old) = r.table_of(table, "dev-dependencies") {
         let read = poetry::dependencies(r, old, base);
@@ -462,23 +468,26 @@ fn push_index(
     out.indexes.push(Index { name, url, default, explicit, insecure, tool, location: r.at(offset) });
 }
 
+/// A requirement, or `-e file:///…#egg=name`.
+fn pdm_entry(r: &mut Reader<'_>, node: &Node<'_>, key: &str, base: &Path) -> Option<Entry> {
+    let Some(link) = node.get_ref().as_str().and_then(|t| t.strip_prefix("-e ")) else {
+        return entry(r, node, key, base);
+    };
+    let target = Target::Direct(Direct::from_url(link.trim(), base));
+    Some(Entry { editable: true, ..Entry::new(link, target, r.at(node.span().start)) })
+}
+
 fn read_pdm(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut Pyproject) {
     let kind = table.get("package-type").and_then(|n| n.get_ref().as_str());
     let distribution = table.get("distribution").and_then(|n| n.get_ref().as_bool());
     out.pdm_leaves_out = kind.map_or(distribution == Some(false), |kind| kind != "library");
+    for node in r.array_of(table, "plugins") {
+        let read = pdm_entry(r, node, "plugins", base);
+        out.plugins.extend(read);
+    }
     for (group, _, node) in r.table_of(table, "dev-dependencies").map(members).unwrap_or_default() {
         for node in r.array(node, group) {
-            // PDM takes `-e file:///…#egg=name` here.
-            let editable = node.get_ref().as_str().and_then(|t| t.strip_prefix("-e "));
-            let read = match editable {
-                Some(link) => {
-                    let mut entry =
-                        Entry::new(link, Target::Direct(Direct::from_url(link.trim(), base)), r.at(node.span().start));
-                    entry.editable = true;
-                    Some(entry)
-                }
-                None => entry(r, node, group, base),
-            };
+            let read = pdm_entry(r, node, group, base);
             out.groups.entry(canonical(group)).or_default().extend(read);
         }
     }

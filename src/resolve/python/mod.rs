@@ -126,6 +126,9 @@ fn resolve_project(
 ) -> Options {
     let effect = request.invocation.effect;
     let mut project = project::read(request, &mut inputs);
+    if let Some(plugins) = project.plugins.take() {
+        directories.push(Environment::of_directory(plugins, false, Location::argv(0)));
+    }
     if let Some(system) = project.build.take() {
         // A project is installed in place.
         directories.push(Environment::of_directory(system, true, Location::argv(0)));

@@ -7,7 +7,7 @@ use super::inputs::Inputs;
 use crate::ecosystem::python::build_system::BuildSystem;
 use crate::ecosystem::python::lock::{self, Lockfile, Selection};
 use crate::ecosystem::python::pyproject::{self, Pyproject};
-use crate::ecosystem::python::requirements_txt::Entry;
+use crate::ecosystem::python::requirements_txt::{Entry, Target};
 use crate::ecosystem::python::{pipfile, script};
 use crate::invocation::{FileRole, Flag, RequestKind, Tool};
 use crate::model::{Ecosystem, FileError, Location, UnresolvedCause, normalise_name};
@@ -23,6 +23,8 @@ pub(super) struct Project {
     /// Constraints and overrides of `[tool.uv]`.
     pub(super) constraints: Vec<Entry>,
     pub(super) overrides: Vec<Entry>,
+    /// What the tool itself is given for the project, in an environment of its own.
+    pub(super) plugins: Option<BuildSystem>,
     /// What is selected.
     pub(super) selection: Selection,
     /// The lockfile beside it, if there is one.
@@ -71,6 +73,15 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
             }
         }
     }
+    let plugins = match tool {
+        Tool::Poetry => {
+            matches!(request.invocation.verb.as_str(), "install" | "sync") && !given(request, &["--no-plugins"])
+        }
+        _ => given(request, &["--plugins"]),
+    };
+    if plugins && !manifest.plugins.is_empty() {
+        project.plugins = Some(BuildSystem::of_requirements(manifest.plugins.clone()));
+    }
     if builds(request, &manifest) {
         project.build = Some(BuildSystem::of(Some(&manifest), None, &Location::file(&path)));
     }
@@ -84,6 +95,11 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
     project
 }
 
+/// Whether one of these flags is given, and not switched off.
+fn given(request: Request<'_>, names: &[&str]) -> bool {
+    names.iter().any(|n| request.invocation.flag(n).is_some_and(|f| f.value.as_deref() != Some("false")))
+}
+
 /// Whether the command builds the project itself, in an environment of its own.
 fn builds(request: Request<'_>, manifest: &Pyproject) -> bool {
     let invocation = request.invocation;
@@ -94,12 +110,21 @@ fn builds(request: Request<'_>, manifest: &Pyproject) -> bool {
         // What is dynamic in it is asked for when it is locked.
         Tool::Pdm if matches!(verb, "lock" | "export" | "outdated") => !manifest.dynamic.is_empty(),
         Tool::Pdm => manifest.name.is_some() && !manifest.pdm_leaves_out && !without("--no-self"),
-        // Poetry puts a project in place by itself, unless a program of the project is to run first.
-        Tool::Poetry => {
-            matches!(verb, "install" | "sync" | "build" | "publish") && manifest.poetry_builds && !without("--no-root")
-        }
+        // Poetry puts a project in place by itself, unless a program of the project is to run first. To pack one it builds
+        // by itself as well, where nothing but poetry-core is named.
+        Tool::Poetry => match verb {
+            "install" | "sync" => manifest.poetry_builds && !without("--no-root"),
+            "build" | "publish" => manifest.poetry_builds || needs_another_backend(manifest),
+            _ => false,
+        },
         _ => false,
     }
+}
+
+/// Whether a build needs anything that is not in Poetry already.
+fn needs_another_backend(manifest: &Pyproject) -> bool {
+    let own = |entry: &Entry| matches!(&entry.target, Target::Named(r) if r.name.canonical() == "poetry-core");
+    manifest.build_backend.is_some() && !matches!(manifest.build_requires.as_slice(), [entry] if own(entry))
 }
 
 /// A lockfile; what its reader could not take is noted.
