@@ -795,6 +795,28 @@ fn a_lockfile_that_holds_is_the_plan() {
     assert_eq!(world.versions(one), "a 2.0, t 1.0");
 }
 
+/// `uv init` asks for the backend of uv's own version, which uv brings: a young one is no question.
+#[test]
+fn the_backend_that_uv_brings() {
+    let world = World::new().file("uv_build-0.13.6-py3-none-any.whl", "uv-build", "0.13.6", &[], |_| {}).file(
+        "uv_build-0.13.8-py3-none-any.whl",
+        "uv-build",
+        "0.13.8",
+        &[],
+        |file| file.upload_time = Some("2026-01-09T00:00:00Z".parse().unwrap()),
+    );
+    let of = |tool: Tool, requires: &str| {
+        let text = format!("[project]\nname = \"me\"\nversion = \"1\"\n{}", built_with(&[requires], "uv_build"));
+        let plan =
+            world.plan(on_project(tool, "sync", Effect::Project, &[("pyproject.toml", &text)]).cutoff("2026-01-03"));
+        (versions(&plan), plan.complete())
+    };
+    assert_eq!(of(Tool::Uv, "uv_build>=0.13.9,<0.14.0"), (String::new(), true));
+    assert_eq!(of(Tool::Uv, "uv_build>=0.13.8,<0.14.0"), (String::new(), true));
+    assert_eq!(of(Tool::Uv, "uv_build>=0.13,<0.14.0"), ("uv_build 0.13.6".to_owned(), true));
+    assert!(!of(Tool::Pdm, "uv_build>=0.13.9,<0.14.0").1);
+}
+
 /// What a project gives to the tool itself.
 #[test]
 fn plugins_that_a_project_asks_for() {

@@ -62,6 +62,13 @@ impl BuildSystem {
         Self { requires, declared: true, backend: String::new(), besides: Vec::new(), in_tree: true }
     }
 
+    /// Whether uv builds it with the backend that it brings, where the one requirement is met by its own version (uv's
+    /// `check_direct_build`).
+    pub fn is_built_by_uv(&self) -> bool {
+        let own = |entry: &Entry| entry.name().is_some_and(|n| n.canonical() == "uv-build");
+        self.backend == "uv_build" && !self.in_tree && matches!(self.requires.as_slice(), [entry] if own(entry))
+    }
+
     /// Whether a project is wanted by convention alone: no file of the project names it.
     pub fn implies(&self, name: Option<&PackageName>) -> bool {
         let written = self.besides.iter().chain(self.requires.iter().filter(|_| self.declared));

@@ -14,8 +14,10 @@ use super::options::{Options, Upgrade};
 use super::{Locks, startup};
 use crate::ecosystem::python::build_system::BuildSystem;
 use crate::ecosystem::python::{pyproject, setup_cfg};
+use crate::invocation::Tool;
 use crate::model::{
-    ArtifactKind, Execution, InterpreterFacts, Location, Package, PackageId, Plan, Source, Unresolved, UnresolvedCause,
+    ArtifactKind, Execution, InterpreterFacts, Location, Package, PackageId, PackageName, Plan, Source, Unresolved,
+    UnresolvedCause,
 };
 use crate::registry::python::{BuildFiles, File};
 use crate::registry::{FetchError, PythonIndex};
@@ -158,6 +160,14 @@ impl Builder<'_> {
         }
         // What only a convention asks for, an index may do without: then nobody gets it.
         plan.unresolved.retain(|u| !(is_absent(u.cause) && environment.system.implies(u.name.as_ref())));
+        if matches!(self.request.invocation.tool, Tool::Uv | Tool::Uvx) && environment.system.is_built_by_uv() {
+            // uv brings the backend of its own version, which `uv init` asks for. One that is younger than the policy
+            // has it, or that no index has yet, is left to it: another uv gets no release that is not in the plan.
+            let is_backend = |name: &PackageName| name.canonical() == "uv-build";
+            plan.unresolved.retain(|u| !(is_absent(u.cause) && u.name.as_ref().is_some_and(is_backend)));
+            let young = |p: &Package| self.request.freshness.is_young(&p.id.name, p.published_at);
+            plan.packages.retain(|p| !(is_backend(&p.id.name) && young(p)));
+        }
         (plan, nested)
     }
 
