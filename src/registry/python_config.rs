@@ -57,6 +57,10 @@ impl std::fmt::Debug for Sources<'_> {
     }
 }
 
+/// The name of the [`ConfiguredOption`] whose value is a file of uv's settings that say more of a resolution than
+/// options can: constraints, overrides, stated metadata.
+pub const UV_SETTINGS: &str = "[tool.uv]";
+
 /// One option that a configuration file set and that the resolver, not the index, weighs: `--pre`, `--no-binary`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfiguredOption {

@@ -795,6 +795,78 @@ fn a_lockfile_that_holds_is_the_plan() {
     assert_eq!(world.versions(one), "a 2.0, t 1.0");
 }
 
+/// Of a project with `[tool.uv]`: what overrides and constraints name outright is where the bytes come from, at any depth
+/// and against any lockfile.
+#[test]
+fn what_overrides_name_outright_is_the_source() {
+    let world = World::new().wheel("a", "1.0", &["b>=1"]).wheel("b", "1.0", &[]).wheel("b", "2.0", &[]);
+    let manifest = |uv: &str| {
+        format!("[project]\nname = \"me\"\nversion = \"1\"\ndependencies = [\"a\", \"b==1.0\"]\n[tool.uv]\n{uv}\n")
+    };
+    let plan_of = |uv: &str| {
+        let manifest = manifest(uv);
+        world.plan(on_project(Tool::Uv, "lock", Effect::Project, &[("pyproject.toml", &manifest)]))
+    };
+    let sources = |plan: &Plan| -> Vec<String> {
+        plan.packages.iter().map(|p| format!("{} {} {}", p.id.name, p.id.version, p.source.kind())).collect()
+    };
+    assert_eq!(sources(&plan_of("")), ["a 1.0 registry", "b 1.0 registry"]);
+    for uv in [
+        "override-dependencies = [\"b @ https://evil.example/b-9.0-py3-none-any.whl\"]",
+        "override-dependencies = [\"b @ https://evil.example/b-9.0-py3-none-any.whl ; python_version > '3'\"]",
+    ] {
+        let plan = plan_of(uv);
+        assert_eq!(sources(&plan), ["a 1.0 registry", "b 9.0 url"], "{uv}");
+        assert!(!plan.complete());
+    }
+    assert_eq!(sources(&plan_of("override-dependencies = [\"b==2.0\"]")), ["a 1.0 registry", "b 2.0 registry"]);
+    let elsewhere = "override-dependencies = [\"b @ https://e.example/b-9.0-py3-none-any.whl ; os_name == 'nt'\"]";
+    assert_eq!(sources(&plan_of(elsewhere)), ["a 1.0 registry"], "uv requires nothing in its place");
+    let git = plan_of("override-dependencies = [\"b @ git+https://evil.example/b\"]");
+    assert!(sources(&git).iter().any(|s| s.ends_with("git")), "{:?}", sources(&git));
+    // A lockfile that has another source is not what uv installs.
+    let good = uv_lock(
+        "https://files.example/a-1.0-py3-none-any.whl",
+        &Digest::sha256_of(b"a-1.0-py3-none-any.whl").to_string(),
+    );
+    let project =
+        format!("{MANIFEST}[tool.uv]\noverride-dependencies = [\"a @ https://evil.example/a-9.0-py3-none-any.whl\"]\n");
+    let plan = project_world().plan(on_project(
+        Tool::Uv,
+        "sync",
+        Effect::Project,
+        &[("pyproject.toml", &project), ("uv.lock", &good)],
+    ));
+    assert_eq!(package(&plan, "a").source.kind(), "url");
+    assert!(!plan.lock_issues.is_empty());
+}
+
+/// What uv reads of `[tool.uv]` besides: what builds are given, and what releases are said to require.
+#[test]
+fn what_uv_is_told_of_builds_and_of_releases() {
+    let world = World::new()
+        .opaque_sdist("s", "1.0")
+        .wheel("b", "1.0", &[])
+        .wheel("b", "2.0", &[])
+        .wheel("k", "1.0", &["b"])
+        .wheel("x", "1.0", &[]);
+    let versions_of = |dependency: &str, uv: &str| {
+        let manifest = format!("[project]\nname = \"me\"\nversion = \"1\"\ndependencies = [\"{dependency}\"]\n{uv}\n");
+        versions(&world.plan(on_project(Tool::Uv, "lock", Effect::Project, &[("pyproject.toml", &manifest)])))
+    };
+    assert_eq!(versions_of("s", ""), "s 1.0");
+    assert_eq!(versions_of("s", "[tool.uv.extra-build-dependencies]\nS = [\"b\"]\n"), "b 2.0, s 1.0");
+    let matching = "[tool.uv]\nbuild-constraint-dependencies = [\"b<2\"]\n[tool.uv.extra-build-dependencies]\ns = [{ requirement = \"b\", match-runtime = true }]\n";
+    assert_eq!(versions_of("s", matching), "b 1.0, s 1.0");
+    assert_eq!(versions_of("k", ""), "b 2.0, k 1.0");
+    assert_eq!(
+        versions_of("k", "[[tool.uv.dependency-metadata]]\nname = \"K\"\nrequires-dist = [\"x\"]\n"),
+        "k 1.0, x 1.0"
+    );
+    let other = "[[tool.uv.dependency-metadata]]\nname = \"k\"\nversion = \"9\"\nrequires-dist = [\"x\"]\n";
+    assert_eq!(versions_of("k", other), "b 2.0, k 1.0");
+}
+
 /// `uv init` asks for the backend of uv's own version, which uv brings: a young one is no question.
 #[test]
 fn the_backend_that_uv_brings() {

@@ -75,12 +75,29 @@ pub struct Pyproject {
     pub constraints: Vec<Entry>,
     /// `tool.uv.override-dependencies`.
     pub overrides: Vec<Entry>,
+    /// `tool.uv.build-constraint-dependencies`.
+    pub build_constraints: Vec<Entry>,
+    /// `tool.uv.extra-build-dependencies`: what is put into the build environments of projects, by canonical name.
+    pub extra_build: BTreeMap<String, Vec<Entry>>,
+    /// `tool.uv.dependency-metadata`: what uv takes releases to require, whatever they say.
+    pub stated: Vec<Stated>,
     /// `tool.poetry.requires-plugins`, `tool.pdm.plugins`: what the tool itself is given for this project.
     pub plugins: Vec<Entry>,
     /// `tool.uv.exclude-newer`, as written.
     pub exclude_newer: Option<String>,
     /// `tool.uv.workspace.members` and `exclude`, as globs; `None`: no workspace is declared here.
     pub workspace: Option<Workspace>,
+}
+
+/// Metadata that a project states for a release (uv).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stated {
+    /// Of which project, by canonical name.
+    pub name: String,
+    /// Of which release; `None`: of all.
+    pub version: Option<String>,
+    /// What it requires, as metadata has it.
+    pub requires: Vec<String>,
 }
 
 /// The globs of a uv workspace.
@@ -187,6 +204,16 @@ pub fn read_build(path: &Path, text: &str) -> (Pyproject, Vec<Diagnostic>) {
     if let Some(hatch) = tool.and_then(|t| r.table_of(t, "hatch")) {
         read_hatch(&mut r, hatch, &base, &mut out);
     }
+    (out, r.diagnostics)
+}
+
+/// Reads a `uv.toml`, which holds what `[tool.uv]` does.
+pub fn read_uv_toml(path: &Path, text: &str) -> (Pyproject, Vec<Diagnostic>) {
+    let (root, mut r) = Reader::parse(path, text);
+    let mut out = Pyproject { path: path.to_owned(), ..Pyproject::default() };
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    out.tools.insert("uv");
+    read_uv(&mut r, &root, &base, &mut out);
     (out, r.diagnostics)
 }
 
@@ -545,6 +572,21 @@ fn read_uv(r: &mut Reader<'_>, table: &DeTable<'_>, base: &Path, out: &mut Pypro
     out.constraints = entries_of(r, table, "constraint-dependencies", base);
     out.constraints.iter_mut().for_each(|e| e.constraint = true);
     out.overrides.extend(entries_of(r, table, "override-dependencies", base));
+    out.build_constraints = entries_of(r, table, "build-constraint-dependencies", base);
+    for (name, _, node) in r.table_of(table, "extra-build-dependencies").map(members).unwrap_or_default() {
+        for node in r.array(node, name) {
+            // `{ requirement = "torch", match-runtime = true }`.
+            let node = node.get_ref().as_table().and_then(|t| t.get("requirement")).unwrap_or(node);
+            let read = entry(r, node, name, base);
+            out.extra_build.entry(canonical(name)).or_default().extend(read);
+        }
+    }
+    for node in r.array_of(table, "dependency-metadata") {
+        let Some(stated) = r.table(node, "dependency-metadata") else { continue };
+        let Some(name) = r.string_of(stated, "name") else { continue };
+        let version = r.string_of(stated, "version");
+        out.stated.push(Stated { name: canonical(&name), version, requires: r.strings_of(stated, "requires-dist") });
+    }
     out.exclude_newer = r.string_of(table, "exclude-newer");
     match table.get("default-groups") {
         // `default-groups = "all"`.
@@ -618,6 +660,13 @@ impl Pyproject {
     /// The directory that it is in, as its path is written.
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The sources that a workspace's root names hold for a member that names none of its own for a project.
+    pub fn lend_sources(&self, member: &mut Self) {
+        for (name, sources) in &self.sources {
+            member.sources.entry(name.clone()).or_insert_with(|| sources.clone());
+        }
     }
 
     /// Requirements as uv takes them: from the sources that `[tool.uv.sources]` names. A source with a marker

@@ -41,8 +41,10 @@ pub fn read(path: &Path, text: &str) -> (Option<Pyproject>, Vec<Diagnostic>) {
         }
     };
     diagnostics.iter_mut().for_each(|d| shift(&mut d.location));
-    let lists: [&mut Vec<Entry>; 3] = [&mut project.dependencies, &mut project.constraints, &mut project.overrides];
+    let lists: [&mut Vec<Entry>; 4] =
+        [&mut project.dependencies, &mut project.constraints, &mut project.overrides, &mut project.build_constraints];
     lists.into_iter().flatten().for_each(|e| shift(&mut e.location));
+    project.extra_build.values_mut().flatten().for_each(|e| shift(&mut e.location));
     project.indexes.iter_mut().for_each(|i| shift(&mut i.location));
     project.options.iter_mut().for_each(|o| shift(&mut o.location));
     project.sources.values_mut().flatten().for_each(|s| shift(&mut s.location));

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Given, PythonConfig, Reading, basic, environment, flags, is_true, may_send};
+use super::{
+    ConfiguredOption, Given, PythonConfig, Reading, UV_SETTINGS, basic, environment, flags, is_true, may_send,
+};
 use crate::model::{Diagnostic, Ecosystem, FileError, Location, SettingKind, SettingLayer, normalise_name};
 use crate::registry::PYPI_DEFAULT;
 use crate::registry::index::IndexStrategy;
@@ -18,10 +20,28 @@ struct Level {
     text: String,
 }
 
+/// Settings that hold for every resolution of `uv pip`, and that the resolver reads itself.
+const RESOLUTION: [&str; 5] = [
+    "constraint-dependencies",
+    "override-dependencies",
+    "build-constraint-dependencies",
+    "extra-build-dependencies",
+    "dependency-metadata",
+];
+
 pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
     out.indexes.strategy = IndexStrategy::First;
     let levels = levels(sources, out);
     let pip = sources.invocation.verb.starts_with("pip");
+    if pip {
+        let told = levels.iter().filter(|l| RESOLUTION.iter().any(|key| l.table.contains_key(*key)));
+        out.options.extend(told.map(|level| ConfiguredOption {
+            name: UV_SETTINGS.to_owned(),
+            value: level.path.display().to_string(),
+            layer: level.layer,
+            location: Location::file(&level.path),
+        }));
+    }
     let cwd = sources.environment.cwd.clone();
     let home = sources.environment.home.clone();
     let value = |name: &str| -> Option<Given> {

@@ -6,14 +6,16 @@
 //! is built from source itself has an environment in turn, to a depth. What only the running build tells (`setup_requires`
 //! of a `setup.py`) stays unknown, and nobody gets it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 
 use super::inputs::{Asked, Inputs};
 use super::options::{Options, Upgrade};
 use super::{Locks, startup};
 use crate::ecosystem::python::build_system::BuildSystem;
-use crate::ecosystem::python::{pyproject, setup_cfg};
+use crate::ecosystem::python::pyproject::{self, Stated};
+use crate::ecosystem::python::requirements_txt::Entry;
+use crate::ecosystem::python::setup_cfg;
 use crate::invocation::Tool;
 use crate::model::{
     ArtifactKind, Execution, InterpreterFacts, Location, Package, PackageId, PackageName, Plan, Source, Unresolved,
@@ -66,15 +68,30 @@ pub(super) struct Builder<'a> {
     pub(super) options: Options,
     /// What holds in build environments: `--build-constraint`, and constraints that a variable names.
     pub(super) constraints: Vec<Asked>,
+    /// What uv puts into the build environments of projects, by canonical name.
+    pub(super) extra: BTreeMap<String, Vec<Entry>>,
+    /// What uv takes releases to require.
+    pub(super) stated: Vec<Stated>,
 }
 
 impl Builder<'_> {
+    /// Takes what of a command's inputs holds in build environments.
+    pub(super) fn take(&mut self, inputs: &mut Inputs) {
+        self.constraints = std::mem::take(&mut inputs.build_constraints);
+        self.extra = std::mem::take(&mut inputs.extra_build);
+        self.stated.clone_from(&inputs.stated);
+    }
+
     /// Adds to a plan what its source distributions, and these directories, are built with.
     pub(super) fn complete(&self, plan: &mut Plan, directories: Vec<Environment>) {
         if self.request.invocation.flag("--no-build-isolation").is_some_and(|f| f.value.as_deref() != Some("false")) {
             return;
         }
         let mut queue: VecDeque<Environment> = directories.into();
+        // Which project a directory holds is not told here: more than it gets, never less.
+        for environment in &mut queue {
+            environment.system.requires.extend(self.extra.values().flatten().cloned());
+        }
         let mut known: BTreeSet<PackageId> = BTreeSet::new();
         let mut solved: HashMap<String, (Plan, Vec<Environment>)> = HashMap::new();
         let mut unresolved = Vec::new();
@@ -129,13 +146,20 @@ impl Builder<'_> {
             let location = package.origin.location.clone();
             let read = self.index.build_files(&file).map_err(|error| (super::cause_of(&error), why(&error)));
             match read.and_then(|files| read_system(&files, &location)) {
-                Ok(system) => queue.push_back(Environment {
-                    system,
-                    editable: false,
-                    location,
-                    of: Some(Built { id: package.id.clone(), depth: package.depth, development: package.development }),
-                    level,
-                }),
+                Ok(mut system) => {
+                    system.requires.extend(self.extra.get(package.id.name.canonical()).into_iter().flatten().cloned());
+                    queue.push_back(Environment {
+                        system,
+                        editable: false,
+                        location,
+                        of: Some(Built {
+                            id: package.id.clone(),
+                            depth: package.depth,
+                            development: package.development,
+                        }),
+                        level,
+                    });
+                }
                 Err((cause, reason)) => unresolved.push(Unresolved {
                     requirement: format!("{} {}", package.id.name, package.id.version),
                     name: None,
@@ -171,11 +195,7 @@ impl Builder<'_> {
         (plan, nested)
     }
 
-    fn resolved(
-        &self,
-        entries: &[crate::ecosystem::python::requirements_txt::Entry],
-        nested: &mut Vec<Environment>,
-    ) -> Plan {
+    fn resolved(&self, entries: &[Entry], nested: &mut Vec<Environment>) -> Plan {
         let options = Options {
             ignore_installed: true,
             require_hashes: false,
@@ -183,7 +203,8 @@ impl Builder<'_> {
             upgrade: Upgrade::Never,
             ..self.options.clone()
         };
-        let mut inputs = Inputs { options, constraints: self.constraints.clone(), ..Inputs::default() };
+        let (constraints, stated) = (self.constraints.clone(), self.stated.clone());
+        let mut inputs = Inputs { options, constraints, stated, ..Inputs::default() };
         for entry in entries {
             inputs.take(entry.clone(), false, true);
         }
@@ -196,9 +217,7 @@ impl Builder<'_> {
 impl Environment {
     /// What tells it from others, as far as its releases go.
     fn key(&self) -> String {
-        let texts = |entries: &[crate::ecosystem::python::requirements_txt::Entry]| {
-            entries.iter().map(|e| e.text.clone()).collect::<Vec<_>>()
-        };
+        let texts = |entries: &[Entry]| entries.iter().map(|e| e.text.clone()).collect::<Vec<_>>();
         let BuildSystem { requires, declared, backend, besides, in_tree } = &self.system;
         let (requires, besides) = (texts(requires), texts(besides));
         // The place is part of what a plan says.

@@ -95,6 +95,9 @@ pub(super) struct DirectSource {
     pub(super) filename: Option<String>,
 }
 
+/// What a release, or every one, is said to require.
+pub(super) type SaidOf = (Option<Version>, Vec<String>);
+
 /// A distribution that is installed already.
 #[derive(Debug, Clone)]
 pub(super) struct InstalledDist {
@@ -136,6 +139,8 @@ pub(super) struct Catalog<'a> {
     pub(super) constraints: FxHashMap<Name, Vec<Rc<Need>>>,
     /// uv's overrides: they take the place of what releases require of these projects.
     pub(super) overrides: FxHashMap<Name, Vec<Requirement>>,
+    /// What uv takes releases to require (`dependency-metadata`), by canonical name; without a version: of all.
+    pub(super) stated: FxHashMap<String, Vec<SaidOf>>,
     /// Versions that a lockfile names, with whether it has digests for them; they are tried first.
     pub(super) preferred: FxHashMap<Name, Vec<(Version, bool)>>,
     names: RefCell<Names>,
@@ -193,6 +198,7 @@ impl<'a> Catalog<'a> {
             direct_of: FxHashMap::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
+            stated: FxHashMap::default(),
             preferred: FxHashMap::default(),
             names: RefCell::default(),
             pools: RefCell::default(),
@@ -461,6 +467,12 @@ impl<'a> Catalog<'a> {
     fn read_required(&self, name: Name, index: u32) -> Required {
         let pool = self.pool(name);
         let Some(release) = pool.release(index) else { return Required::default() };
+        if let Some(stated) = self.stated.get(self.package_name(name).canonical()) {
+            let of_release = |v: &&SaidOf| v.0.as_ref().is_none_or(|v| *v == release.version);
+            if let Some((_, requires)) = stated.iter().find(of_release) {
+                return self.parse_all(requires);
+            }
+        }
         let unknown = |cause, reason: String| Required { unknown: Some((cause, reason)), ..Required::default() };
         match release.from {
             From::Direct(number) => match self.direct.get(number).map(|d| &d.requires) {

@@ -1,15 +1,21 @@
 //! What a command asks for, from its words and from the files it names. In: the request. Out: [`Inputs`]: requirements
 //! with their places, constraints, options, and what could not be read. No index is asked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::options::Options;
-use crate::ecosystem::python::requirement::Requirement;
+use crate::ecosystem::python::pyproject::Stated;
+use crate::ecosystem::python::requirement::MarkerEnvironment;
 use crate::ecosystem::python::requirements_txt::{self, Entry, IncludeKind, RequirementsFile, Target};
 use crate::invocation::{FileRole, RequestKind, Tool};
 use crate::model::{Diagnostic, Digest, Location, PackageName, Place, Unresolved, UnresolvedCause};
 use crate::resolve::Request;
+
+/// The option that stands for a file of uv's settings, where the command takes constraints and overrides from it; a
+/// value names the file.
+pub(super) const UV_SETTINGS: &str = crate::registry::python_config::UV_SETTINGS;
 
 /// One thing asked for.
 #[derive(Debug, Clone)]
@@ -31,6 +37,26 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    pub(super) fn of(entry: Entry, development: bool) -> Self {
+        Self {
+            target: entry.target,
+            text: Rc::from(entry.text),
+            hashes: entry.hashes,
+            hashed: entry.hashed,
+            location: entry.location,
+            development,
+            editable: entry.editable,
+        }
+    }
+
+    /// Whether its marker holds.
+    pub(super) fn applies(&self, markers: &MarkerEnvironment) -> bool {
+        match &self.target {
+            Target::Named(requirement) => requirement.applies(markers, &[]),
+            Target::Direct(direct) => direct.marker.as_ref().is_none_or(|m| m.evaluate(markers, &[])),
+        }
+    }
+
     /// The project, when the text tells.
     pub(super) fn name(&self) -> Option<&PackageName> {
         match &self.target {
@@ -49,8 +75,12 @@ pub(super) struct Inputs {
     pub(super) constraints: Vec<Asked>,
     /// What holds in build environments alone: `--build-constraint`, and constraints that a variable names.
     pub(super) build_constraints: Vec<Asked>,
-    /// uv's `--override`.
-    pub(super) overrides: Vec<Requirement>,
+    /// uv's `--override`: they take the place of whatever anything requires of a project.
+    pub(super) overrides: Vec<Asked>,
+    /// uv's `extra-build-dependencies`, by the canonical name of what is built.
+    pub(super) extra_build: BTreeMap<String, Vec<Entry>>,
+    /// uv's `dependency-metadata`.
+    pub(super) stated: Vec<Stated>,
     /// The command's options, and those of requirements files.
     pub(super) options: Options,
     /// Lockfiles named outright (`-r pylock.toml`).
@@ -82,16 +112,9 @@ impl Inputs {
 
     /// Takes a reader's entry.
     pub(super) fn take(&mut self, entry: Entry, constraint: bool, development: bool) {
-        let asked = Asked {
-            target: entry.target,
-            text: Rc::from(entry.text),
-            hashes: entry.hashes,
-            hashed: entry.hashed,
-            location: entry.location,
-            development,
-            editable: entry.editable,
-        };
-        if constraint || entry.constraint {
+        let constraint = constraint || entry.constraint;
+        let asked = Asked::of(entry, development);
+        if constraint {
             self.constraints.push(asked);
         } else {
             self.asked.push(asked);
@@ -180,10 +203,7 @@ pub(super) fn gather(request: Request<'_>) -> Inputs {
                 let (read, diagnostics) =
                     requirements_txt::read(Path::new(&file.path), false, request.environment, request.files);
                 inputs.diagnose(diagnostics);
-                inputs.overrides.extend(read.entries.into_iter().filter_map(|e| match e.target {
-                    Target::Named(r) => Some(r),
-                    Target::Direct(_) => None,
-                }));
+                inputs.overrides.extend(read.entries.into_iter().map(|e| Asked::of(e, false)));
             }
             FileRole::BuildConstraints => inputs.build_constraint(request, &file.path),
             FileRole::ToolConfig | FileRole::Manifest | FileRole::DependencyGroup => {}

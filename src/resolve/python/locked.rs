@@ -6,11 +6,11 @@ use super::outcome::{artifact, direct_pinning};
 use super::pool::{From, Pool};
 use super::project::Project;
 use crate::ecosystem::python::lock::{LockedArtifact, LockedPackage, Lockfile, Selection};
-use crate::ecosystem::python::requirements_txt::Target;
+use crate::ecosystem::python::requirements_txt::{Entry, Target};
 use crate::ecosystem::python::version::{Version, parse_version};
 use crate::model::{
-    Artifact, ArtifactKind, Execution, LockIssue, LockIssueKind, LockState, Origin, Package, PackageId, Pinning, Plan,
-    SignalGap, Source, Unresolved, UnresolvedCause, redact_url,
+    Artifact, ArtifactKind, Execution, LockIssue, LockIssueKind, LockState, Origin, Package, PackageId, PackageName,
+    Pinning, Plan, SignalGap, Source, Unresolved, UnresolvedCause, redact_url,
 };
 use crate::registry::FetchError;
 use crate::registry::python::File;
@@ -18,18 +18,37 @@ use crate::registry::python::File;
 /// Where manifest and lockfile disagree: requirements of the manifest that no entry of the lockfile satisfies.
 pub(super) fn drift(catalog: &Catalog<'_>, project: &Project, lock: &Lockfile) -> Vec<LockIssue> {
     let mut out = Vec::new();
-    for (entry, _) in &project.entries {
+    let overridden = |name: Option<&PackageName>| project.overrides.iter().any(|o| o.name() == name);
+    let asked = project.entries.iter().map(|(entry, _)| entry).filter(|e| !overridden(e.name()));
+    // These ask for nothing: they hold for what is there.
+    let held = project.overrides.iter().chain(&project.constraints).filter(|e| e.name().is_some());
+    let held = held.filter(|e| e.name().is_some_and(|name| lock.entries(name).next().is_some()));
+    for entry in asked.chain(held) {
         if entry.marker().is_some_and(|m| !m.evaluate(&catalog.markers, &[])) {
             continue;
         }
-        let (Some(name), Target::Named(requirement)) = (entry.name(), &entry.target) else { continue };
+        let Some(name) = entry.name() else { continue };
+        // A source for one extra or group stands beside the index's, and which holds is not told here.
+        let beside = |e: &Entry| e.name() == Some(name) && matches!(e.target, Target::Named(_));
+        let is_direct = matches!(entry.target, Target::Direct(_));
+        if is_direct
+            && entry.marker().is_none()
+            && project.entries.iter().any(|(e, _)| beside(e))
+            && !overridden(Some(name))
+        {
+            continue;
+        }
         let locked: Vec<&LockedPackage> = lock.entries(name).collect();
         let satisfied = locked.iter().any(|p| {
-            p.source.as_ref().is_some_and(|s| !s.is_registry())
-                || p.version
-                    .as_deref()
-                    .and_then(parse_version)
-                    .is_some_and(|v| requirement.specifiers.contains(&v, true))
+            let source = p.source.as_ref().filter(|s| !s.is_registry());
+            match &entry.target {
+                Target::Direct(direct) => source.is_some_and(|s| same_source(s, &direct.source)),
+                Target::Named(_) if source.is_some() => true,
+                Target::Named(requirement) => {
+                    let version = p.version.as_deref().and_then(parse_version);
+                    version.is_some_and(|v| requirement.specifiers.contains(&v, true))
+                }
+            }
         });
         if satisfied {
             continue;
@@ -78,6 +97,20 @@ pub(super) fn fill(plan: &mut Plan, catalog: &Catalog<'_>, lock: &Lockfile, sele
             _ => from_index(plan, catalog, &mut package, locked),
         }
         plan.packages.push(package);
+    }
+}
+
+/// Whether a lockfile's source can be the one that a manifest names. Of a repository the lockfile has a commit, and of a
+/// path its own way to write it.
+fn same_source(locked: &Source, named: &Source) -> bool {
+    match (locked, named) {
+        (Source::Url { url: locked }, Source::Url { url: named }) => {
+            let plain = |url: &str| url.split('#').next().unwrap_or(url).to_owned();
+            plain(locked) == plain(named)
+        }
+        (Source::Git { .. }, Source::Git { .. }) => true,
+        (Source::Path { .. } | Source::Workspace { .. }, Source::Path { .. } | Source::Workspace { .. }) => true,
+        _ => false,
     }
 }
 

@@ -24,14 +24,14 @@ mod ranges;
 mod search;
 mod startup;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use builds::{Builder, Environment};
 use catalog::{Catalog, DirectSource, Name, Need};
 use inputs::{Asked, Inputs};
-use options::Options;
 use outcome::Root;
 use project::Project;
 use search::{Cooldown, Failure, Found, Search};
@@ -60,6 +60,9 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
     }
     let mut inputs = inputs::gather(request);
     let mut directories: Vec<Environment> = Vec::new();
+    if request.invocation.tool == Tool::Uv && request.invocation.verb.starts_with("pip") {
+        project::read_settings(request, &mut inputs);
+    }
     let of_project = matches!(effect, Effect::Locked | Effect::Project | Effect::ProjectAdd | Effect::Update)
         && !request.invocation.global
         && request.invocation.tool != Tool::Pip;
@@ -68,14 +71,20 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
         index,
         interpreter,
         options: inputs.options.clone(),
-        constraints: std::mem::take(&mut inputs.build_constraints),
+        constraints: Vec::new(),
+        extra: BTreeMap::new(),
+        stated: Vec::new(),
     };
     if of_project {
-        builder.options = resolve_project(&mut plan, request, index, interpreter, inputs, &mut directories);
+        let project = project::read(request, &mut inputs);
+        builder.take(&mut inputs);
+        builder.options.clone_from(&inputs.options);
+        resolve_project(&mut plan, request, index, interpreter, inputs, project, &mut directories);
     } else {
         for (entry, development) in project::read_named(request, &mut inputs) {
             inputs.take(entry, false, development);
         }
+        builder.take(&mut inputs);
         builder.options.clone_from(&inputs.options);
         let locks: Vec<_> = std::mem::take(&mut inputs.pylocks)
             .iter()
@@ -122,10 +131,10 @@ fn resolve_project(
     index: &dyn PythonIndex,
     interpreter: &InterpreterFacts,
     mut inputs: Inputs,
+    mut project: Project,
     directories: &mut Vec<Environment>,
-) -> Options {
+) {
     let effect = request.invocation.effect;
-    let mut project = project::read(request, &mut inputs);
     if let Some(plugins) = project.plugins.take() {
         directories.push(Environment::of_directory(plugins, false, Location::argv(0)));
     }
@@ -169,14 +178,7 @@ fn resolve_project(
             for (entry, development) in std::mem::take(&mut project.entries) {
                 inputs.take(entry, false, development);
             }
-            for entry in std::mem::take(&mut project.constraints) {
-                inputs.take(entry, true, false);
-            }
-            for entry in std::mem::take(&mut project.overrides) {
-                if let Target::Named(requirement) = entry.target {
-                    inputs.overrides.push(requirement);
-                }
-            }
+            project::take_held(&mut inputs, project);
             for asked in named {
                 // What is only to be brought up to date is in the manifest, or comes in by what is.
                 let known = lock.is_some() && effect == Effect::Update && locks.has(&asked);
@@ -185,10 +187,8 @@ fn resolve_project(
         }
     }
     let mut rest = Plan::default();
-    let options = inputs.options.clone();
     solve(&mut rest, request, index, interpreter, inputs, &locks, directories);
     plan.merge(rest);
-    options
 }
 
 /// What the directories among locked packages are built with. The lockfile has what they need; they are not read for it.
@@ -240,17 +240,30 @@ fn solve(
     locks: &Locks,
     builds: &mut Vec<Environment>,
 ) {
-    let Inputs { asked, constraints, overrides, options, unresolved, .. } = inputs;
+    let Inputs { asked, constraints, overrides, options, unresolved, stated, .. } = inputs;
     plan.unresolved.extend(unresolved);
     let require_hashes = options.require_hashes;
     let mut catalog = Catalog::new(index, request.files, request.freshness, interpreter, options);
+    for said in stated {
+        let version = said.version.as_deref().and_then(parse_version);
+        catalog.stated.entry(said.name).or_default().push((version, said.requires));
+    }
     for (name, version, hashed) in &locks.versions {
         let name = catalog.name(name);
         catalog.preferred.entry(name).or_default().push((version.clone(), *hashed));
     }
     let mut roots: Vec<Root> = Vec::new();
     let mut named: Vec<(Asked, Requirement)> = Vec::new();
-    for asked in asked {
+    // First, for of two sources that are named for a project the first stays.
+    let replaced = replaced(plan, request, index, &mut catalog, overrides, builds);
+    let asked = asked.into_iter().flat_map(|asked| {
+        let overriding = asked.name().and_then(|name| replaced.get(name.canonical()));
+        match overriding.filter(|_| asked.applies(&catalog.markers)) {
+            Some(all) => all.iter().map(|o| Asked { development: asked.development, ..o.clone() }).collect(),
+            None => vec![asked],
+        }
+    });
+    for asked in asked.collect::<Vec<_>>() {
         match asked.target.clone() {
             Target::Named(requirement) => {
                 if requirement.applies(&catalog.markers, &[]) {
@@ -270,10 +283,6 @@ fn solve(
             }
         }
     }
-    for requirement in overrides {
-        let name = catalog.name(&requirement.name);
-        catalog.overrides.entry(name).or_default().push(requirement);
-    }
     for constraint in constraints {
         match constraint.target {
             Target::Named(requirement) if requirement.applies(&catalog.markers, &[]) => {
@@ -281,7 +290,10 @@ fn solve(
                 let name = catalog.name(&requirement.name);
                 catalog.constraints.entry(name).or_default().extend(needs.into_iter().take(1));
             }
-            Target::Direct(direct) if direct.name.is_some() => {
+            Target::Direct(direct)
+                if direct.name.is_some()
+                    && direct.marker.as_ref().is_none_or(|m| m.evaluate(&catalog.markers, &[])) =>
+            {
                 // A constraint on a URL says where a project comes from, if something asks for it.
                 let asked = Asked { target: Target::Direct(direct.clone()), ..constraint };
                 let _ = add_direct(plan, request, index, &mut catalog, &asked, direct, builds);
@@ -305,6 +317,37 @@ fn solve(
         Err((failure, lines)) => plan.unresolved.push(conflict(&roots, &failure, &lines)),
     }
     report_missing(plan, &catalog);
+}
+
+/// Registers overrides. What they say of each project, which holds for what the command asks for too (uv's
+/// `Overrides::apply`): nothing, where none of their markers does.
+fn replaced(
+    plan: &mut Plan,
+    request: Request<'_>,
+    index: &dyn PythonIndex,
+    catalog: &mut Catalog<'_>,
+    overrides: Vec<Asked>,
+    builds: &mut Vec<Environment>,
+) -> FxHashMap<String, Vec<Asked>> {
+    let mut out: FxHashMap<String, Vec<Asked>> = FxHashMap::default();
+    for asked in overrides {
+        let applies = asked.applies(&catalog.markers);
+        let requirement = match asked.target.clone() {
+            Target::Named(requirement) => Some(requirement),
+            Target::Direct(direct) if applies => add_direct(plan, request, index, catalog, &asked, direct, builds),
+            Target::Direct(_) => None,
+        };
+        let Some(name) = asked.name().cloned().or_else(|| requirement.as_ref().map(|r| r.name.clone())) else {
+            continue;
+        };
+        let number = catalog.name(&name);
+        catalog.overrides.entry(number).or_default().extend(requirement);
+        let known = out.entry(name.canonical().to_owned()).or_default();
+        if applies {
+            known.push(asked);
+        }
+    }
+    out
 }
 
 fn refuse_unhashed(plan: &mut Plan, asked: &Asked) {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::inputs::Inputs;
+use super::inputs::{Asked, Inputs, UV_SETTINGS};
 use crate::ecosystem::python::build_system::BuildSystem;
 use crate::ecosystem::python::lock::{self, Lockfile, Selection};
 use crate::ecosystem::python::pyproject::{self, Pyproject};
@@ -55,20 +55,30 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
         return Project::default();
     };
     let Some(text) = text_of(request, inputs, &path) else { return Project::default() };
-    let (manifest, diagnostics) = pyproject::read(&path, &text);
+    let (mut manifest, diagnostics) = pyproject::read(&path, &text);
     inputs.diagnose(diagnostics);
     for option in &manifest.options {
         inputs.options.apply(option.name, option.value.as_deref());
     }
     let selection = select(request, &manifest);
     let mut project = Project::default();
+    let root = if manifest.workspace.is_some() || !matches!(tool, Tool::Uv | Tool::Uvx) {
+        None
+    } else {
+        workspace_root(request, inputs, &path)
+    };
+    if let Some(root) = root {
+        root.lend_sources(&mut manifest);
+        take_settings(inputs, &mut project, &root);
+    }
     take_manifest(request, inputs, &mut project, &manifest, &selection);
     if let Some(workspace_root) = path.parent() {
         for member in manifest.workspace_members(workspace_root, request.files) {
             let member_path = member.join("pyproject.toml");
             if let Some(text) = text_of(request, inputs, &member_path) {
-                let (member, diagnostics) = pyproject::read(&member_path, &text);
+                let (mut member, diagnostics) = pyproject::read(&member_path, &text);
                 inputs.diagnose(diagnostics);
+                manifest.lend_sources(&mut member);
                 take_manifest(request, inputs, &mut project, &member, &selection);
             }
         }
@@ -98,6 +108,60 @@ pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
 /// Whether one of these flags is given, and not switched off.
 fn given(request: Request<'_>, names: &[&str]) -> bool {
     names.iter().any(|n| request.invocation.flag(n).is_some_and(|f| f.value.as_deref() != Some("false")))
+}
+
+/// The root of the workspace that a uv project is a member of: what it overrides, and the sources it names, hold for its
+/// members.
+fn workspace_root(request: Request<'_>, inputs: &mut Inputs, member: &Path) -> Option<Pyproject> {
+    for directory in member.parent()?.ancestors().skip(1) {
+        let path = directory.join("pyproject.toml");
+        if !request.files.is_file(&path) {
+            continue;
+        }
+        let text = text_of(request, inputs, &path)?;
+        let (root, diagnostics) = pyproject::read(&path, &text);
+        if root.workspace.is_some() {
+            inputs.diagnose(diagnostics);
+            return Some(root);
+        }
+    }
+    None
+}
+
+/// What `uv pip` takes from uv's files: constraints and overrides, in `[tool.uv]` or `uv.toml`. Project commands take them
+/// from the project's own manifest alone.
+pub(super) fn read_settings(request: Request<'_>, inputs: &mut Inputs) {
+    let mut project = Project::default();
+    let of_flags = request.invocation.flags.iter().filter(|f| f.name == UV_SETTINGS);
+    for path in of_flags.filter_map(|f| f.value.as_deref()).map(PathBuf::from) {
+        let Some(text) = text_of(request, inputs, &path) else { continue };
+        let named_so = path.file_name().is_some_and(|n| n == "pyproject.toml");
+        let (settings, diagnostics) =
+            if named_so { pyproject::read(&path, &text) } else { pyproject::read_uv_toml(&path, &text) };
+        inputs.diagnose(diagnostics);
+        take_settings(inputs, &mut project, &settings);
+    }
+    take_held(inputs, project);
+}
+
+/// Constraints and overrides, for a resolution.
+pub(super) fn take_held(inputs: &mut Inputs, project: Project) {
+    for entry in project.constraints {
+        inputs.take(entry, true, false);
+    }
+    inputs.overrides.extend(project.overrides.into_iter().map(|e| Asked::of(e, false)));
+}
+
+/// What a manifest, or uv's settings, say of every resolution.
+fn take_settings(inputs: &mut Inputs, project: &mut Project, manifest: &Pyproject) {
+    project.constraints.extend(manifest.constraints.iter().cloned());
+    project.overrides.extend(manifest.overrides.iter().cloned());
+    inputs.build_constraints.extend(manifest.build_constraints.iter().map(|e| Asked::of(e.clone(), false)));
+    inputs.stated.extend(manifest.stated.iter().cloned());
+    for (name, entries) in &manifest.extra_build {
+        let entries = manifest.with_uv_sources(entries);
+        inputs.extra_build.entry(name.clone()).or_default().extend(entries);
+    }
 }
 
 /// Whether the command builds the project itself, in an environment of its own.
@@ -184,8 +248,7 @@ fn take_manifest(
             project.entries.extend(sourced(entries).into_iter().map(|e| (e, true)));
         }
     }
-    project.constraints.extend(manifest.constraints.iter().cloned());
-    project.overrides.extend(manifest.overrides.iter().cloned());
+    take_settings(inputs, project, manifest);
 }
 
 /// Which extras and groups the command's options select; each tool's own words.
