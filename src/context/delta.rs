@@ -123,7 +123,7 @@ pub(super) fn manifests(invocations: &[Invocation], environment: &Environment, f
             let kind = match file.role {
                 FileRole::Requirements => "requirements",
                 FileRole::Constraints | FileRole::BuildConstraints | FileRole::Overrides => "constraints",
-                FileRole::Manifest | FileRole::DependencyGroup => "manifest",
+                FileRole::Manifest | FileRole::Script | FileRole::DependencyGroup => "manifest",
                 FileRole::ToolConfig => "configuration",
             };
             if !file.path.is_empty() {

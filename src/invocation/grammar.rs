@@ -195,5 +195,6 @@ fn operands(invocation: &mut Invocation, rule: &Rule, words: &[Word]) {
 
 /// Whether a word is a script or another file rather than a program's name.
 pub(super) fn is_script(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
     [".py", ".pyw", ".pyz"].iter().any(|e| word.ends_with(e))
 }

@@ -266,8 +266,10 @@ pub enum FileRole {
     Overrides,
     /// `--build-constraint`.
     BuildConstraints,
-    /// A pyproject.toml, pylock.toml, script with inline metadata, package.json or Cargo.toml named outright.
+    /// A pyproject.toml, pylock.toml, package.json or Cargo.toml named outright.
     Manifest,
+    /// A Python script that may have inline metadata (PEP 723), whatever its name.
+    Script,
     /// `--group FILE:NAME` (dependency groups); path may be empty: the default pyproject.toml.
     DependencyGroup,
     /// `npm --userconfig`, `--globalconfig`, `uv --config-file`, `cargo --config FILE`.
@@ -358,6 +360,8 @@ pub struct Invocation {
     pub wrappers: Vec<String>,
     /// Whose home directory the tool sees, when it is not the caller's: `root` under `sudo`.
     pub home_of: Option<String>,
+    /// The word of argv with which a command begins that the tool starts, where nothing of the tool's own follows: `uv run`, `uvx`.
+    pub starts_at: Option<usize>,
     /// [`Invocation::directory`] is made, empty, by an earlier command of the same text.
     pub new_directory: bool,
 }
@@ -388,6 +392,7 @@ impl Invocation {
             cleared: false,
             wrappers: Vec::new(),
             home_of: None,
+            starts_at: None,
             new_directory: false,
         }
     }

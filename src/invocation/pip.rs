@@ -46,7 +46,7 @@ const REQUIREMENTS: &[Opt] = &[
     value("--requirement -r", Neutral).act(Act::File(FileRole::Requirements)),
     value("--constraint -c", Selects).act(Act::File(FileRole::Constraints)),
     value("--build-constraint", Selects).act(Act::File(FileRole::BuildConstraints)),
-    value("--requirements-from-script", Neutral).act(Act::File(FileRole::Manifest)),
+    value("--requirements-from-script", Neutral).act(Act::File(FileRole::Script)),
     value("--group", Selects),
     flag("--no-deps --no-dependencies, --only-deps --only-dependencies, --ignore-requires-python", Selects),
     flag("--require-hashes", Strengthens).off(WeakensSafety),

@@ -122,7 +122,7 @@ fn run(parsed: &mut Parsed) {
         invocation.opaque.push(opaque(first.index, "a script from the network may name what it needs"));
         parsed.starts.clear();
     } else if is_script(&first.text) {
-        invocation.files.push(file(&first.text, FileRole::Manifest, first.index));
+        invocation.files.push(file(&first.text, FileRole::Script, first.index));
         parsed.starts.clear();
     } else {
         if invocation.flag("--spec").is_none() {

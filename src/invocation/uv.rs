@@ -129,7 +129,7 @@ const SELECT: &[Opt] = &[
     flag("--frozen", Strengthens),
 ];
 
-const SCRIPT: &[Opt] = &[value("--script", Neutral).act(Act::File(FileRole::Manifest))];
+const SCRIPT: &[Opt] = &[value("--script", Neutral).act(Act::File(FileRole::Script))];
 
 const ADD: &[Opt] = &[
     value("--requirements -r --requirement", Neutral).act(Act::File(FileRole::Requirements)),
@@ -344,6 +344,7 @@ pub(super) fn uvx(context: &Context<'_>, program: &str, words: &[Word]) -> Under
     // `--version` belongs to uvx itself only before the program.
     let mut parsed = grammar::read(context, program, &all, &UV, &|i, t| variables(context, i, t));
     if !parsed.done {
+        pylock(&mut parsed.invocation);
         tool(&mut parsed);
     }
     parsed.invocation.tool = Tool::Uvx;
@@ -373,8 +374,10 @@ fn groups(invocation: &mut Invocation) {
 fn pylock(invocation: &mut Invocation) {
     let mut piped = None;
     for file in invocation.files.iter_mut().filter(|f| f.role == FileRole::Requirements) {
-        if [".toml", "setup.py", "setup.cfg"].iter().any(|e| file.path.ends_with(e)) || is_script(&file.path) {
+        if [".toml", "setup.py", "setup.cfg"].iter().any(|e| file.path.ends_with(e)) {
             file.role = FileRole::Manifest;
+        } else if is_script(&file.path) {
+            file.role = FileRole::Script;
         }
         if file.path == "-" {
             piped = Some(file.location.clone());
@@ -416,6 +419,7 @@ fn seed(invocation: &mut Invocation) {
 /// `uv run [--with X] COMMAND…`.
 fn run(parsed: &mut Parsed, words: &[Word]) {
     let invocation = &mut parsed.invocation;
+    invocation.starts_at = parsed.starts.first().map(|w| w.index);
     let with = invocation.requests.iter().any(|r| r.kind != RequestKind::Selector)
         || invocation.files.iter().any(|f| f.role == FileRole::Requirements);
     let script = parsed.scan.has("--script") || parsed.scan.has("--gui-script");
@@ -427,10 +431,11 @@ fn run(parsed: &mut Parsed, words: &[Word]) {
             invocation.opaque.push(opaque(first.index, "a script from the network may name what it needs"));
         } else if script || is_script(&first.text) {
             inline = true;
-            invocation.files.push(file(&first.text, FileRole::Manifest, first.index));
+            invocation.files.push(file(&first.text, FileRole::Script, first.index));
         }
     }
-    if parsed.scan.has("--no-project") && !inline || parsed.scan.has("--no-sync") {
+    // For a script with inline metadata both say nothing: it has an environment of its own.
+    if (parsed.scan.has("--no-project") || parsed.scan.has("--no-sync")) && !inline {
         invocation.effect = if with { RunsRemote } else { Nothing };
     }
     if parsed.scan.has("--module") {
@@ -445,6 +450,7 @@ fn run(parsed: &mut Parsed, words: &[Word]) {
 /// The program of `uvx PROGRAM`, with `--from` when its package has another name.
 fn tool(parsed: &mut Parsed) {
     let invocation = &mut parsed.invocation;
+    invocation.starts_at = parsed.starts.first().map(|w| w.index);
     let source = parsed.scan.given.iter().rev().find(|g| g.name == "--from");
     if let Some((text, index)) = source.and_then(|g| Some((g.value.clone()?, g.value_index))) {
         request(invocation, &[Word::new(&text, index)], RequestKind::Requirement);

@@ -190,7 +190,7 @@ fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared
     };
     let projects = directory.ancestors().filter(|d| d.join("pyproject.toml").is_file());
     let mut paths: Vec<PathBuf> = projects.map(|d| d.join("uv.lock")).collect();
-    let scripts = job.invocation.files.iter().filter(|f| f.role == FileRole::Manifest && f.path.ends_with(".py"));
+    let scripts = job.invocation.files.iter().filter(|f| f.role == FileRole::Script);
     paths.extend(scripts.map(|f| job.environment.absolute(Path::new(&format!("{}.lock", f.path)))));
     for path in paths {
         if path.is_file() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::invocation::{Flag, FlagEffect};
+use crate::invocation::{FileRole, Flag, FlagEffect};
 use crate::model::MemoryFiles;
 use crate::registry::index::IndexStrategy;
 
@@ -239,4 +239,25 @@ proptest::proptest! {
             config(&command(tool, "install", &flags), &[("PIP_EXTRA_INDEX_URL", &value)], &files);
         }
     }
+}
+
+#[test]
+fn a_scripts_own_settings_come_first() {
+    let block = "# /// script\n# dependencies = []\n# [tool.uv]\n# index-url = \"https://own.example/simple\"\n\
+                 # find-links = [\"wheels\"]\n# [[tool.uv.index]]\n# url = \"https://more.example/simple\"\n# ///\n";
+    let files = [
+        ("/p/s", block),
+        ("/p/uv.toml", "index-url = \"https://project.example/simple\"\noverride-dependencies = [\"a\"]\n"),
+    ];
+    let mut run = command(Tool::Uv, "run", &[]);
+    let location = Location::argv(2);
+    run.files.push(crate::invocation::FileRef { path: "s".to_owned(), role: FileRole::Script, location });
+    let one = config(&run, &[], &files);
+    assert_eq!(urls(&one), ["https://more.example/simple/", "https://own.example/simple/"]);
+    assert_eq!(one.indexes.find_links.len(), 1);
+    assert!(one.settings.iter().all(|s| s.layer == SettingLayer::Project));
+    assert!(one.options.is_empty(), "a project's overrides are in its manifest");
+    let pip = config(&command(Tool::Uv, "pip install", &[]), &[], &files);
+    let told: Vec<(&str, &str)> = pip.options.iter().map(|o| (o.name.as_str(), o.value.as_str())).collect();
+    assert_eq!(told, [(UV_SETTINGS, "/p/uv.toml")]);
 }

@@ -8,6 +8,8 @@ use toml::{Table, Value};
 use super::{
     ConfiguredOption, Given, PythonConfig, Reading, UV_SETTINGS, basic, environment, flags, is_true, may_send,
 };
+use crate::ecosystem::python::script;
+use crate::invocation::FileRole;
 use crate::model::{Diagnostic, Ecosystem, FileError, Location, SettingKind, SettingLayer, normalise_name};
 use crate::registry::PYPI_DEFAULT;
 use crate::registry::index::IndexStrategy;
@@ -231,9 +233,30 @@ impl Level {
     }
 }
 
-/// The project's file, the user's, the system's: highest precedence first.
-fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
+/// The `[tool.uv]` of the scripts that the command names (PEP 723): uv takes it for the project's, and before that.
+fn scripts(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
     let mut levels = Vec::new();
+    for file in sources.invocation.files.iter().filter(|f| f.role == FileRole::Script) {
+        let path = sources.environment.absolute(Path::new(&file.path));
+        // One that is not there, or has no metadata, is the resolver's to tell.
+        let Ok(text) = sources.files.read_text(&path) else { continue };
+        let Some(block) = script::metadata(&text) else { continue };
+        let Ok(mut table) = block.parse::<Table>() else {
+            let message = "the metadata of the script is not TOML, so its indexes are not known".to_owned();
+            out.diagnostics.push(Diagnostic::new(Location::file(&path), message));
+            continue;
+        };
+        let own = table.remove("tool").and_then(|mut t| t.as_table_mut().and_then(|t| t.remove("uv")));
+        if let Some(Value::Table(table)) = own {
+            levels.push(Level { table, layer: SettingLayer::Project, path, text });
+        }
+    }
+    levels
+}
+
+/// The script's own settings, the project's file, the user's, the system's: highest precedence first.
+fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
+    let mut levels = scripts(sources, out);
     let disabled =
         sources.invocation.flag("--no-config").is_some() || environment(sources, "UV_NO_CONFIG").is_some_and(is_true);
     if disabled {

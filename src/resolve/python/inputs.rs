@@ -9,7 +9,8 @@ use super::options::Options;
 use crate::ecosystem::python::pyproject::Stated;
 use crate::ecosystem::python::requirement::MarkerEnvironment;
 use crate::ecosystem::python::requirements_txt::{self, Entry, IncludeKind, RequirementsFile, Target};
-use crate::invocation::{FileRole, RequestKind, Tool};
+use crate::ecosystem::python::script;
+use crate::invocation::{Effect, FileRole, RequestKind, Tool};
 use crate::model::{Diagnostic, Digest, Location, PackageName, Place, Unresolved, UnresolvedCause};
 use crate::resolve::Request;
 
@@ -83,6 +84,8 @@ pub(super) struct Inputs {
     pub(super) stated: Vec<Stated>,
     /// The command's options, and those of requirements files.
     pub(super) options: Options,
+    /// Scripts with inline metadata, named where requirements are expected.
+    pub(super) scripts: Vec<PathBuf>,
     /// Lockfiles named outright (`-r pylock.toml`).
     pub(super) pylocks: Vec<PathBuf>,
     /// What could not be read.
@@ -149,10 +152,25 @@ impl Inputs {
         self.build_constraints.extend(taken.constraints);
     }
 
+    /// Whether a file of requirements is a script with inline metadata, which is then read as one.
+    fn is_script(&mut self, request: Request<'_>, path: &str) -> bool {
+        let place = request.environment.absolute(Path::new(path));
+        if !matches!(request.invocation.tool, Tool::Uv | Tool::Uvx) || place.extension().is_some() {
+            return false;
+        }
+        let script = request.files.read_text(&place).is_ok_and(|text| script::metadata(&text).is_some());
+        if script {
+            self.scripts.push(place);
+        }
+        script
+    }
+
     /// A file named by `-r` or `-c`, of whatever format.
     fn named_file(&mut self, request: Request<'_>, path: &str, constraint: bool, location: &Location, top: bool) {
         let kind = IncludeKind::of(path);
         match kind {
+            // uv looks whether a file without an ending is a script.
+            IncludeKind::Requirements if top && !constraint && self.is_script(request, path) => {}
             IncludeKind::Requirements if top => {
                 let (file, diagnostics) =
                     requirements_txt::read(Path::new(path), constraint, request.environment, request.files);
@@ -206,12 +224,23 @@ pub(super) fn gather(request: Request<'_>) -> Inputs {
                 inputs.overrides.extend(read.entries.into_iter().map(|e| Asked::of(e, false)));
             }
             FileRole::BuildConstraints => inputs.build_constraint(request, &file.path),
-            FileRole::ToolConfig | FileRole::Manifest | FileRole::DependencyGroup => {}
+            FileRole::ToolConfig | FileRole::Manifest | FileRole::Script | FileRole::DependencyGroup => {}
         }
     }
     for asked in &request.invocation.requests {
         let editable = asked.kind == RequestKind::Editable;
         if asked.kind == RequestKind::Selector {
+            continue;
+        }
+        // pipx takes the name of a file that is there for a script.
+        let named = request.environment.absolute(Path::new(&asked.text));
+        let runs = request.invocation.tool == Tool::Pipx && request.invocation.effect == Effect::RunsRemote;
+        if runs
+            && asked.kind == RequestKind::Requirement
+            && request.invocation.flag("--spec").is_none()
+            && request.files.is_file(&named)
+        {
+            inputs.scripts.push(named);
             continue;
         }
         let text = tool_syntax(request.invocation.tool, &asked.text);

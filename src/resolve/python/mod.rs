@@ -76,6 +76,9 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
         stated: Vec::new(),
     };
     if of_project {
+        for (entry, development) in project::read_scripts(request, &mut inputs) {
+            inputs.take(entry, false, development);
+        }
         let project = project::read(request, &mut inputs);
         builder.take(&mut inputs);
         builder.options.clone_from(&inputs.options);

@@ -9,8 +9,8 @@ use crate::ecosystem::python::lock::{self, Lockfile, Selection};
 use crate::ecosystem::python::pyproject::{self, Pyproject};
 use crate::ecosystem::python::requirements_txt::{Entry, Target};
 use crate::ecosystem::python::{pipfile, script};
-use crate::invocation::{FileRole, Flag, RequestKind, Tool};
-use crate::model::{Ecosystem, FileError, Location, UnresolvedCause, normalise_name};
+use crate::invocation::{FileRole, RequestKind, Tool};
+use crate::model::{Ecosystem, FileError, Location, Place, UnresolvedCause, normalise_name};
 use crate::resolve::Request;
 
 /// A project as a command sees it.
@@ -35,7 +35,11 @@ pub(super) struct Project {
 pub(super) fn read(request: Request<'_>, inputs: &mut Inputs) -> Project {
     let tool = request.invocation.tool;
     if let Some(path) = script_path(request) {
-        return read_script(request, inputs, &path);
+        let script = read_script(request, inputs, &path);
+        // Without metadata of its own, a script that is run has the project's environment.
+        if script.is_some() || request.invocation.verb != "run" || given(request, &["--no-project", "--no-sync"]) {
+            return script.unwrap_or_default();
+        }
     }
     if tool == Tool::Pipenv {
         return read_pipfile(request, inputs);
@@ -314,31 +318,48 @@ fn select(request: Request<'_>, manifest: &Pyproject) -> Selection {
     out
 }
 
-/// `uv run x.py`, `uv sync --script x.py`.
+/// The script that the command works on, in an environment of its own: `uv run x.py`, `uv sync --script x.py`.
 fn script_path(request: Request<'_>) -> Option<PathBuf> {
-    let file = request.invocation.files.iter().find(|f| f.role == FileRole::Manifest && !f.path.ends_with(".toml"))?;
-    let script = [".py", ".pyw"].iter().any(|e| file.path.ends_with(e));
-    (script && !request.invocation.verb.starts_with("pip")).then(|| request.environment.absolute(Path::new(&file.path)))
+    let invocation = request.invocation;
+    if !matches!(invocation.tool, Tool::Uv) || invocation.verb.starts_with("pip") {
+        return None;
+    }
+    let scripts = invocation.files.iter().filter(|f| f.role == FileRole::Script);
+    let file = match invocation.flag("--script").and_then(|f| f.value.as_ref()) {
+        Some(named) => scripts.rev().find(|f| f.path == *named),
+        None => scripts.rev().find(|f| invocation.starts_at.is_some_and(|at| is_word(&f.location, at))),
+    };
+    file.map(|f| request.environment.absolute(Path::new(&f.path)))
 }
 
-fn read_script(request: Request<'_>, inputs: &mut Inputs, path: &Path) -> Project {
+/// Whether a place is that word of the command.
+fn is_word(location: &Location, at: usize) -> bool {
+    let column = usize::try_from(location.column).ok();
+    matches!(location.place, Place::Argv) && column == Some(at)
+}
+
+/// A script's inline metadata, with the lockfile beside it; `None` when it has none.
+fn read_script(request: Request<'_>, inputs: &mut Inputs, path: &Path) -> Option<Project> {
     let mut project = Project::default();
-    let Some(text) = text_of(request, inputs, path) else { return project };
+    let text = text_of(request, inputs, path)?;
     let (manifest, diagnostics) = script::read(path, &text);
+    let unread = !diagnostics.is_empty();
     inputs.diagnose(diagnostics);
-    if let Some(manifest) = manifest {
-        take_manifest(request, inputs, &mut project, &manifest, &Selection::default());
-        let beside = PathBuf::from(format!("{}.lock", path.display()));
-        if request.files.is_file(&beside)
-            && let Some(text) = text_of(request, inputs, &beside)
-        {
-            let (lock, diagnostics) = crate::ecosystem::python::uv_lock::read(&beside, &text);
-            inputs.diagnose(diagnostics);
-            project.lock = Some(lock);
-        }
-        project.selection.everything = project.lock.is_some();
+    let Some(manifest) = manifest else { return unread.then_some(project) };
+    for option in &manifest.options {
+        inputs.options.apply(option.name, option.value.as_deref());
     }
-    project
+    take_manifest(request, inputs, &mut project, &manifest, &Selection::default());
+    let beside = PathBuf::from(format!("{}.lock", path.display()));
+    if request.files.is_file(&beside)
+        && let Some(text) = text_of(request, inputs, &beside)
+    {
+        let (lock, diagnostics) = crate::ecosystem::python::uv_lock::read(&beside, &text);
+        inputs.diagnose(diagnostics);
+        project.lock = Some(lock);
+    }
+    project.selection.everything = project.lock.is_some();
+    Some(project)
 }
 
 fn read_pipfile(request: Request<'_>, inputs: &mut Inputs) -> Project {
@@ -378,17 +399,27 @@ fn read_pipfile(request: Request<'_>, inputs: &mut Inputs) -> Project {
     project
 }
 
+/// Scripts with inline metadata that are named where requirements are expected.
+pub(super) fn read_scripts(request: Request<'_>, inputs: &mut Inputs) -> Vec<(Entry, bool)> {
+    let own = script_path(request);
+    let named = request.invocation.files.iter().filter(|f| f.role == FileRole::Script);
+    let named = named.map(|f| request.environment.absolute(Path::new(&f.path)));
+    let mut scripts: Vec<PathBuf> = named.filter(|path| Some(path) != own.as_ref()).collect();
+    scripts.append(&mut inputs.scripts);
+    let mut out = Vec::new();
+    for path in scripts {
+        if let Some(mut script) = read_script(request, inputs, &path) {
+            out.append(&mut script.entries);
+            take_held(inputs, script);
+        }
+    }
+    out
+}
+
 /// Manifests that `uv pip` reads where requirements are expected, and dependency groups that pip and uv are given.
 pub(super) fn read_named(request: Request<'_>, inputs: &mut Inputs) -> Vec<(Entry, bool)> {
-    let mut out = Vec::new();
+    let mut out = read_scripts(request, inputs);
     for file in &request.invocation.files {
-        // `pip install --requirements-from-script FILE`, whatever the file is called.
-        let script = |f: &Flag| f.name == "--requirements-from-script" && f.value.as_ref() == Some(&file.path);
-        if request.invocation.flags.iter().any(script) {
-            let path = request.environment.absolute(Path::new(&file.path));
-            out.extend(read_script(request, inputs, &path).entries);
-            continue;
-        }
         let group = file.role == FileRole::DependencyGroup;
         if file.role == FileRole::Manifest && file.path.ends_with("setup.py") {
             let why = "what setup.py requires is known only by running it";
