@@ -452,8 +452,10 @@ fn tool(parsed: &mut Parsed) {
     let invocation = &mut parsed.invocation;
     invocation.starts_at = parsed.starts.first().map(|w| w.index);
     let source = parsed.scan.given.iter().rev().find(|g| g.name == "--from");
-    if let Some((text, index)) = source.and_then(|g| Some((g.value.clone()?, g.value_index))) {
-        request(invocation, &[Word::new(&text, index)], RequestKind::Requirement);
+    let source = source.and_then(|g| Some((g.value.clone()?, g.value_index)));
+    if let Some((text, index)) = &source {
+        let (text, index) = (text.as_str(), *index);
+        request(invocation, &[Word::new(text, index)], RequestKind::Requirement);
     } else if let Some(first) = parsed.starts.first() {
         request(invocation, std::slice::from_ref(first), RequestKind::Requirement);
     } else {
@@ -463,7 +465,7 @@ fn tool(parsed: &mut Parsed) {
         // `ruff@latest`, `ruff[extra]==1`.
         let end = first.text.find(['@', '[', '=', '<', '>', '!', '~', ' ']).unwrap_or(first.text.len());
         first.text.truncate(end);
-        if first.text == "python" {
+        if source.is_none() && first.text == "python" {
             // `uvx python`: an interpreter, no package.
             invocation.requests.retain(|r| r.kind != RequestKind::Requirement || r.text.contains("://"));
         }

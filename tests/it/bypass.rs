@@ -80,6 +80,8 @@ impl Town {
             server.npm_with(name, version, OLD, json!({"bin": member}), &[(member, "#!/usr/bin/env node\n")]);
         };
         self.server.python(wheel("tw-good", "1.0.0", &[])).python(forbidden("tw-evil", "1.0.0"));
+        let script = ("tw_tool-1.0.0.dist-info/entry_points.txt", b"[console_scripts]\ntw-tool = tw_tool:main\n");
+        self.server.python(wheel("tw-tool", "1.0.0", &[]).member(script.0, script.1));
         npm(&self.server, "tw-good", "1.0.0", "index.js");
         npm(&self.server, "tw-evil", "1.0.0", "FORBIDDEN.js");
         crates(&self.server, "tw-good", "1.0.0", "src/other.rs");
@@ -421,6 +423,7 @@ fn what_pip_is_given_in_place_of_a_name_is_judged() {
 #[test]
 fn every_way_of_uv_is_judged() {
     let (Some(mut tools), Some(uv)) = (python_tools(), uv()) else { return };
+    tools.push(("uvx", uv.with_file_name("uvx")));
     tools.push(("uv", uv));
     attempt(
         &tools,
@@ -443,6 +446,103 @@ fn every_way_of_uv_is_judged() {
                 Deny,
             ),
             ("echo tw-evil | uv pip install --target out -r -", &[], Stop),
+        ],
+    );
+    let evil = "# /// script\n# dependencies = [\"tw-evil\"]\n# ///\nopen('MARK', 'w')\n";
+    let good = "# /// script\n# dependencies = [\"tw-good\"]\n# ///\nimport tw_good\nopen('ran', 'w')\n";
+    let index = good.replace("# ///\nimport", "# [[tool.uv.index]]\n# url = \"$O/simple/\"\n# ///\nimport");
+    let links = good.replace("# ///\nimport", "# [tool.uv]\n# find-links = [\"$O/links/\"]\n# ///\nimport");
+    const OTHER: &str = "override-dependencies = [\"tw-good @ $O/files/tw_good-9.0.0-py3-none-any.whl\"]\n";
+    let replaced = good.replace("# ///\nimport", &format!("# [tool.uv]\n# {OTHER}# ///\nimport"));
+    let settings = format!("[tool.uv]\n{OTHER}");
+    let project = format!("[project]\nname = \"app\"\nversion = \"1\"\ndependencies = [\"tw-good\"]\n{settings}");
+    let root = format!("{settings}[tool.uv.workspace]\nmembers = [\"m\"]\n");
+    let member =
+        "[project]\nname = \"m\"\nversion = \"1\"\nrequires-python = \">=3.8\"\ndependencies = [\"tw-good\"]\n";
+    let file = "tw-good @ $O/files/tw_good-9.0.0-py3-none-any.whl\n";
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("uv tool install tw-tool", &[("../home/.local/bin/other", "")], Install("../home/.local/bin/tw-tool")),
+            ("uv run script.py", &[("script.py", good)], Install("ran")),
+            ("uv run --no-cache --with tw-good script.py", &[("script.py", good)], Install("ran")),
+            ("uv run --with tw-good python -c \"import tw_good; open('ran', 'w')\"", &[], Install("ran")),
+            ("uvx --from tw-good python -c \"import tw_good; open('ran', 'w')\"", &[], Install("ran")),
+            ("uv run script.py", &[("script.py", &index)], Stop),
+            ("uv run script.py", &[("script.py", &links)], Stop),
+            ("uv run script.py", &[("script.py", &replaced)], Stop),
+            ("uv run --no-sync script.py", &[("script.py", evil)], Deny),
+            ("uv run --no-sync --script s", &[("s", evil)], Deny),
+            ("uv run -s s", &[("s", evil)], Deny),
+            ("uv run --gui-script s", &[("s", evil)], Deny),
+            ("uv run s.PY", &[("s.PY", evil)], Deny),
+            ("uv sync --script s", &[("s", evil)], Deny),
+            ("uv lock --script s", &[("s", evil)], Deny),
+            ("uv pip install --target out -r s.py", &[("s.py", evil)], Deny),
+            ("uv pip sync --target out s.py", &[("s.py", evil)], Deny),
+            ("uv pip install --target out -r s", &[("s", evil)], Deny),
+            ("uvx --with-requirements s.py tw-good", &[("s.py", evil)], Deny),
+            ("uv sync", &[("pyproject.toml", &project)], Stop),
+            ("cd m; uv sync", &[("pyproject.toml", &root), ("m/pyproject.toml", member)], Stop),
+            ("uv pip install --target out tw-good", &[("pyproject.toml", &settings)], Stop),
+            ("uv pip install --target out tw-good", &[("uv.toml", OTHER)], Stop),
+            ("uv pip install --target out --overrides o.txt tw-good", &[("o.txt", file)], Stop),
+            ("UV_OVERRIDE=o.txt uv pip install --target out tw-good", &[("o.txt", file)], Stop),
+        ],
+    );
+}
+
+/// Poetry, PDM, Pipenv and pipx, those that are here: what is named anywhere in their files is judged.
+#[test]
+fn every_way_of_the_other_python_tools_is_judged() {
+    let Some(mut tools) = python_tools() else { return };
+    tools.extend(["poetry", "pdm", "pipenv", "pipx"].into_iter().filter_map(|name| Some((name, real(name)?))));
+    let project = |tool: &str, needs: &str| {
+        format!(
+            "[project]\nname = \"app\"\nversion = \"1\"\nrequires-python = \">=3.8\"\ndependencies = [{needs}]\n{tool}"
+        )
+    };
+    let poetry = "[tool.poetry]\npackage-mode = false\n[[tool.poetry.source]]\nname = \"own\"\nurl = \"$S/simple/\"\n";
+    let pdm = "[[tool.pdm.source]]\nname = \"pypi\"\nurl = \"$S/simple\"\n[tool.pdm]\ndistribution = false\n";
+    let evil = "# /// script\n# dependencies = [\"tw-evil\"]\n# ///\nopen('MARK', 'w')\n";
+    let plugins = format!("{poetry}[tool.poetry.requires-plugins]\ntw-evil = \"*\"\n");
+    let (poetry_evil, poetry_plugins) = (project(poetry, "\"tw-evil\""), project(&plugins, ""));
+    let (pdm_evil, pdm_plugins) =
+        (project(pdm, "\"tw-evil\""), project(&format!("{pdm}plugins = [\"tw-evil\"]\n"), ""));
+    let pdm_scripts = project(&format!("{pdm}[tool.pdm.scripts]\ndeps = \"pip install tw-evil\"\n"), "");
+    let pipfile = "[[source]]\nname = \"own\"\nurl = \"$S/simple\"\nverify_ssl = true\n[packages]\ntw-evil = \"*\"\n[scripts]\ndeps = \"pip install tw-evil\"\n";
+    let cases: &[Case<'_>] = &[
+        ("poetry remove other", &[("pyproject.toml", &poetry_evil)], Deny),
+        ("poetry install", &[("pyproject.toml", &poetry_plugins)], Deny),
+        ("pdm remove other", &[("pyproject.toml", &pdm_evil)], Deny),
+        ("pdm install --plugins", &[("pyproject.toml", &pdm_plugins)], Deny),
+        ("pdm show tw-evil", &[("pyproject.toml", &pdm_plugins)], Deny),
+        ("pdm run deps", &[("pyproject.toml", &pdm_scripts)], Stop),
+        ("pdm deps", &[("pyproject.toml", &pdm_scripts)], Stop),
+        ("pdm run s.py", &[("pyproject.toml", &pdm_evil), ("s.py", evil)], Stop),
+        ("pipenv uninstall other", &[("Pipfile", pipfile)], Deny),
+        ("pipenv clean", &[("Pipfile", pipfile)], Deny),
+        ("pipenv run deps", &[("Pipfile", pipfile)], Stop),
+        ("pipenv check --auto-install", &[("Pipfile", pipfile)], Stop),
+        ("pipx run s.py", &[("s.py", evil)], Deny),
+        ("pipx run s", &[("s", evil)], Deny),
+        ("pipx install tw-tool", &[("../home/.local/bin/other", "")], Install("../home/.local/bin/tw-tool")),
+    ];
+    let here = |case: &&Case<'_>| tools.iter().any(|(name, _)| case.0.starts_with(&format!("{name} ")));
+    for case in cases.iter().filter(here) {
+        attempt(&tools, &[], std::slice::from_ref(case));
+    }
+    let conf = "[global]\nindex-url = $S/simple/\nconstraint = c.txt\n";
+    let required = "[global]\nindex-url = $S/simple/\nrequirement = c.txt\n";
+    let file = ("c.txt", "tw-good @ $O/files/tw_good-9.0.0-py3-none-any.whl\n");
+    attempt(
+        &tools,
+        &[],
+        &[
+            ("pip install --target out tw-good", &[("../home/.config/pip/pip.conf", conf), file], Stop),
+            ("pip install --target out", &[("../home/.config/pip/pip.conf", required), ("c.txt", "tw-evil\n")], Deny),
+            ("PIP_CONSTRAINT=c.txt pip install --target out tw-good", &[file], Stop),
         ],
     );
 }

@@ -5,10 +5,12 @@
 //! its secret is the password: a second run finds its cache warm. An index that has no name in a configuration file
 //! cannot be taken away; the gateway's come first, and it is never asked for what they have.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::words::{Words, index};
-use super::{Adapter, Prepared, pip};
+use super::{Adapter, Prepared, Then, pip};
+use crate::ecosystem::python::script;
 use crate::enforce::gateway::{self, Gateway, View, replace};
 use crate::enforce::{EnforceError, Job, Step, Upstream};
 use crate::invocation::{Effect, FileRole, Flag};
@@ -95,7 +97,6 @@ impl Adapter for Uv {
                 return Err(EnforceError::unsupported(format!("the file {} is named in an unusual way", file.path)));
             }
         }
-        step.arguments = words.finish();
         for name in VARIABLES.iter().filter(|n| **n != "UV_OFFLINE") {
             step.remove(name);
         }
@@ -120,12 +121,39 @@ impl Adapter for Uv {
                 }
             }
         }
+        // What the program is, is known only to uv where it is read from elsewhere: a person has seen that.
+        let apart = job.invocation.starts_at.filter(|_| !out.open_network && job.invocation.opaque.is_empty());
+        let last = match apart {
+            _ if !runs_program(job) => None,
+            Some(at) => {
+                if cacheless(job) {
+                    let cache = super::scratch()?;
+                    step.remove("UV_NO_CACHE");
+                    step.set("UV_CACHE_DIR", cache.path());
+                    out.write.push(cache.path().to_owned());
+                    out.keep.push(cache);
+                }
+                let without = ["--no-cache", "--refresh", "--refresh-package"];
+                words.remove_options(job.invocation, |f| without.contains(&f.name.as_str()), &['n']);
+                let mut last = step.clone();
+                last.arguments = offline(&words, at);
+                out.steps = installing(job, &step, &words, at);
+                Some(last)
+            }
+            None => {
+                out.open_network = true;
+                out.whole_user = true;
+                None
+            }
+        };
         if runs_program(job) {
-            out.open_network = true;
-            out.whole_user = true;
             out.uncovered.push("the program that uv runs in the end is neither confined nor limited".to_owned());
-        } else if !out.open_network {
-            super::refuse_all_else(&mut step, gateway);
+        }
+        if !out.open_network {
+            out.steps.iter_mut().for_each(|first| super::refuse_all_else(first, gateway));
+            if last.is_none() {
+                super::refuse_all_else(&mut step, gateway);
+            }
         }
         out.write.extend(super::python_places(job));
         let programs = super::program_places(job, &["UV_TOOL_BIN_DIR", "XDG_BIN_HOME"]);
@@ -142,10 +170,96 @@ impl Adapter for Uv {
         locks(job, gateway, indexes, &mut out)?;
         receipts(job, &mut out);
         out.keep.push(copies.directory);
-        step.runs_packages = !out.whole_user && pip::builds(job);
-        out.steps.push(step);
+        match last {
+            Some(last) => {
+                let whole_user =
+                    Prepared { steps: vec![last], open_network: true, whole_user: true, ..Prepared::default() };
+                out.then = Some(Then::new(move |_, _| Ok(whole_user)));
+            }
+            None => {
+                step.arguments = words.finish();
+                step.runs_packages = !out.whole_user && pip::builds(job);
+                out.steps.push(step);
+            }
+        }
         Ok(out)
     }
+}
+
+/// Whether uv keeps nothing that it fetched.
+fn cacheless(job: &Job<'_>) -> bool {
+    let on = |value: &str| !matches!(value, "" | "0" | "false" | "no" | "off");
+    job.invocation.flag("--no-cache").is_some() || job.environment.variable("UV_NO_CACHE").is_some_and(on)
+}
+
+/// The words of the command with nothing left to fetch: uv reads what the steps before put into its cache. `--offline` is
+/// a word and no variable, for the program has none of it.
+fn offline(words: &Words, at: usize) -> Vec<OsString> {
+    let at = if words.shown(at.saturating_sub(1)).as_deref() == Some("--") { at - 1 } else { at };
+    let mut out = words.before(at);
+    out.push("--offline".into());
+    out.extend(words.from(at));
+    out
+}
+
+/// The steps that install everything for a command of `uv run` or `uvx`, as uv would for the command itself. Measured
+/// with uv 0.13: what `uv sync --script`, and `python` in the place of the program, leave in its cache is all that the
+/// command then asks for.
+fn installing(job: &Job<'_>, like: &Step, words: &Words, at: usize) -> Vec<Step> {
+    let step =
+        |arguments: Vec<OsString>| Step { arguments, runs_packages: pip::builds(job), quiet: true, ..like.clone() };
+    let nothing = ["python", "-c", ""].map(OsString::from);
+    let mut words = words.clone();
+    words.remove_options(
+        job.invocation,
+        |f| matches!(f.name.as_str(), "--module" | "--script" | "--gui-script"),
+        &['m', 's'],
+    );
+    let script = job.invocation.files.iter().find(|f| f.role == FileRole::Script && index(&f.location) == Some(at));
+    if let Some(path) = script.map(|f| job.environment.absolute(Path::new(&f.path)))
+        && job.files.read_text(&path).is_ok_and(|text| script::metadata(&text).is_some())
+    {
+        // Options that only `uv run` has, and those that say what is put beside the script's own environment.
+        const RUN: [&str; 9] = [
+            "--with",
+            "--with-editable",
+            "--with-requirements",
+            "--env-file",
+            "--no-env-file",
+            "--no-project",
+            "--no-sync",
+            "--isolated",
+            "--max-recursion-depth",
+        ];
+        let (mut own, mut beside) = (words.clone(), words.clone());
+        own.remove_options(job.invocation, |f| RUN.contains(&f.name.as_str()), &['w']);
+        let sync = |word: OsString| if word == "run" { OsString::from("sync") } else { word };
+        let mut own: Vec<OsString> = own.before(at).into_iter().filter(|w| w != "--").map(sync).collect();
+        own.extend(["--quiet".into(), "--script".into(), path.into()]);
+        let mut out = vec![step(own)];
+        let has = |name: &str| job.invocation.flag(name).is_some();
+        if has("--with") || has("--with-editable") || has("--with-requirements") {
+            beside.remove_options(job.invocation, |f| f.name == "--isolated", &[]);
+            let before = beside.before(at).into_iter().filter(|w| w != "--");
+            out.push(step(before.chain(["--isolated".into(), "--no-project".into()]).chain(nothing).collect()));
+        }
+        return out;
+    }
+    let mut all = words.before(at);
+    let program = words.shown(at).unwrap_or_default();
+    if job.invocation.verb == "tool run" && job.invocation.flag("--from").is_none() && !is_interpreter(&program) {
+        if all.last().is_some_and(|w| w == "--") {
+            all.pop();
+        }
+        all.extend(["--from".into(), program.into()]);
+    }
+    all.extend(nothing);
+    vec![step(all)]
+}
+
+/// `python`, `python3.12` and `python@3.12` are interpreters to `uvx`, and no packages.
+fn is_interpreter(program: &str) -> bool {
+    program.strip_prefix("python").is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '@')))
 }
 
 /// The gateway's page of an index, as the user wrote the index: with or without a slash at its end.

@@ -83,6 +83,16 @@ impl Words {
         true
     }
 
+    /// The words before this place, as they are now.
+    pub fn before(&self, index: usize) -> Vec<OsString> {
+        self.words.iter().take(index).skip(1).flatten().cloned().collect()
+    }
+
+    /// The words from this place on.
+    pub fn from(&self, index: usize) -> Vec<OsString> {
+        self.words.iter().skip(index.max(1)).flatten().cloned().collect()
+    }
+
     /// Adds a word at the end.
     pub fn add(&mut self, word: impl Into<OsString>) {
         self.added.push(word.into());
