@@ -5,6 +5,7 @@
 pub mod cargo;
 pub(crate) mod document;
 pub mod imitation;
+pub(crate) mod ini;
 pub mod npm;
 pub mod popular;
 pub mod python;

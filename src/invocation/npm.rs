@@ -7,6 +7,7 @@ use super::FlagEffect::{self, Configures, ExtraIndex, Index, Neutral, Runs, Sele
 use super::engine::{Act, Opt, Scan, Style, Word, apply, find, flag, is_off, maybe, record, request, scan, value};
 use super::reading::{Context, Understood, Variable, Verb, flag_from, unknown_verb, verb};
 use super::{Effect, FileRole, Flag, Invocation, Opaque, Request, RequestKind, Tool};
+use crate::ecosystem::ini;
 use crate::model::Location;
 use std::path::Path;
 
@@ -241,7 +242,7 @@ pub(super) fn npm(context: &Context<'_>, program: &str, words: &[Word]) -> Under
     }
     let starts = acts(&mut invocation, does, operands, &found);
     let reifies = matches!(does, Does::Init) || (does == Does::Version && !operands.is_empty());
-    if reifies && invocation.effect == Effect::Nothing && selects_workspaces(context, &invocation) {
+    if reifies && invocation.effect == Effect::Nothing && updates_workspaces(context, &invocation) {
         invocation.effect = Effect::Project;
     }
     if matches!(does, Does::Run | Does::Nothing | Does::Explore) {
@@ -326,17 +327,10 @@ fn acts(invocation: &mut Invocation, does: Does, operands: &[Word], found: &Scan
                 fetched_source(invocation, operands.get(1..).unwrap_or_default());
             }
         }
-        Does::Version => {
-            let off = invocation.flag("--workspaces-update").is_some_and(|f| f.value.as_deref().is_some_and(is_off));
-            let selects = invocation.flag("--workspace").is_some() || invocation.flag("--workspaces").is_some();
-            if named && selects && !off {
-                invocation.effect = Effect::Project;
-            }
-        }
         Does::Init => init(invocation, operands),
         Does::Exec => return exec(invocation, operands, found),
         Does::Explore => return explored(operands),
-        Does::Run | Does::Nothing => {}
+        Does::Version | Does::Run | Does::Nothing => {}
     }
     Vec::new()
 }
@@ -346,19 +340,24 @@ fn here(invocation: &mut Invocation) {
     invocation.requests.push(Request { text: ".".to_owned(), kind: RequestKind::Requirement, location });
 }
 
-/// Whether a `.npmrc` of the project or the user selects workspaces, all of which `npm version` and `npm init` then
-/// install again, unless they are told not to.
-fn selects_workspaces(context: &Context<'_>, invocation: &Invocation) -> bool {
-    let off = invocation.flag("--workspaces-update").is_some_and(|f| f.value.as_deref().is_some_and(is_off));
-    let Some(files) = context.files.filter(|_| !off) else { return false };
+/// Whether the command line, or a `.npmrc` of the project or the user, selects workspaces, all of which `npm version` and
+/// `npm init` then install again, unless they are told not to.
+fn updates_workspaces(context: &Context<'_>, invocation: &Invocation) -> bool {
+    if invocation.flag("--workspaces-update").is_some_and(|f| f.value.as_deref().is_some_and(is_off)) {
+        return false;
+    }
+    if invocation.flag("--workspace").is_some() || invocation.flag("--workspaces").is_some() {
+        return true;
+    }
+    let Some(files) = context.files else { return false };
     let directory = context.environment.absolute(Path::new(invocation.directory.as_deref().unwrap_or_default()));
     let root = directory.ancestors().find(|d| files.is_file(&d.join("package.json")));
     let lists = [Some(&*directory), root, context.environment.home.as_deref()];
     lists.into_iter().flatten().any(|list| {
         files.read_text(&list.join(".npmrc")).is_ok_and(|text| {
-            text.lines().filter_map(|line| line.split_once('=')).any(|(key, value)| match key.trim() {
+            ini::npm(&text).iter().any(|item| match &*item.key {
                 "workspace" | "workspace[]" => true,
-                "workspaces" => !is_off(value.trim()),
+                "workspaces" => !is_off(&item.value),
                 _ => false,
             })
         })
@@ -384,10 +383,6 @@ fn fetched_source(invocation: &mut Invocation, specs: &[Word]) {
 /// `npm init NAME` runs the package `create-NAME`; without a name it writes a package.json.
 fn init(invocation: &mut Invocation, operands: &[Word]) {
     let Some(word) = operands.first() else {
-        // A new workspace makes npm install the whole workspace again.
-        if invocation.flag("--workspace").is_some() {
-            invocation.effect = Effect::Project;
-        }
         return;
     };
     invocation.effect = Effect::RunsRemote;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Effect, Invocation, Tool};
+use crate::ecosystem::ini;
 use crate::ecosystem::npm::{pnpm_lock, yaml};
 use crate::model::{Environment, Files};
 
@@ -164,15 +165,8 @@ fn by_files(directory: &Path, environment: &Environment, files: &dyn Files) -> V
     let lists = [Some(directory), workspace, home].into_iter().flatten().map(|d| d.join(".npmrc"));
     for list in lists.chain(own.map(|o| o.join("rc"))) {
         let Ok(text) = files.read_text(&list) else { continue };
-        for line in text.lines().map(str::trim).filter(|l| !l.starts_with([';', '#'])) {
-            let Some((key, value)) = line.split_once('=') else { continue };
-            let key = key.trim().trim_matches(['"', '\'']);
-            if key == "verify-deps-before-run" {
-                out.extend(Some(of_value(value.trim().trim_matches(['"', '\'']))).filter(|s| *s != Said::Not));
-            } else if key.contains('\\') {
-                out.push(Said::Unclear);
-            }
-        }
+        let items = ini::npm(&text).into_iter().filter(|item| item.key == "verify-deps-before-run");
+        out.extend(items.map(|item| of_value(&item.value)).filter(|said| *said != Said::Not));
     }
     out
 }

@@ -14,7 +14,6 @@ pub mod fetch;
 pub mod file_list;
 pub mod http;
 pub mod index;
-pub mod ini;
 pub mod line_list;
 pub mod metadata;
 pub mod npm;

@@ -13,7 +13,8 @@ use url::Url;
 use super::http::{Authorization, ClientIdentity, Profile, ProxySettings, Secret, split_user_info};
 use super::npm_registry::{Replaced, Scopes};
 use super::python_config::ConfiguredOption;
-use super::{FetchError, NPM_DEFAULT, ini};
+use super::{FetchError, NPM_DEFAULT};
+use crate::ecosystem::ini;
 use crate::invocation::{Invocation, Tool};
 use crate::model::{
     Diagnostic, Environment, FileError, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url,

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::PYPI_DEFAULT;
 use super::http::{Authorization, Netrc, Profile, ProxySettings, Secret, split_user_info};
 use super::index::{FindLinks, IndexSpec, Indexes};
-use super::{PYPI_DEFAULT, ini};
+use crate::ecosystem::ini;
 use crate::ecosystem::python::requirements_txt::GlobalOption;
 use crate::invocation::{Flag, FlagEffect, Invocation, Tool};
 use crate::model::{Diagnostic, Environment, Files, Location, Place, Setting, SettingKind, SettingLayer, redact_url};

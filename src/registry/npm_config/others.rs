@@ -7,8 +7,8 @@ use saphyr_parser::{Event, Parser};
 use toml::Value;
 
 use super::{Given, NpmConfig, Sources, project_roots};
+use crate::ecosystem::ini;
 use crate::model::{Diagnostic, FileError, Location, Setting, SettingKind, SettingLayer, redact_url};
-use crate::registry::ini;
 
 /// Documents with more values than this are not read further.
 const VALUES_MAX: usize = 20_000;

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{ConfiguredOption, Given, PythonConfig, Reading, disclosable, environment, flags, is_true, user_path};
+use crate::ecosystem::ini;
 use crate::model::{Diagnostic, FileError, Location, SettingKind, SettingLayer};
+use crate::registry::PYPI_DEFAULT;
 use crate::registry::http::ClientIdentity;
-use crate::registry::{PYPI_DEFAULT, ini};
 
 /// One configuration file's options, `[global]` first and the command's own section after it.
 struct Level {

@@ -4,8 +4,8 @@ use toml::{Table, Value};
 
 use super::uv::{line_of, read_toml};
 use super::{Given, PythonConfig, Reading, basic, disclosable, environment, flags, may_send};
+use crate::ecosystem::ini;
 use crate::model::{Diagnostic, Ecosystem, Location, SettingKind, SettingLayer, normalise_name};
-use crate::registry::ini;
 
 /// One `source` table.
 struct Source {

@@ -6,6 +6,7 @@
 
 use super::manager;
 use super::project::Finder;
+use crate::ecosystem::ini;
 use crate::ecosystem::npm::json::{self, Node};
 use crate::ecosystem::npm::yaml;
 use crate::model::{Environment, Location, Unresolved, UnresolvedCause};
@@ -41,8 +42,8 @@ pub(super) fn fetched(finder: &Finder<'_>, environment: &Environment) -> Vec<Unr
         }
         let path = directory.join(".npmrc");
         if manifest && let Some(text) = finder.text(&path, &mut ignored) {
-            let values = text.lines().filter_map(|l| l.split_once('=')).filter(|(k, _)| k.trim() == "use-node-version");
-            values.filter(|(_, v)| !here(v.trim())).for_each(|(_, v)| add(format!("node {}", v.trim()), &path));
+            let values = ini::npm(&text).into_iter().filter(|i| i.key == "use-node-version" && !here(&i.value));
+            values.for_each(|item| add(format!("node {}", item.value), &path));
         }
         let path = directory.join("pnpm-workspace.yaml");
         if let Some(text) = finder.text(&path, &mut ignored) {
