@@ -149,7 +149,7 @@ fn tool(
         State::NotOnPath => ("not-on-path", Some("its link is not on PATH".to_owned())),
         State::NoLink => ("no-link", Some("it has no link; `tidewaiter shim install` makes it".to_owned())),
         State::Other { program } => (
-            "another program",
+            "another-program",
             Some(format!("its link leads to {}; `tidewaiter shim install` mends it", program.display())),
         ),
         State::Broken => ("broken", Some("its link leads nowhere; `tidewaiter shim install` mends it".to_owned())),

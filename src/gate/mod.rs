@@ -191,17 +191,6 @@ pub fn protected(environment: &Environment) -> Vec<Protected> {
     out
 }
 
-/// Whether a host's configuration switches all hooks off, or this program's.
-pub fn switched_off(text: &str) -> bool {
-    let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    // Gemini CLI keeps a list of the hooks that are not to be called, by name or command.
-    let listed = |list: &str| list.split(']').next().is_some_and(|list| list.contains("tidewaiter"));
-    bare.contains("\"disableAllHooks\":true")
-        || bare.contains("hooks=false")
-        || bare.contains("\"hooksConfig\":{\"enabled\":false")
-        || bare.split("\"disabled\":[").skip(1).any(listed)
-}
-
 /// How often a host's configuration calls this program.
 pub fn calls(text: &str) -> usize {
     text.match_indices("tidewaiter").filter(|(at, _)| calls_at(text, *at)).count()

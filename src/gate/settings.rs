@@ -34,6 +34,11 @@ pub fn loses(before: &str, after: &str) -> Option<&'static str> {
     moved.then_some("sets variables with which this gate is started otherwise")
 }
 
+/// Whether a host's configuration switches all hooks off, or this program's.
+pub fn switches_off(text: &str) -> bool {
+    document(text).map_or_else(|| speaks_of_off(text), |document| is_off(&document))
+}
+
 const OFF: &str = "switches an agent host's hooks off";
 
 fn toml_or_json(text: &str) -> Option<Value> {

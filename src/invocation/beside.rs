@@ -77,7 +77,7 @@ impl<'c> Beside<'c> {
 }
 
 /// A directory as written, with the user's own for `~`.
-fn home(environment: &Environment, directory: &str) -> PathBuf {
+pub(super) fn home(environment: &Environment, directory: &str) -> PathBuf {
     match (directory.strip_prefix('~'), &environment.home) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
         _ => PathBuf::from(directory),

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{Facts, Observation, Rule, fix, say};
 use crate::gate::operation::{How, Operation, Target, names, program};
 use crate::gate::{self, Belonging, Protected};
+use crate::invocation::wrappers::SHELLS;
 use crate::model::{Category, Environment, Files, Level};
 
 /// The rule.
@@ -209,7 +210,6 @@ fn prints(name: &str, words: &[String]) -> bool {
 /// A command of this program in the words or the code of another, whichever that is: `script -c 'tidewaiter approve …'`,
 /// `tmux send-keys`, `pty.spawn(['tidewaiter', 'approve', …])`.
 fn carried(name: &str, words: &[String]) -> Option<Observation> {
-    const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
     if prints(name, words) {
         return None;
     }

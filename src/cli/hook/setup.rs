@@ -190,7 +190,7 @@ fn switch(host: Host, session: &Session) -> Option<PathBuf> {
     let directories: Vec<&Path> = home.chain([session.environment.cwd.as_path()]).collect();
     let files = [host.user_file(), host.project_file()].into_iter().chain(others);
     let mut paths = files.flat_map(|file| directories.iter().map(move |dir| dir.join(file)));
-    paths.find(|path| text(path).ok().flatten().is_some_and(|text| gate::switched_off(&text)))
+    paths.find(|path| text(path).ok().flatten().is_some_and(|text| gate::settings::switches_off(&text)))
 }
 
 /// Only a person, on a terminal of their own.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::engine::{Word, opaque};
 use super::reading::{self, Context, unknown};
-use super::{FollowedText, Invocation, Tool, script};
+use super::{FollowedText, Invocation, Tool, beside, script};
 use crate::model::{Environment, FileError, Files, Location, Place};
 use crate::shell::{self, Directory};
 
@@ -73,13 +73,7 @@ impl<'a> Follow<'a> {
     /// A path of a command that works in a directory.
     pub fn path(&self, directory: Option<&str>, path: &str) -> PathBuf {
         let joined = super::engine::joined(directory, path);
-        let expanded = match (joined.strip_prefix('~'), &self.environment.home) {
-            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
-                home.join(rest.trim_start_matches('/'))
-            }
-            _ => PathBuf::from(joined),
-        };
-        self.environment.absolute(&expanded)
+        self.environment.absolute(&beside::home(self.environment, &joined))
     }
 
     /// The path as the user would type it.

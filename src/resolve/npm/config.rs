@@ -3,12 +3,9 @@
 //!
 //! In: pnpm-workspace.yaml and the lockfile. Out: an edge for each, and what the plan's packages of these names are.
 
-use std::sync::Arc;
-
-use super::graph::{Edge, From, Kind};
+use super::graph::{Edge, Kind};
 use super::project::Finder;
 use crate::ecosystem::npm::pnpm_lock::{self, ConfigDependency};
-use crate::ecosystem::npm::spec;
 use crate::model::{Execution, LineIndex, Location, LockState, Package};
 
 /// What the project's files name, and where.
@@ -46,21 +43,8 @@ impl Config {
     /// The edges. A tarball from elsewhere than its registry is a URL.
     pub(super) fn edges(&self, finder: &Finder<'_>) -> Vec<Edge> {
         let edge = |(one, location): &(ConfigDependency, Location)| {
-            let text = format!("{}@{}", one.name, one.tarball.as_deref().unwrap_or(&one.version));
-            Edge {
-                by: None,
-                above: None,
-                from: From::Fresh,
-                name: Some(one.name.clone()),
-                spec: Some(spec::parse(&text).spec),
-                text,
-                kind: Kind::Production,
-                location: location.clone(),
-                directory: finder.cwd.to_owned(),
-                context: Arc::from([]),
-                explicit: true,
-                alone: false,
-            }
+            let version = one.tarball.as_deref().unwrap_or(&one.version);
+            Edge::set(&one.name, version, Kind::Production, location.clone(), finder.cwd)
         };
         self.all.iter().map(edge).collect()
     }

@@ -5,14 +5,13 @@
 //! than that and not here yet. Whether it would is known only to pnpm; in doubt it is taken to.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::graph::{Edge, From, Kind};
+use super::graph::{Edge, Kind};
 use super::project::Project;
 use super::settings::on_path;
+use crate::ecosystem::npm::json;
 use crate::ecosystem::npm::manifest::Manifest;
 use crate::ecosystem::npm::semver::{Options, Range, Version};
-use crate::ecosystem::npm::{json, spec};
 use crate::model::{Environment, Files};
 
 /// The first version that can fetch another.
@@ -67,23 +66,7 @@ fn asked(project: &Project, environment: &Environment, files: &dyn Files) -> Opt
     if told || old || here || is_own {
         return None;
     }
-    let edge = |package: &str, kind: Kind| {
-        let text = format!("{package}@{version}");
-        Edge {
-            by: None,
-            above: None,
-            from: From::Fresh,
-            name: Some(package.to_owned()),
-            spec: Some(spec::parse(&text).spec),
-            text,
-            kind,
-            location: manifest.location(at),
-            directory: project.root.clone(),
-            context: Arc::from([]),
-            explicit: true,
-            alone: false,
-        }
-    };
+    let edge = |package: &str, kind: Kind| Edge::set(package, &version, kind, manifest.location(at), &project.root);
     // 11 looks for both, whichever it is, and the program of the one is in packages for each system.
     let other = if own.package == "pnpm" { "@pnpm/exe" } else { "pnpm" };
     Some(vec![edge(own.package, Kind::Production), edge(other, Kind::Optional)])

@@ -109,6 +109,27 @@ pub(super) struct Edge {
     pub alone: bool,
 }
 
+impl Edge {
+    /// What a setting of the project asks for, before all else and whatever a lockfile says.
+    pub fn set(package: &str, version: &str, kind: Kind, location: Location, directory: &Path) -> Self {
+        let text = format!("{package}@{version}");
+        Self {
+            by: None,
+            above: None,
+            from: From::Fresh,
+            name: Some(package.to_owned()),
+            spec: Some(spec::parse(&text).spec),
+            text,
+            kind,
+            location,
+            directory: directory.to_owned(),
+            context: Arc::from([]),
+            explicit: true,
+            alone: false,
+        }
+    }
+}
+
 /// What an edge is to get.
 enum Step {
     /// A package of the lockfile.
