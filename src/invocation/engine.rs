@@ -139,7 +139,7 @@ impl Opt {
 }
 
 /// Whether a value switches a boolean off.
-pub(super) fn is_off(value: &str) -> bool {
+pub(crate) fn is_off(value: &str) -> bool {
     ["false", "0", "no", "off", "n", "f"].iter().any(|off| off.eq_ignore_ascii_case(value))
 }
 

@@ -8,7 +8,7 @@ mod bun;
 mod cargo;
 mod code;
 mod corepack;
-mod engine;
+pub(crate) mod engine;
 mod follow;
 mod grammar;
 mod npm;

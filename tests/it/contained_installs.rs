@@ -236,6 +236,57 @@ sys.exit(9)
     }
 }
 
+/// Whether this interpreter's pip installs for the user when it is told to. Says so where it does not.
+fn installs_for_users(python: &Path) -> bool {
+    const CODE: &str = "import os, sys, sysconfig
+managed = os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED'))
+sys.exit(managed or sys.prefix != sys.base_prefix)";
+    let does = Command::new(python).args(["-c", CODE]).status().is_ok_and(|status| status.success());
+    if !does {
+        eprintln!("skipped: the pip of {} installs nothing for the user alone", python.display());
+    }
+    does
+}
+
+#[test]
+fn what_is_installed_for_the_user_is_there_with_its_programs() {
+    const BUILDS: &str = "
+import os, zipfile
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    name, info = 'tw_own-1.0.0-py3-none-any.whl', 'tw_own-1.0.0.dist-info/'
+    with zipfile.ZipFile(os.path.join(directory, name), 'w') as wheel:
+        wheel.writestr('tw_own.py', 'def main(): print(1)')
+        wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: tw-own\\nVersion: 1.0.0\\n')
+        wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+        wheel.writestr(info + 'entry_points.txt', '[console_scripts]\\ntw-own = tw_own:main\\n')
+        wheel.writestr(info + 'RECORD', '')
+    return name
+";
+    let Some(tools) = python_tools() else { return };
+    if !installs_for_users(&tools[0].1) {
+        return;
+    }
+    let Some(scene) = Scene::new(&tools) else { return };
+    scene.town.server.python(sdist("tw-own", BUILDS));
+    let home = |path: &str| scene.town.shimmed.at("home").join(path);
+    scene.town.shimmed.sandbox.write("../home/.local/bin/other", "");
+    for (words, base, says) in [
+        (["install", "--user", "tw-tool"], ".local", false),
+        (["install", "--user", "tw-own"], ".local", true),
+        (["install", "--user", "tw-own"], "elsewhere", true),
+    ] {
+        let mut command = scene.town.shimmed.command("pip", &words);
+        if base != ".local" {
+            command.env("PYTHONUSERBASE", home(base));
+        }
+        let ran = Ran::of(command.output().unwrap(), scene.town.shimmed.sandbox.dir.path());
+        assert_eq!(ran.status, 0, "{ran:#?}");
+        assert!(home(base).join("bin").join(words[2]).is_file(), "{words:?}");
+        assert_eq!(ran.stderr.contains("what is built from source can write"), says, "{ran:#?}");
+    }
+    assert!(home(".local/bin/other").is_file());
+}
+
 #[test]
 fn a_build_script_of_cargo_reaches_nothing() {
     let Some(tools) = cargo_tools() else { return };

@@ -319,16 +319,25 @@ fn python_places(job: &Job<'_>) -> Vec<PathBuf> {
     out
 }
 
-/// Where programs are put that the user starts by their names: `~/.local/bin`, and what variables say instead. Where
-/// code of packages runs meanwhile, it is none of these, for what lies there is run later.
+/// Where uv puts programs that the user starts by their names: `~/.local/bin`, and what variables say instead.
 fn program_places(job: &Job<'_>, named: &[&str]) -> Vec<PathBuf> {
-    if !job.invocation.global || pip::builds(job) {
+    if !job.invocation.global {
         return Vec::new();
     }
     let environment = job.environment;
     let named = named.iter().filter_map(|name| environment.variable(name)).filter(|v| !v.is_empty());
     let usual = environment.home.as_ref().map(|home| home.join(".local").join("bin"));
     named.map(|path| environment.absolute(Path::new(path))).chain(usual).collect()
+}
+
+/// What to say where packages are built by a tool that puts their programs into a directory of the user's.
+fn says_of_programs(job: &Job<'_>, places: &[PathBuf], out: &mut Prepared) {
+    if pip::builds(job) && !places.is_empty() {
+        let all: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        let all = printable(&all.join(", "), 300);
+        out.uncovered
+            .push(format!("what is built from source can write {all}, where the programs of packages are put"));
+    }
 }
 
 /// Looks, after programs were put into `places`, whether the gate's own links and program are still there, and puts them

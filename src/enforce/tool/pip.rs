@@ -15,8 +15,10 @@ use super::{Adapter, Prepared, scratch};
 use crate::ecosystem::python::requirements_txt::{self, IncludeKind};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Step, Upstream};
+use crate::invocation::engine::is_off;
 use crate::invocation::{FileRole, Flag, RequestKind};
 use crate::model::{ArtifactKind, Environment, Files, Source};
+use crate::toolchain;
 
 /// The adapter of pip.
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +105,9 @@ impl Adapter for Pip {
         }
         step.runs_packages = builds(job);
         out.write = written(job);
-        let programs = super::program_places(job, &[]);
+        let programs: Vec<PathBuf> = user_base(job).map(|base| base.join("bin")).into_iter().collect();
         out.then = super::gate_stays(job, &programs);
+        super::says_of_programs(job, &programs, &mut out);
         out.write.extend(programs);
         let report = job.invocation.values("--report").filter(|r| *r != "-");
         let lock = (job.invocation.verb == "lock")
@@ -144,7 +147,7 @@ impl Adapter for Pip {
         step.arguments = words.finish();
         Ok(Prepared {
             steps: vec![step],
-            write: written(job),
+            write: written(job).into_iter().chain(user_base(job).map(|base| base.join("bin"))).collect(),
             keep: vec![directory],
             open_network: true,
             ..Prepared::default()
@@ -155,7 +158,7 @@ impl Adapter for Pip {
 /// Takes configuration and variables about places away, and hands on what else the configuration says.
 pub(super) fn settle(job: &Job<'_>, step: &mut Step) {
     let isolated = job.invocation.flag("--isolated").is_some()
-        || job.environment.variable("PIP_ISOLATED").is_some_and(|v| !matches!(v, "" | "0" | "false" | "no" | "off"));
+        || job.environment.variable("PIP_ISOLATED").is_some_and(|v| !v.is_empty() && !is_off(v));
     for name in job.environment.variables.keys() {
         if option_of(name).is_some_and(|option| isolated || PLACES.contains(&option.as_str())) {
             step.remove(name);
@@ -293,6 +296,7 @@ fn names_a_place(text: &str) -> bool {
 fn written(job: &Job<'_>) -> Vec<PathBuf> {
     let environment = job.environment;
     let mut out = super::python_places(job);
+    out.extend(user_base(job));
     for option in ["--target", "--prefix", "--root", "--dest", "--wheel-dir", "--src", "--log", "--report", "--output"]
     {
         out.extend(job.invocation.values(option).map(|v| environment.absolute(Path::new(v))));
@@ -304,6 +308,20 @@ fn written(job: &Job<'_>) -> Vec<PathBuf> {
         out.extend(pyenv_links(job.program));
     }
     out
+}
+
+/// Where the user's own packages are, when pip puts what it installs there.
+fn user_base(job: &Job<'_>) -> Option<PathBuf> {
+    let elsewhere = ["--target", "--prefix", "--root"].iter().any(|o| job.invocation.flag(o).is_some());
+    if elsewhere || job.invocation.verb != "install" {
+        return None;
+    }
+    let on = |value: Option<&str>| value.is_none_or(|v| !is_off(v));
+    let given = |name: &str| job.invocation.flag(name).map(|flag| on(flag.value.as_deref()));
+    let told = given("--no-user").map(|off| !off).or_else(|| given("--user"));
+    let told = told.or_else(|| configured(job).get("user").map(|value| on(Some(value))));
+    let facts = toolchain::python::facts(job.invocation, job.environment, Some(job.cache));
+    toolchain::python::user_scheme(&facts, job.environment, told)
 }
 
 /// The directory of pyenv's links, when the program is one of them.

@@ -61,15 +61,13 @@ impl Adapter for Pipx {
         }
         let places = Places::of(job);
         out.mend.extend(places.venvs(job).map(|venv| venv.join("pipx_metadata.json")));
-        out.write.extend(places.home.iter().chain(&places.others).cloned());
+        out.write.extend(places.home.iter().chain(&places.programs).chain(&places.others).cloned());
         out.write.extend(super::user_cache(job.environment, "pip"));
         if pip::builds(job) {
             step.set("PIP_NO_CACHE_DIR", "1");
             step.runs_packages = true;
-            let said =
-                "what is built from source can write the directory of pipx's programs, for pipx links them there";
-            out.uncovered.push(said.to_owned());
         }
+        super::says_of_programs(job, &places.programs, &mut out);
         out.steps.push(step);
         Ok(out)
     }
@@ -79,6 +77,8 @@ impl Adapter for Pipx {
 #[derive(Debug, Default)]
 struct Places {
     home: Option<PathBuf>,
+    /// Its programs.
+    programs: Vec<PathBuf>,
     others: Vec<PathBuf>,
 }
 
@@ -97,13 +97,13 @@ impl Places {
             "macos" => usual("Library/Application Support/pipx", "/opt/pipx"),
             _ => usual(".local/share/pipx", "/opt/pipx"),
         });
-        let mut others: Vec<PathBuf> =
-            named("PIPX_BIN_DIR").or_else(|| usual(".local/bin", "/usr/local/bin")).into_iter().collect();
-        others.extend(named("PIPX_MAN_DIR").or_else(|| usual(".local/share/man", "/usr/local/share/man")));
+        let programs = named("PIPX_BIN_DIR").or_else(|| usual(".local/bin", "/usr/local/bin")).into_iter().collect();
+        let manuals = named("PIPX_MAN_DIR").or_else(|| usual(".local/share/man", "/usr/local/share/man"));
+        let mut others: Vec<PathBuf> = manuals.into_iter().collect();
         others.extend(named("PIPX_SHARED_LIBS"));
         others.extend(user(".local/state/pipx"));
         others.extend(super::user_cache(environment, "pipx"));
-        Self { home, others }
+        Self { home, programs, others }
     }
 
     /// The environments of what is asked for.

@@ -13,6 +13,7 @@ use super::{Adapter, Prepared, Then, pip};
 use crate::ecosystem::python::script;
 use crate::enforce::gateway::{self, Gateway, View, replace};
 use crate::enforce::{EnforceError, Job, Step, Upstream};
+use crate::invocation::engine::is_off;
 use crate::invocation::{Effect, FileRole, Flag};
 use crate::registry::index::{FindLinks, IndexSpec, Indexes};
 
@@ -158,6 +159,7 @@ impl Adapter for Uv {
         out.write.extend(super::python_places(job));
         let programs = super::program_places(job, &["UV_TOOL_BIN_DIR", "XDG_BIN_HOME"]);
         out.then = super::gate_stays(job, &programs);
+        super::says_of_programs(job, &programs, &mut out);
         out.write.extend(programs);
         out.write.extend(super::user_cache(job.environment, "uv"));
         out.write.extend(job.environment.variable("UV_CACHE_DIR").map(PathBuf::from));
@@ -188,7 +190,7 @@ impl Adapter for Uv {
 
 /// Whether uv keeps nothing that it fetched.
 fn cacheless(job: &Job<'_>) -> bool {
-    let on = |value: &str| !matches!(value, "" | "0" | "false" | "no" | "off");
+    let on = |value: &str| !value.is_empty() && !is_off(value);
     job.invocation.flag("--no-cache").is_some() || job.environment.variable("UV_NO_CACHE").is_some_and(on)
 }
 

@@ -220,11 +220,37 @@ fn site_of_venv(root: &Path, answer: &Answer, environment: &Environment) -> Vec<
 /// The user's own directory, where pip also looks for what is installed.
 fn user_site(answer: &Answer, environment: &Environment) -> Option<PathBuf> {
     let version = answer.markers.get("python_version")?;
-    if environment.variable("PYTHONNOUSERSITE").is_some_and(|v| !v.is_empty()) || environment.os == "windows" {
+    Some(user_base(environment)?.join(format!("lib/python{version}/site-packages")))
+}
+
+/// Where the user's own packages and their programs are, for every interpreter: `site.USER_BASE`. `None` where they are
+/// switched off, and on Windows, where nothing of it has been looked at.
+fn user_base(environment: &Environment) -> Option<PathBuf> {
+    let set = |name: &str| environment.variable(name).filter(|v| !v.is_empty());
+    if set("PYTHONNOUSERSITE").is_some() || environment.os == "windows" {
         return None;
     }
-    let home = environment.home.as_ref()?;
-    Some(home.join(format!(".local/lib/python{version}/site-packages")))
+    let named = set("PYTHONUSERBASE").map(|base| match (base.strip_prefix('~'), &environment.home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => environment.absolute(Path::new(base)),
+    });
+    named.or_else(|| environment.home.as_ref().map(|home| home.join(".local")))
+}
+
+/// The base below which pip installs for the user: where it is told to, and where nobody else's directory can be written
+/// to (pip's `decide_user_install`). `told`: what an option, a variable or a configuration file says.
+pub fn user_scheme(facts: &InterpreterFacts, environment: &Environment, told: Option<bool>) -> Option<PathBuf> {
+    let base = user_base(environment)?;
+    let own = || facts.executable.as_deref().and_then(venv_of).is_some();
+    let shared = || facts.site_packages.iter().filter(|dir| !dir.starts_with(&base));
+    told.unwrap_or_else(|| !own() && !shared().any(|dir| may_write(dir))).then_some(base)
+}
+
+fn may_write(directory: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
+    #[cfg(not(unix))]
+    return std::fs::metadata(directory).is_ok_and(|m| !m.permissions().readonly());
 }
 
 /// The distributions in these directories, by the names of their `.dist-info` and `.egg-info`; the first one counts.
@@ -301,6 +327,39 @@ mod tests {
             let named = root.join(".venv/bin/python");
             assert_eq!(of_the_project(&facts, &environment), Some(named.as_path()), "{word}");
         }
+    }
+
+    #[test]
+    fn packages_are_the_user_s_where_they_are_told_to_be_or_nothing_else_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let shared = home.join("shared");
+        std::fs::create_dir_all(&shared).unwrap();
+        std::fs::create_dir_all(home.join("v/bin")).unwrap();
+        std::fs::write(home.join("v/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
+        let mut environment = Environment { home: Some(home.clone()), ..environment(&home, "") };
+        let facts = |executable: &str, site: &[&Path]| InterpreterFacts {
+            executable: Some(home.join(executable)),
+            site_packages: site.iter().map(|p| p.to_path_buf()).collect(),
+            ..facts(&invocation(Tool::Pip, "pip"), &environment, None)
+        };
+        let (own, local) = (home.join(".local/lib/python3/site-packages"), Some(home.join(".local")));
+        let nobody = Path::new("/proc/nobody");
+        let cases = [
+            (facts("bin/python", &[&own]), None, local.clone()),
+            (facts("bin/python", &[&own, nobody]), None, local.clone()),
+            (facts("bin/python", &[&own, &shared]), None, None),
+            (facts("bin/python", &[&own, &shared]), Some(true), local),
+            (facts("bin/python", &[&own]), Some(false), None),
+            (facts("v/bin/python", &[]), None, None),
+        ];
+        for (facts, told, base) in &cases {
+            assert_eq!(user_scheme(facts, &environment, *told), *base, "{:?} {told:?}", facts.executable);
+        }
+        environment.variables.insert("PYTHONUSERBASE".to_owned(), "~/b".to_owned());
+        assert_eq!(user_scheme(&cases[0].0, &environment, None), Some(home.join("b")));
+        environment.variables.insert("PYTHONNOUSERSITE".to_owned(), "1".to_owned());
+        assert_eq!(user_scheme(&cases[0].0, &environment, None), None);
     }
 
     /// `pip --python DIRECTORY`, as the directory of an environment and with any name.
