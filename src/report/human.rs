@@ -260,13 +260,16 @@ fn word_of<'s>(script: &'s str, f: &Finding) -> Option<&'s str> {
 }
 
 fn unresolved(page: &mut Page, judgement: &Judgement) {
-    // A name that does not exist, and whatever a rule already reported, is said once, above.
+    // A name that does not exist, and whatever a rule already reported, is said once, above: where it is shown.
+    let shown = |f: &&Finding| page.style.verbose || f.level >= Level::Warn;
+    let named = judgement.findings.iter().filter(shown).any(|f| f.rule == "unknown-package");
+    let said = |reason: &str| judgement.findings.iter().filter(shown).any(|f| f.message.contains(reason));
     let rest: Vec<_> = judgement
         .plan
         .unresolved
         .iter()
-        .filter(|u| u.cause != UnresolvedCause::UnknownPackage)
-        .filter(|u| !judgement.findings.iter().any(|f| f.message.contains(&printable(&u.reason, LONGEST))))
+        .filter(|u| !(named && u.cause == UnresolvedCause::UnknownPackage))
+        .filter(|u| !said(&printable(&u.reason, LONGEST)))
         .collect();
     if rest.is_empty() {
         return;

@@ -75,6 +75,10 @@ proptest! {
         if document["plan"]["complete"] == false || opaque {
             prop_assert!(level(ran.status) >= 10, "{words:?}: {ran:#?}");
         }
+        // Whatever a person asked not to be told of, a refusal says why.
+        let ran = check(&sandbox, &["--offline"], &words);
+        let why = ["\n  ask ", "\n  deny ", "\nNot known:\n"];
+        prop_assert!(level(ran.status) < 10 || why.iter().any(|w| ran.stdout.contains(w)), "{words:?}: {ran:#?}");
     }
 }
 
