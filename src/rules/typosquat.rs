@@ -24,10 +24,14 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 }
 
 /// The days within which the first release must have been, by how alike the names are: words around a name are
-/// everyday, a changed letter is not; and what a known package requires, its owner chose.
-fn window(how: Likeness, direct: bool) -> u32 {
-    let spelt_alike = matches!(how, Likeness::Homoglyph | Likeness::Separator | Likeness::Scope | Likeness::Edit);
-    match (spelt_alike, direct) {
+/// everyday, a changed letter is not; and what a known package requires, its owner chose. Nobody's finger slipped where
+/// a package requires the next of a name (`httpx2`).
+fn window(found: &Imitation, package: &Package) -> u32 {
+    let spelt_alike =
+        matches!(found.how, Likeness::Homoglyph | Likeness::Separator | Likeness::Scope | Likeness::Edit);
+    let rest = package.id.name.canonical().strip_prefix(found.of);
+    let next = !package.direct && rest.is_some_and(|r| !r.is_empty() && r.bytes().all(|b| b.is_ascii_digit()));
+    match (spelt_alike && !next, package.direct) {
         (true, true) => 730,
         (true, false) => 365,
         (false, true) => 180,
@@ -41,7 +45,7 @@ fn observe(facts: &Facts<'_>, package: &Package) -> Option<Observation> {
         return None;
     }
     let found = imitates(&package.id.name)?;
-    is_plausible(facts, package, window(found.how, package.direct))
+    is_plausible(facts, package, window(&found, package))
         .then(|| say_so(facts, package, &found))
         .filter(|_| package.first_published_at.is_some() || found.how < Likeness::Affix)
 }
