@@ -313,9 +313,6 @@ fn python_places(job: &Job<'_>) -> Vec<PathBuf> {
     let prefix = facts.executable.as_deref().and_then(|e| e.parent()?.parent());
     out.extend(prefix.map(PathBuf::from));
     out.extend(facts.site_packages);
-    if job.invocation.global {
-        out.extend(job.environment.home.as_ref().map(|h| h.join(".local")));
-    }
     out
 }
 

@@ -59,6 +59,9 @@ pub(super) fn prepare(job: &Job<'_>, gateway: &Gateway) -> Result<(Prepared, Ste
         super::refuse_all_else(&mut step, gateway);
     }
     let mut write = super::python_places(job);
+    if job.invocation.global {
+        write.extend(job.environment.home.as_ref().map(|h| h.join(".local")));
+    }
     write.push(directory.path().to_owned());
     let prepared = Prepared { write, uncovered, open_network, keep: vec![directory], ..Prepared::default() };
     Ok((prepared, step, cache))

@@ -332,7 +332,9 @@ fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared
     Ok(())
 }
 
-/// `uv tool install` notes the indexes that it was told.
+/// `uv tool install` notes the indexes that it was told. Its directory alone is written of the user's data: were what is
+/// above it written, the gate's own beside it would be kept by a mount between it and uv's cache, and no link could be
+/// made from the one to the other.
 fn receipts(job: &Job<'_>, out: &mut Prepared) {
     if !job.invocation.verb.starts_with("tool ") {
         return;
