@@ -473,6 +473,7 @@ fn every_way_of_uv_is_judged() {
             ("uv run script.py", &[("script.py", &links)], Stop),
             ("uv run script.py", &[("script.py", &replaced)], Stop),
             ("uv run --no-sync script.py", &[("script.py", evil)], Deny),
+            ("uv run script.py", &[("script.py", &format!("# /// other\n# a = 1\n# ///\n{evil}"))], Deny),
             ("uv run --no-sync --script s", &[("s", evil)], Deny),
             ("uv run -s s", &[("s", evil)], Deny),
             ("uv run --gui-script s", &[("s", evil)], Deny),

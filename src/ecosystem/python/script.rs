@@ -12,13 +12,9 @@ use crate::model::{Diagnostic, Location};
 /// Largest script that is looked into, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The TOML of a script's `script` block; `None` where there is not exactly one.
+/// The TOML of a script's `script` block: of the first one, where there are several.
 pub fn metadata(text: &str) -> Option<String> {
-    if text.len() > MAX_BYTES {
-        return None;
-    }
-    let mut blocks = blocks(text).into_iter().filter(|b| b.kind == "script");
-    blocks.next().filter(|_| blocks.next().is_none()).map(|block| block.toml)
+    blocks(text).into_iter().next().map(|block| block.toml)
 }
 
 /// Reads a script's `script` block.
@@ -26,7 +22,7 @@ pub fn read(path: &Path, text: &str) -> (Option<Pyproject>, Vec<Diagnostic>) {
     if text.len() > MAX_BYTES {
         return (None, vec![Diagnostic::new(Location::file(path), format!("script larger than {MAX_BYTES} bytes"))]);
     }
-    let mut blocks = blocks(text).into_iter().filter(|b| b.kind == "script");
+    let mut blocks = blocks(text).into_iter();
     let Some(block) = blocks.next() else { return (None, Vec::new()) };
     if let Some(second) = blocks.next() {
         let at = Location::at(path, second.line, 1);
@@ -51,41 +47,62 @@ pub fn read(path: &Path, text: &str) -> (Option<Pyproject>, Vec<Diagnostic>) {
     (Some(project), diagnostics)
 }
 
+#[derive(Debug)]
 struct Block {
-    kind: String,
     /// The content without the comment marks.
     toml: String,
     /// Of the opening line, from 1.
     line: u32,
 }
 
-/// Every metadata block: `# /// NAME`, comment lines, `# ///`. As the specification's regular expression has it, the
-/// last `# ///` of the run of comment lines closes the block, and a run without one is none.
+const OPENS: &str = "# /// script";
+
+/// Every `script` block that a tool finds, in their order: `# /// script`, comment lines, `# ///`. The last `# ///` of the
+/// run of comment lines closes it, and a run without one holds none.
+///
+/// As the specification's regular expression has it, a block of another kind takes what opens within its run for its own
+/// content. uv looks for the first `# /// script` and for nothing else. What either finds is here.
 fn blocks(text: &str) -> Vec<Block> {
+    let mut out: Vec<Block> = first_for_uv(text).into_iter().collect();
     let lines: Vec<&str> = text.lines().collect();
-    let mut out = Vec::new();
     let mut at = 0;
-    while at < lines.len() {
-        let kind = lines[at]
-            .strip_prefix("# /// ")
-            .filter(|k| !k.is_empty() && k.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-        let Some(kind) = kind else {
-            at += 1;
+    while let Some(line) = lines.get(at) {
+        at += 1;
+        let kind = line.strip_prefix("# /// ");
+        let Some(kind) = kind.filter(|k| !k.is_empty() && k.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        else {
             continue;
         };
-        let run = lines[at + 1..].iter().take_while(|l| **l == "#" || l.starts_with("# ")).count();
-        let close = lines[at + 1..at + 1 + run].iter().rposition(|l| *l == "# ///");
-        let Some(close) = close.filter(|c| *c > 0) else {
-            // What opens later in the same run has no end either.
-            at += run + 1;
-            continue;
-        };
-        let content = &lines[at + 1..at + 1 + close];
-        let toml: String = content.iter().flat_map(|l| [l.get(2..).unwrap_or_default(), "\n"]).collect();
-        out.push(Block { kind: kind.to_owned(), toml, line: u32::try_from(at + 1).unwrap_or(u32::MAX) });
-        at += close + 2;
+        let Some((toml, length)) = content(lines.iter().skip(at).copied()) else { continue };
+        let line = u32::try_from(at).unwrap_or(u32::MAX);
+        if kind == "script" && !out.iter().any(|known| known.line == line) {
+            out.push(Block { toml, line });
+        }
+        at += length;
     }
+    out.sort_by_key(|block| block.line);
     out
+}
+
+/// What follows an opening line: the content without the comment marks, and its lines with the closing one. `None`
+/// without an end.
+fn content<'t>(lines: impl Iterator<Item = &'t str>) -> Option<(String, usize)> {
+    let run: Vec<&str> = lines.take_while(|l| *l == "#" || l.starts_with("# ")).collect();
+    let close = run.iter().rposition(|l| *l == "# ///").filter(|close| *close > 0)?;
+    let toml = run.iter().take(close).flat_map(|l| [l.get(2..).unwrap_or_default(), "\n"]).collect();
+    Some((toml, close + 1))
+}
+
+/// The block at the first `# /// script` of the text (uv's `ScriptTag::parse`), which a carriage return may precede too.
+fn first_for_uv(text: &str) -> Option<Block> {
+    let (before, from) = text.split_at(text.find(OPENS)?);
+    if !(before.is_empty() || before.ends_with(['\n', '\r'])) {
+        return None;
+    }
+    let mut lines = from.lines();
+    lines.next().filter(|line| *line == OPENS)?;
+    let line = u32::try_from(before.lines().count() + usize::from(!before.ends_with('\r'))).unwrap_or(u32::MAX);
+    content(lines).map(|(toml, _)| Block { toml, line })
 }
 
 #[cfg(test)]
@@ -112,6 +129,28 @@ mod tests {
         let block = "# /// script\n# dependencies = []\n# ///\n";
         assert_eq!(read(Path::new("s.py"), &format!("{block}\n{block}")).1.len(), 1);
         assert!(read(Path::new("s.py"), "# /// script\n# dependencies = []\n").0.is_none());
+    }
+
+    #[test]
+    fn a_block_that_only_uv_finds_is_one() {
+        const SCRIPT: &str = "# /// script\n# dependencies = [\"a\"]\n# ///\n";
+        for (before, line) in [
+            ("# /// foo\n# a=1\n# ///\n", 4),
+            ("# /// foo\n#\n", 3),
+            ("# x\n", 2),
+            ("x = 1\r", 1),
+            ("x\n\n", 3),
+            ("# /// foo\r\n# a=1\r\n# ///\r\n", 4),
+        ] {
+            let text = format!("{before}{SCRIPT}");
+            assert_eq!(metadata(&text).as_deref(), Some("dependencies = [\"a\"]\n"), "{before:?}");
+            let (project, diagnostics) = read(Path::new("s.py"), &text);
+            assert!(diagnostics.is_empty(), "{before:?}: {diagnostics:?}");
+            assert_eq!(project.unwrap().dependencies[0].location.line, line + 1, "{before:?}");
+        }
+        // Where it finds none, the specification may find one all the same.
+        assert!(metadata(&format!("x = '# /// script'\n{SCRIPT}")).is_some());
+        assert!(metadata("# /// script\n# ///\n").is_none());
     }
 
     proptest! {
