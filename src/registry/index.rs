@@ -38,6 +38,33 @@ pub struct IndexSpec {
     pub explicit: bool,
     /// Whether it was written with a `/` at its end: uv's lockfile has it as it was written.
     pub slash: bool,
+    /// Nobody named it: the tool asks it where nothing else is said.
+    pub assumed: bool,
+    /// How uv authenticates there, as uv writes it down.
+    pub authenticate: Authenticate,
+}
+
+/// uv's `authenticate` of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Authenticate {
+    /// Where the index asks for it.
+    #[default]
+    Auto,
+    /// For every request: it is told so, or its URL has credentials.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl Authenticate {
+    /// uv's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
 }
 
 impl IndexSpec {
@@ -49,7 +76,7 @@ impl IndexSpec {
             url.set_path(&path);
         }
         url.set_fragment(None);
-        Self { url, name: None, explicit: false, slash }
+        Self { url, name: None, explicit: false, slash, assumed: false, authenticate: Authenticate::Auto }
     }
 
     /// Whether it is PyPI itself, which everybody can publish to.

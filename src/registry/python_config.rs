@@ -13,7 +13,7 @@ use url::Url;
 
 use super::PYPI_DEFAULT;
 use super::http::{Authorization, Netrc, Profile, ProxySettings, Secret, split_user_info};
-use super::index::{FindLinks, IndexSpec, Indexes};
+use super::index::{Authenticate, FindLinks, IndexSpec, Indexes};
 use crate::ecosystem::ini;
 use crate::ecosystem::python::requirements_txt::GlobalOption;
 use crate::invocation::{Flag, FlagEffect, Invocation, Tool};
@@ -171,10 +171,11 @@ impl PythonConfig {
             return None;
         };
         let (url, authorization) = split_user_info(url);
+        let mut spec = IndexSpec::new(url.clone());
         if let Some(authorization) = authorization {
             self.profile.credentials.add_host(&url, authorization);
+            spec.authenticate = Authenticate::Always;
         }
-        let spec = IndexSpec::new(url);
         if let Some(at) = self.indexes.indexes.iter().position(|i| i.url == spec.url) {
             return Some(at);
         }
@@ -186,7 +187,7 @@ impl PythonConfig {
     fn default_index(&mut self) {
         // As every tool writes it.
         if let Ok(url) = Url::parse(PYPI_DEFAULT.trim_end_matches('/')) {
-            self.indexes.indexes.push(IndexSpec::new(url));
+            self.indexes.indexes.push(IndexSpec { assumed: true, ..IndexSpec::new(url) });
         }
     }
 

@@ -27,8 +27,7 @@ fn look(facts: &Facts<'_>) -> Vec<Observation> {
 /// everyday, a changed letter is not; and what a known package requires, its owner chose. Nobody's finger slipped where
 /// a package requires the next of a name (`httpx2`).
 fn window(found: &Imitation, package: &Package) -> u32 {
-    let spelt_alike =
-        matches!(found.how, Likeness::Homoglyph | Likeness::Separator | Likeness::Scope | Likeness::Edit);
+    let spelt_alike = matches!(found.how, Likeness::Homoglyph | Likeness::Separator | Likeness::Scope | Likeness::Edit);
     let rest = package.id.name.canonical().strip_prefix(found.of);
     let next = !package.direct && rest.is_some_and(|r| !r.is_empty() && r.bytes().all(|b| b.is_ascii_digit()));
     match (spelt_alike && !next, package.direct) {

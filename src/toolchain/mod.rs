@@ -9,6 +9,7 @@ mod platform;
 mod process;
 pub mod python;
 pub mod reentry;
+pub mod tools;
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! uv in the closed world of its plan: lockfiles to the byte, indexes by their names, warm caches, requirements files.
 
 use crate::support::loopback::{Fault, Loopback};
-use crate::support::rig::{Rig, uv, wheel};
+use crate::support::rig::{Rig, tree, uv, wheel};
 
 fn rig() -> Rig {
     let rig = Rig::new();
@@ -132,4 +132,42 @@ fn the_gates_own_links_stay_where_they_are() {
     assert_eq!(std::fs::read_link(&link).unwrap(), std::path::Path::new(env!("CARGO_BIN_EXE_tidewaiter")));
     assert!(done.refused().iter().any(|l| l.contains("this gate's")), "{:?}", done.outcome);
     assert!(rig.home().join(".local/bin/tw-tool").exists());
+}
+
+/// What uv notes of a tool is what it would note without the gateway, and what the tool is upgraded by.
+#[test]
+fn a_tool_is_upgraded_by_what_was_noted_of_it() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    let script = |version: &str| format!("tw_tool-{version}.dist-info/entry_points.txt");
+    let release = |version: &str| {
+        let entry = b"[console_scripts]\ntw-tool = tw_tool:main\n";
+        rig.server.python(wheel("tw-tool", version, &[]).member(&script(version), entry));
+    };
+    release("1.0");
+    let tools = rig.home().join(".local/share/uv/tools");
+    let receipt = || std::fs::read_to_string(tools.join("tw-tool/uv-receipt.toml")).unwrap();
+    let installed = || {
+        let files = tree(&tools.join("tw-tool/lib"));
+        let found = files.iter().find_map(|(path, _)| path.split_once("tw_tool-")?.1.split_once(".dist-info"));
+        found.map(|(version, _)| version.to_owned())
+    };
+    let extra = rig.server.url.replace("127.0.0.1", "localhost") + "/none/";
+    for indexes in [&[][..], &["--index", &extra]] {
+        let install = [&[uv, "-q", "tool", "install", "--force", "tw-tool<2"], indexes].concat();
+        let bare = rig.bare(&install);
+        assert!(bare.status.success(), "{bare:?}");
+        let expected = receipt();
+        std::fs::remove_dir_all(&tools).unwrap();
+        let done = rig.run(&install, |_| {});
+        assert_eq!(done.status(), 0, "{:?}", done.outcome);
+        assert_eq!(receipt(), expected, "{indexes:?}");
+    }
+    let noted = receipt();
+    release("1.1");
+    release("2.0");
+    let done = rig.run(&[uv, "-q", "tool", "upgrade", "--all"], |_| {});
+    assert_eq!(done.status(), 0, "{:?}", done.outcome);
+    assert_eq!((installed().as_deref(), receipt()), (Some("1.1"), noted));
 }

@@ -179,6 +179,21 @@ fn pip(words: &[&str]) -> Command {
     }
 }
 
+/// A command line, with `/h` for a home.
+fn line_in_home(line: &str) -> Command {
+    let environment = Environment {
+        variables: BTreeMap::new(),
+        cwd: PathBuf::from("/work"),
+        home: Some(PathBuf::from("/h")),
+        now: "2026-01-10T00:00:00Z".parse().unwrap(),
+        os: "linux",
+        arch: "x86_64",
+    };
+    let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    let invocation = invocation::parse(&argv, &environment).remove(0);
+    Command { invocation, ..pip(&[]) }
+}
+
 fn python311() -> InterpreterFacts {
     let marker = |k: &str, v: &str| (k.to_owned(), v.to_owned());
     InterpreterFacts {
@@ -253,7 +268,7 @@ impl Command {
         let environment = Environment {
             variables: BTreeMap::new(),
             cwd: PathBuf::from("/work"),
-            home: None,
+            home: Some(PathBuf::from("/h")),
             now: day("2026-01-10"),
             os: "linux",
             arch: "x86_64",
@@ -1036,6 +1051,58 @@ proptest! {
         let world = World::new().wheel("a", "1.0", &[&requires]).wheel("b", "1.0", &[&text]);
         let _ = world.plan(pip(&["a", "b", &text]).requirements(&text));
     }
+}
+
+/// Each tool has an environment of its own, and keeps what was asked for when it was installed.
+#[test]
+fn tools_are_upgraded_to_what_they_were_installed_for() {
+    let world = || {
+        let world = World::new().wheel("lib", "1.0", &[]).wheel("lib", "2.0", &[]).wheel("beside", "1.0", &[]);
+        let world = world.wheel("one", "1.0", &["lib<2"]).wheel("one", "2.0", &["lib<2"]);
+        world.wheel("two", "1.0", &["lib"]).wheel("two", "2.0", &["lib"])
+    };
+    let uv = [
+        ("/h/.local/share/uv/tools/one/uv-receipt.toml", "[tool]\nrequirements = [{ name = \"one\" }]\n"),
+        (
+            "/h/.local/share/uv/tools/two/uv-receipt.toml",
+            "[tool]\nrequirements = [{ name = \"two\", specifier = \"<2\" }, { name = \"beside\" }]\n",
+        ),
+        ("/h/.local/share/uv/tools/.lock", ""),
+    ];
+    let pipx = [
+        (
+            "/h/.local/share/pipx/venvs/one/pipx_metadata.json",
+            "{\"main_package\": {\"package_or_url\": \"one\"}, \"injected_packages\": {}}",
+        ),
+        (
+            "/h/.local/share/pipx/venvs/two/pipx_metadata.json",
+            "{\"main_package\": {\"package_or_url\": \"two<2\"}, \"injected_packages\": {\"b\": {\"package\": \"beside\"}}}",
+        ),
+    ];
+    let both = "beside 1.0, lib 1.0, lib 2.0, one 2.0, two 1.0";
+    for (line, expected) in [
+        ("uv tool upgrade --all", both),
+        ("uv tool upgrade one two", both),
+        ("uv tool upgrade two", "beside 1.0, lib 2.0, two 1.0"),
+        ("uv tool upgrade one==1.0", "lib 1.0, lib 1.0, one 1.0, one 2.0"),
+        ("uv tool upgrade lib", "lib 2.0"),
+        ("pipx upgrade-all", both),
+        ("pipx reinstall-all", both),
+        ("pipx upgrade two", "beside 1.0, lib 2.0, two 1.0"),
+        ("pipx reinstall one", "lib 1.0, one 2.0"),
+        ("pipx upgrade lib", "lib 2.0"),
+    ] {
+        let mut command = line_in_home(line);
+        command
+            .files
+            .0
+            .extend(uv.iter().chain(&pipx).map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())));
+        let plan = command.resolve(&world());
+        assert_eq!((versions(&plan).as_str(), plan.complete()), (expected, true), "{line}: {:?}", plan.unresolved);
+    }
+    let mut broken = line_in_home("uv tool upgrade --all");
+    broken.files.0.insert("/h/.local/share/uv/tools/x/uv-receipt.toml".into(), b"[tool]\nrequirements = 1".to_vec());
+    assert_eq!(only_unresolved(&broken.resolve(&world())).0, UnresolvedCause::Malformed);
 }
 
 /// Against the real index: `cargo test --features real-registries real_index -- --nocapture`.

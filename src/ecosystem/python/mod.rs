@@ -15,6 +15,7 @@ pub mod script;
 pub mod setup_cfg;
 pub mod startup;
 pub mod tags;
+pub mod tool_receipt;
 pub mod uv_lock;
 pub mod version;
 pub mod wheel;

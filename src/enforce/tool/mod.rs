@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::gateway::{Gateway, View};
-use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, cacache, exec};
+use super::{Ended, EnforceError, Form, Job, Limits, Network, Outcome, Refused, Step, Upstream, cacache, exec};
 use crate::invocation::Tool;
 use crate::model::{Environment, Source, printable, redact_url};
 use crate::toolchain;
@@ -32,6 +32,8 @@ pub struct Prepared {
     pub steps: Vec<Step>,
     /// Files that the tool may write gateway URLs into; mended when everything has run, whatever the end.
     pub mend: Vec<PathBuf>,
+    /// Where uv notes what a tool was installed from; put right after they are mended.
+    pub receipts: Vec<uv::Receipt>,
     /// npm's cache, whose new entries are to be named by the registry's URLs.
     pub cacache: Option<PathBuf>,
     /// Directories and files that the tool writes.
@@ -187,6 +189,10 @@ fn through(job: &Job<'_>, adapter: &dyn Adapter, started: Option<Gateway>) -> Re
             if let Err(error) = gateway.mend(path) {
                 run.uncovered.push(format!("{} still names the gateway: {error}", path.display()));
             }
+        }
+        if let Upstream::Python { indexes, .. } = job.upstream {
+            let receipts: Vec<&uv::Receipt> = parts.iter().flat_map(|p| &p.receipts).collect();
+            run.uncovered.extend(uv::Receipt::close_all(&receipts, &indexes.indexes, uv::page));
         }
         let cacaches = parts.iter().filter_map(|p| p.cacache.as_ref());
         cacaches.for_each(|cacache| cacache::rename(cacache, &gateway.kept()));

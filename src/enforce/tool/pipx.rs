@@ -11,6 +11,7 @@ use super::{Adapter, Prepared, pip};
 use crate::enforce::gateway::Gateway;
 use crate::enforce::{EnforceError, Job, Step};
 use crate::invocation::Effect;
+use crate::toolchain;
 
 /// The adapter of pipx.
 #[derive(Debug, Clone, Copy)]
@@ -92,11 +93,7 @@ impl Places {
         };
         let user = |path: &str| environment.home.as_ref().map(|home| home.join(path));
         let usual = |own: &str, global_one: &str| if global { Some(PathBuf::from(global_one)) } else { user(own) };
-        let fallback = [".local/pipx", "pipx"].iter().filter_map(|p| user(p)).find(|p| p.join("venvs").is_dir());
-        let home = named("PIPX_HOME").or_else(|| fallback.filter(|_| !global)).or_else(|| match environment.os {
-            "macos" => usual("Library/Application Support/pipx", "/opt/pipx"),
-            _ => usual(".local/share/pipx", "/opt/pipx"),
-        });
+        let home = toolchain::tools::of_pipx(environment, job.files, global);
         let programs = named("PIPX_BIN_DIR").or_else(|| usual(".local/bin", "/usr/local/bin")).into_iter().collect();
         let manuals = named("PIPX_MAN_DIR").or_else(|| usual(".local/share/man", "/usr/local/share/man"));
         let mut others: Vec<PathBuf> = manuals.into_iter().collect();

@@ -5,9 +5,12 @@
 //! its secret is the password: a second run finds its cache warm. An index that has no name in a configuration file
 //! cannot be taken away; the gateway's come first, and it is never asked for what they have.
 
+mod receipt;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use self::receipt::Receipt;
 use super::words::{Words, index};
 use super::{Adapter, Prepared, Then, pip};
 use crate::ecosystem::python::script;
@@ -16,6 +19,7 @@ use crate::enforce::{EnforceError, Job, Step, Upstream};
 use crate::invocation::engine::is_off;
 use crate::invocation::{Effect, FileRole, Flag};
 use crate::registry::index::{FindLinks, IndexSpec, Indexes};
+use crate::toolchain;
 
 /// The adapter of uv and uvx.
 #[derive(Debug, Clone, Copy)]
@@ -170,7 +174,7 @@ impl Adapter for Uv {
             out.mend.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
         }
         locks(job, gateway, indexes, &mut out)?;
-        receipts(job, &mut out);
+        receipts(job, gateway, &mut out)?;
         out.keep.push(copies.directory);
         match last {
             Some(last) => {
@@ -265,7 +269,7 @@ fn is_interpreter(program: &str) -> bool {
 }
 
 /// The gateway's page of an index, as the user wrote the index: with or without a slash at its end.
-fn page(spec: &IndexSpec) -> String {
+pub(super) fn page(spec: &IndexSpec) -> String {
     let url = spec.url.as_str();
     if spec.slash { url.to_owned() } else { url.trim_end_matches('/').to_owned() }
 }
@@ -332,19 +336,23 @@ fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared
     Ok(())
 }
 
-/// `uv tool install` notes the indexes that it was told. Its directory alone is written of the user's data: were what is
+/// Where uv notes what a tool was installed from. Its directory alone is written of the user's data: were what is
 /// above it written, the gate's own beside it would be kept by a mount between it and uv's cache, and no link could be
 /// made from the one to the other.
-fn receipts(job: &Job<'_>, out: &mut Prepared) {
+fn receipts(job: &Job<'_>, gateway: &Gateway, out: &mut Prepared) -> Result<(), EnforceError> {
     if !job.invocation.verb.starts_with("tool ") {
-        return;
+        return Ok(());
     }
-    let own = job.environment.variable("UV_TOOL_DIR").map(PathBuf::from);
-    let data = job.environment.variable("XDG_DATA_HOME").map(PathBuf::from);
-    let home = job.environment.home.as_ref().map(|h| h.join(".local").join("share"));
-    let Some(tools) = own.or_else(|| data.or(home).map(|d| d.join("uv").join("tools"))) else { return };
+    let Some(tools) = toolchain::tools::of_uv(job.environment) else { return Ok(()) };
     out.write.push(tools.clone());
+    let known = toolchain::tools::receipts(job.invocation, job.environment, job.files);
+    let mut paths: std::collections::BTreeSet<PathBuf> = known.into_iter().collect();
     for name in job.judgement.plan.packages.iter().filter(|p| p.direct).map(|p| p.id.name.canonical()) {
-        out.mend.push(tools.join(name).join("uv-receipt.toml"));
+        paths.insert(tools.join(name).join("uv-receipt.toml"));
     }
+    for path in paths {
+        out.mend.push(path.clone());
+        out.receipts.push(Receipt::open(path, gateway)?);
+    }
+    Ok(())
 }

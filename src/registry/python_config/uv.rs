@@ -9,10 +9,11 @@ use super::{
     ConfiguredOption, Given, PythonConfig, Reading, UV_SETTINGS, basic, environment, flags, is_true, may_send,
 };
 use crate::ecosystem::python::script;
-use crate::invocation::FileRole;
+use crate::invocation::{FileRole, Tool};
 use crate::model::{Diagnostic, Ecosystem, FileError, Location, SettingKind, SettingLayer, normalise_name};
 use crate::registry::PYPI_DEFAULT;
-use crate::registry::index::IndexStrategy;
+use crate::registry::index::{Authenticate, IndexStrategy};
+use crate::toolchain::tools;
 
 /// One file's settings.
 struct Level {
@@ -90,14 +91,17 @@ pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
             let Some(url) = text("url") else { continue };
             let given =
                 Given { value: url.to_owned(), layer: level.layer, location: line_of(&level.path, &level.text, url) };
+            let authenticate = text("authenticate").map(str::to_owned);
             if flag("default") {
-                named_default.get_or_insert((given, text("name").map(str::to_owned), level.base().to_owned()));
+                let name = text("name").map(str::to_owned);
+                named_default.get_or_insert((given, name, authenticate, level.base().to_owned()));
                 continue;
             }
             if text("format") == Some("flat") {
                 out.find_links("index", &given, level.base(), home.as_deref());
             } else if let Some(at) = out.index("index", &given, SettingKind::ExtraIndex, level.base()) {
                 name_index(sources, out, at, text("name"), flag("explicit"), &given);
+                authenticates(out, at, authenticate.as_deref());
             }
         }
     }
@@ -113,9 +117,10 @@ pub(super) fn read(sources: Reading<'_>, out: &mut PythonConfig) {
     let flagged = flagged.or_else(|| flags(sources, "--index-url", "UV_INDEX_URL").last().cloned());
     if let Some(given) = flagged {
         add_default(sources, out, &given, &cwd);
-    } else if let Some((given, name, base)) = named_default {
+    } else if let Some((given, name, authenticate, base)) = named_default {
         if let Some(at) = out.index("index", &given, SettingKind::Index, &base) {
             name_index(sources, out, at, name.as_deref(), false, &given);
+            authenticates(out, at, authenticate.as_deref());
         }
     } else if let Some(given) = levels.iter().find_map(|l| l.text("index-url", pip)) {
         add_default(sources, out, &given, &cwd);
@@ -178,6 +183,18 @@ fn name_index(
     if any && may_send(sources, out, &url, given.layer, &given.location) {
         let authorization = basic(user.unwrap_or_default(), password.unwrap_or_default());
         out.profile.credentials.add_host(&url, authorization);
+    }
+}
+
+/// What a table of an index says of credentials.
+fn authenticates(out: &mut PythonConfig, at: usize, told: Option<&str>) {
+    let told = match told {
+        Some("always") => Authenticate::Always,
+        Some("never") => Authenticate::Never,
+        _ => return,
+    };
+    if let Some(spec) = out.indexes.indexes.get_mut(at) {
+        spec.authenticate = told;
     }
 }
 
@@ -268,8 +285,10 @@ fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
         levels.extend(toml_file(sources, out, &path, given.layer));
         return levels;
     }
+    // What installs tools for the user reads nothing of the project.
+    let of_tools = sources.invocation.tool == Tool::Uvx || sources.invocation.verb.starts_with("tool ");
     let mut found = false;
-    for directory in sources.environment.cwd.ancestors() {
+    for directory in sources.environment.cwd.ancestors().filter(|_| !of_tools) {
         let (own, project) = (directory.join("uv.toml"), directory.join("pyproject.toml"));
         let own = toml_file(sources, out, &own, SettingLayer::Project);
         let mut project = toml_file(sources, out, &project, SettingLayer::Project);
@@ -322,7 +341,20 @@ fn levels(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
             levels.extend(toml_file(sources, out, &directory.join("uv").join("uv.toml"), layer));
         }
     }
+    levels.extend(receipts(sources, out));
     levels
+}
+
+/// What tools that are brought up to date were installed with, which uv takes last.
+fn receipts(sources: Reading<'_>, out: &mut PythonConfig) -> Vec<Level> {
+    let all = tools::receipts(sources.invocation, sources.environment, sources.files);
+    let read = all.iter().filter_map(|path| toml_file(sources, out, path, SettingLayer::User));
+    let options = read.filter_map(|mut level| {
+        let tool = level.table.remove("tool")?;
+        level.table = tool.get("options")?.as_table()?.clone();
+        Some(level)
+    });
+    options.collect()
 }
 
 /// The line that a value stands on, as near as can be told: the first one that has its text. Each value is looked for

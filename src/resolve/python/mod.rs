@@ -13,6 +13,7 @@
 mod builds;
 mod catalog;
 mod inputs;
+mod installed;
 mod local;
 mod locked;
 mod options;
@@ -86,6 +87,11 @@ pub fn resolve(request: Request<'_>, index: &dyn PythonIndex, interpreter: &Inte
     } else {
         for (entry, development) in project::read_named(request, &mut inputs) {
             inputs.take(entry, false, development);
+        }
+        for tool in installed::read(request, &mut inputs) {
+            let mut one = Plan::default();
+            solve(&mut one, request, index, interpreter, tool, &Locks::default(), &mut directories);
+            plan.merge(one);
         }
         builder.take(&mut inputs);
         builder.options.clone_from(&inputs.options);
