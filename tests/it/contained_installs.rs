@@ -403,3 +403,35 @@ fn a_tool_that_looks_for_its_interpreter_on_path_works_inside() {
     assert_eq!(ran.status, 0, "{ran:#?}");
     assert!(scene.town.shimmed.sandbox.work().join("out/tw_good.py").exists());
 }
+
+/// What an option has written is a file, wherever it is, and what is printed of it names no gateway.
+#[test]
+fn what_options_have_written_are_files() {
+    let Some(mut tools) = python_tools() else { return };
+    let uv = uv().map(|uv| tools.push(("uv", uv)));
+    let Some(scene) = Scene::new(&tools) else { return };
+    let at = |path: &str| scene.town.shimmed.at(path);
+    scene.town.shimmed.sandbox.write("in.txt", "tw-good\n");
+    std::fs::create_dir_all(at("beside")).unwrap();
+    let (beside, shown) = (at("beside/report.json"), at("beside/log"));
+    let [beside, log] = [&beside, &shown].map(|p| p.to_str().unwrap());
+    let dry = ["install", "--quiet", "--dry-run", "--target", "out", "tw-good", "--report"];
+    let mut cases: Vec<(&str, Vec<&str>, &str)> = vec![
+        ("pip", [&dry[..], &["report.json"]].concat(), "work/report.json"),
+        ("pip", [&dry[..], &[beside, "--log", log]].concat(), "beside/report.json"),
+    ];
+    if uv.is_some() {
+        cases.push(("uv", vec!["pip", "compile", "-q", "in.txt", "-o", "out.txt"], "work/out.txt"));
+    }
+    for (tool, words, file) in cases {
+        let ran = scene.run(tool, &words);
+        assert_eq!(ran.status, 0, "{words:?}: {ran:#?}");
+        let text = std::fs::read_to_string(at(file)).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+        assert!(text.contains("tw-good") || text.contains("tw_good"), "{words:?}: {text}");
+    }
+    let ran = scene.run("pip", &[&dry[..], &["-"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
+    let url = report["install"][0]["download_info"]["url"].as_str().unwrap();
+    assert!(url.starts_with(&format!("{}/", scene.town.server.url)), "{url}");
+    assert!(!at("work/-").exists());
+}

@@ -16,6 +16,7 @@ pub mod uv;
 pub mod words;
 pub mod yarn;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -32,6 +33,8 @@ pub struct Prepared {
     pub steps: Vec<Step>,
     /// Files that the tool may write gateway URLs into; mended when everything has run, whatever the end.
     pub mend: Vec<PathBuf>,
+    /// Files that the tool would have printed; printed when they are mended.
+    pub print: Vec<PathBuf>,
     /// Where uv notes what a tool was installed from; put right after they are mended.
     pub receipts: Vec<uv::Receipt>,
     /// npm's cache, whose new entries are to be named by the registry's URLs.
@@ -194,6 +197,12 @@ fn through(job: &Job<'_>, adapter: &dyn Adapter, started: Option<Gateway>) -> Re
             let receipts: Vec<&uv::Receipt> = parts.iter().flat_map(|p| &p.receipts).collect();
             run.uncovered.extend(uv::Receipt::close_all(&receipts, &indexes.indexes, uv::page));
         }
+        for path in parts.iter().flat_map(|p| &p.print) {
+            let text = std::fs::read(path).unwrap_or_default();
+            if let Err(error) = std::io::stdout().write_all(&text) {
+                run.uncovered.push(format!("what the tool reports could not be printed: {error}"));
+            }
+        }
         let cacaches = parts.iter().filter_map(|p| p.cacache.as_ref());
         cacaches.for_each(|cacache| cacache::rename(cacache, &gateway.kept()));
         (refused, served) = gateway.stop();
@@ -320,6 +329,22 @@ fn python_places(job: &Job<'_>) -> Vec<PathBuf> {
     out.extend(prefix.map(PathBuf::from));
     out.extend(facts.site_packages);
     out
+}
+
+/// What to open for a file that an option has written: its directory, for tools replace files, and what is not there is
+/// made as a directory. Nothing in the project, which is open, and not all that a home directory holds: there the file has
+/// to be there already.
+fn file_place(job: &Job<'_>, file: &str) -> Option<PathBuf> {
+    let path = job.environment.absolute(Path::new(file));
+    let directory = path.parent()?;
+    if file == "-" || directory.starts_with(&job.environment.cwd) {
+        return None;
+    }
+    let home = job.environment.home.as_deref();
+    if home.is_some_and(|home| home.starts_with(directory)) {
+        return path.is_file().then_some(path);
+    }
+    Some(directory.to_owned())
 }
 
 /// Where uv puts programs that the user starts by their names: `~/.local/bin`, and what variables say instead.

@@ -93,6 +93,7 @@ impl Adapter for Pip {
                 step.set(&variable, copied?.join(" "));
             }
         }
+        printed(job, &mut step, &mut words, &mut out)?;
         step.arguments = words.finish();
         out.keep.push(copies.directory);
         (out.uncovered, out.open_network) = super::uncovered(job, "pip");
@@ -104,14 +105,15 @@ impl Adapter for Pip {
             step.set("PIP_NO_CACHE_DIR", "1");
         }
         step.runs_packages = builds(job);
-        out.write = written(job);
+        out.write.extend(written(job));
         let programs: Vec<PathBuf> = user_base(job).map(|base| base.join("bin")).into_iter().collect();
         out.then = super::gate_stays(job, &programs);
         super::says_of_programs(job, &programs, &mut out);
         out.write.extend(programs);
         let report = job.invocation.values("--report").filter(|r| *r != "-");
         let lock = (job.invocation.verb == "lock")
-            .then(|| job.invocation.flag("--output").and_then(|f| f.value.as_deref()).unwrap_or("pylock.toml"));
+            .then(|| job.invocation.flag("--output").and_then(|f| f.value.as_deref()).unwrap_or("pylock.toml"))
+            .filter(|path| *path != "-");
         out.mend.extend(report.chain(lock).map(|p| job.environment.absolute(Path::new(p))));
         out.steps.push(step);
         Ok(out)
@@ -153,6 +155,27 @@ impl Adapter for Pip {
             ..Prepared::default()
         })
     }
+}
+
+/// `--report -`, and `pip lock --output -`, which pip would print with the gateway's URLs, go to a file of ours first.
+fn printed(job: &Job<'_>, step: &mut Step, words: &mut Words, out: &mut Prepared) -> Result<(), EnforceError> {
+    let name = if job.invocation.verb == "lock" { "--output" } else { "--report" };
+    let given = job.invocation.flags.iter().rfind(|f| f.name == name).filter(|f| f.value.as_deref() == Some("-"));
+    let Some(flag) = given else { return Ok(()) };
+    let directory = scratch()?;
+    // pip wants a lockfile to have such a name.
+    let path = directory.path().join(if name == "--output" { "pylock.toml" } else { "report.json" });
+    let shown = path.to_string_lossy();
+    match index(&flag.location) {
+        Some(at) if words.replace_value(at, "-", &shown) || words.replace_value(at + 1, "-", &shown) => {}
+        Some(_) => return Err(EnforceError::unsupported(format!("`{name} -` is written in an unusual way"))),
+        None => step.set(&variable_of(&name[2..]), &path),
+    }
+    out.write.push(directory.path().to_owned());
+    out.mend.push(path.clone());
+    out.print.push(path);
+    out.keep.push(directory);
+    Ok(())
 }
 
 /// Takes configuration and variables about places away, and hands on what else the configuration says.
@@ -297,9 +320,11 @@ fn written(job: &Job<'_>) -> Vec<PathBuf> {
     let environment = job.environment;
     let mut out = super::python_places(job);
     out.extend(user_base(job));
-    for option in ["--target", "--prefix", "--root", "--dest", "--wheel-dir", "--src", "--log", "--report", "--output"]
-    {
+    for option in ["--target", "--prefix", "--root", "--dest", "--wheel-dir", "--src"] {
         out.extend(job.invocation.values(option).map(|v| environment.absolute(Path::new(v))));
+    }
+    for option in ["--log", "--report", "--output"] {
+        out.extend(job.invocation.values(option).filter_map(|v| super::file_place(job, v)));
     }
     let cache = job.invocation.values("--cache-dir").last().map(|c| environment.absolute(Path::new(c)));
     out.extend(cache.or_else(|| super::user_cache(environment, "pip")));

@@ -167,9 +167,10 @@ impl Adapter for Uv {
         out.write.extend(programs);
         out.write.extend(super::user_cache(job.environment, "uv"));
         out.write.extend(job.environment.variable("UV_CACHE_DIR").map(PathBuf::from));
-        for option in ["--target", "--prefix", "--output-file", "--cache-dir", "--out-dir"] {
+        for option in ["--target", "--prefix", "--cache-dir", "--out-dir"] {
             out.write.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
         }
+        out.write.extend(job.invocation.values("--output-file").filter_map(|v| super::file_place(job, v)));
         for option in ["--output-file", "--script"] {
             out.mend.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
         }
