@@ -54,14 +54,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         );
         return Ok(ExitCode::from(Verdict::Deny.exit_status()));
     }
+    if let Some(reason) = unbound(&judged) {
+        complain(&format!("tidewaiter: {reason}"));
+        return Ok(ExitCode::from(Verdict::Ask.exit_status()));
+    }
     print(&describe(&judged))?;
     if !confirmed("Approve exactly this plan, once, within an hour?") {
         complain("tidewaiter: not approved");
         return Ok(ExitCode::from(Verdict::Ask.exit_status()));
     }
     let now = Timestamp::now();
-    let approval =
-        Approvals::new(&session.directories.data).give(&judged.plan.digest, judged.asks(), now).map_err(recorded)?;
+    let approval = Approvals::new(&session.directories.data).give(&judged, now).map_err(recorded)?;
     let agent::Seat { terminal, above } = agent::seat();
     let terminal = terminal.map(|t| printable(&t, 80));
     let above = above.iter().map(|name| printable(name, 40)).collect();
@@ -92,6 +95,22 @@ fn find(log: &Log, plan: &str) -> Result<Judged, Failure> {
         return Err(Failure::Usage("more than one plan begins so: give more characters".to_owned()));
     }
     found.ok_or_else(|| Failure::Usage(format!("nothing was asked about a plan {}", short(&wanted))))
+}
+
+/// Why an answer cannot be bound to what was asked, if it cannot: a sentence.
+pub(super) fn unbound(judged: &Judged) -> Option<String> {
+    let asked = match judged.asked.as_deref() {
+        None => {
+            return Some("it was asked about by an older version: run the command again, and approve that".to_owned());
+        }
+        Some(asked) => asked,
+    };
+    let because = asked.because.as_deref().filter(|_| asked.matter.is_none())?;
+    Some(format!(
+        "what it would bring in from this machine is too much for an approval to be held to ({}); run the command itself \
+         on a terminal of your own",
+        printable(because, 300)
+    ))
 }
 
 fn describe(judged: &Judged) -> String {

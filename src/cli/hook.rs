@@ -32,6 +32,7 @@ use crate::model::{Files, Level, Timestamp, Verdict};
 use crate::policy::Loaded;
 use crate::record;
 use crate::record::approval::Approvals;
+use crate::record::asked::Asked;
 use crate::record::line::Judged;
 use crate::registry::cache::Witness;
 use crate::rules;
@@ -454,18 +455,19 @@ impl Case {
         if decision.word == Word::None {
             return Some(decision);
         }
-        let judged = record_of(judgement, loaded);
-        let digest = judged.plan.digest.clone();
+        let mut judged = record_of(judgement, loaded);
         let data = &self.session.directories.data;
         // An approval is of a plan: one that is empty would let every command pass that asks by the same rules.
         let has_plan = !judged.plan.packages.is_empty() || !judged.plan.complete;
         if decision.word == Word::Ask && has_plan {
+            judged.asked = Some(Box::new(Asked::of(judgement, &self.session.environment)));
             // Spent by the shim, where there is one; else it lapses.
-            if Approvals::new(data).covers(&digest, &judged.asks(), Timestamp::now()) {
+            if Approvals::new(data).covers(&judged, Timestamp::now()) {
                 return None;
             }
-            if judged.plan.complete || judged.asks().is_empty() {
-                let short = super::run::short(digest.strip_prefix("sha256:").unwrap_or(&digest));
+            if (judged.plan.complete || judged.asks().is_empty()) && super::approve::unbound(&judged).is_none() {
+                let digest = &judged.plan.digest;
+                let short = super::run::short(digest.strip_prefix("sha256:").unwrap_or(digest));
                 decision.reason.push_str(&format!(
                     "\nA person can approve exactly this plan in a terminal of their own: tidewaiter approve {short}"
                 ));

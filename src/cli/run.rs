@@ -22,6 +22,7 @@ use crate::model::{
     HeldBack, Level, Location, OpinionEffect, Place, Plan, Timestamp, Unresolved, Verdict, printable, shell_line,
 };
 use crate::record::approval::Approvals;
+use crate::record::asked::Asked;
 use crate::record::line::{Ended, Judged};
 use crate::record::{Event, Log, agent};
 use crate::shim::links::{self, Links};
@@ -380,7 +381,7 @@ impl Decision<'_> {
         self.record(Event::Stopped { judged: Box::new(judged), because: because.to_owned() }).map(drop)
     }
 
-    fn ask(&self, way: &Way<'_>, judged: Judged) -> Result<ExitCode, Failure> {
+    fn ask(&self, way: &Way<'_>, mut judged: Judged) -> Result<ExitCode, Failure> {
         let stopped = ExitCode::from(Verdict::Ask.exit_status());
         // A tool behind a wrapper is judged again where it starts: there the question is put and the approval spent.
         let through = matches!(way, Way::Through(_));
@@ -395,15 +396,20 @@ impl Decision<'_> {
             }
             return self.go_on(way, judged, Some("prompt"));
         }
-        let digest = judged.plan.digest.clone();
+        judged.asked = Some(Box::new(Asked::of(self.judgement(), &self.session.environment)));
         let approvals = Approvals::new(&self.session.directories.data);
-        let (asks, now) = (judged.asks(), Timestamp::now());
-        let approved =
-            if through { approvals.covers(&digest, &asks, now) } else { approvals.spend(&digest, &asks, now) };
+        let now = Timestamp::now();
+        let approved = if through { approvals.covers(&judged, now) } else { approvals.spend(&judged, now) };
         if approved {
             return self.go_on(way, judged, (!through).then_some("approval"));
         }
+        let unbound = super::approve::unbound(&judged);
+        let digest = judged.plan.digest.clone();
         self.stop(judged, "no person to ask, and no approval")?;
+        if let Some(reason) = unbound {
+            complain(&format!("tidewaiter: stopped; nothing was run: {reason}"));
+            return Ok(stopped);
+        }
         let digest = short(digest.strip_prefix("sha256:").unwrap_or(&digest));
         complain(&format!(
             "tidewaiter: stopped; nothing was run. A person can approve exactly this plan, once, on a terminal of their own:\n  tidewaiter approve {digest}"

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use crate::enforce::Outcome;
 use crate::judge::{Judgement, Subject};
 use crate::model::{Digest, Level, Opinion, Timestamp, redact};
@@ -134,6 +135,9 @@ pub struct Judged {
     /// What a classifier beside the rules said; absent when none was consulted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub classifier: Option<Box<Classifier>>,
+    /// What an answer is bound to; absent when nobody was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked: Option<Box<Asked>>,
 }
 
 /// What a classifier said, and what that cost.
@@ -410,17 +414,67 @@ impl Judged {
                 stale: judgement.coverage.stale,
             },
             classifier: judgement.opinion.as_deref().map(|o| Box::new(o.into())),
+            asked: None,
         }
     }
 
-    /// What a person has to answer for: each rule that asks with the release that it asks about. An approval covers
-    /// these and no others, so that it cannot be used for the same packages under another flag.
+    /// What a person has to answer for: each rule that asks with the release that it asks about, and why. An approval
+    /// covers these and no others, so that it cannot be used for the same packages under another flag.
     pub fn asks(&self) -> Vec<String> {
         let asking = self.findings.iter().filter(|f| matches!(f.level.as_str(), "ask" | "hold" | "deny"));
-        let mut asks: Vec<String> =
-            asking.map(|f| format!("{} {}", f.rule, f.package.as_deref().unwrap_or("-"))).collect();
+        let mut asks: Vec<String> = asking
+            .map(|f| format!("{} {} {}", f.rule, f.package.as_deref().unwrap_or("-"), f.reason().hex()))
+            .collect();
         asks.sort();
         asks.dedup();
         asks
+    }
+}
+
+impl Finding {
+    /// The reason, as it stays for the hour of an approval and by whatever way the command comes: without how long ago
+    /// something was, and which word of the command it is about.
+    fn reason(&self) -> Digest {
+        let place = self.location.as_deref().filter(|place| !place.starts_with("argument "));
+        let place = place.and_then(|place| place.rsplit(['/', '\\']).next()).unwrap_or_default();
+        Digest::sha256_of(format!("{}\n{place}", timeless(&self.message)).as_bytes())
+    }
+}
+
+/// A sentence without its `5 hours ago`.
+fn timeless(message: &str) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for word in message.split(' ') {
+        let since = match words.as_slice() {
+            [.., "less", "than", "an", "hour"] => 4,
+            [.., number, "hour" | "hours" | "days"] if number.bytes().all(|b| b.is_ascii_digit()) => 2,
+            _ => 0,
+        };
+        if since > 0 && word.trim_end_matches([',', ';', '.', ')']) == "ago" {
+            words.truncate(words.len() - since);
+        }
+        words.push(word);
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timeless;
+
+    #[test]
+    fn a_reason_stays_while_time_passes() {
+        for (message, expected) in [
+            (
+                "a 1 was published 5 hours ago, and the cooldown is 7 days",
+                "a 1 was published ago, and the cooldown is 7 days",
+            ),
+            ("its first release was less than an hour ago", "its first release was ago"),
+            ("released 1 hour ago; the last 400 days ago", "released ago; the last ago"),
+            ("what this brings in is not known", "what this brings in is not known"),
+            ("ago", "ago"),
+        ] {
+            assert_eq!(timeless(message), expected);
+        }
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod approval;
+pub mod asked;
 pub mod line;
 pub mod lock;
 pub mod log;

@@ -224,6 +224,84 @@ fn an_approval_is_a_persons_and_counts_once() {
     assert_eq!(shimmed.run("pip", ASKS).status, 10, "it is spent");
 }
 
+/// A question about what lies in the directory: no network is needed for it.
+const LOCAL: &[&str] = &["install", "--index-url", "http://127.0.0.1:9/simple", "./pyd"];
+
+#[test]
+fn an_approval_is_spent_on_what_was_approved_where_it_was() {
+    let shimmed = Shimmed::new(&["pip"]);
+    let sandbox = &shimmed.sandbox;
+    let (seen, other) = ("from setuptools import setup\nsetup(name='pyd')\n", "import os\nos.system('true')\n");
+    for place in ["pyd", "elsewhere/pyd"] {
+        sandbox.write(&format!("{place}/setup.py"), seen);
+    }
+    sandbox.write("x.tar.gz", "one");
+    let elsewhere = |words: &[&str]| {
+        let mut command = shimmed.command("pip", words);
+        command.current_dir(sandbox.work().join("elsewhere"));
+        Ran::of(command.output().unwrap(), sandbox.dir.path())
+    };
+    let plan = digest(&shimmed.run("pip", LOCAL));
+    let Some(yes) = on_a_terminal(&shimmed, "tidewaiter", &["approve", &plan], "y") else { return };
+    assert!(yes.stdout.contains("approved once"), "{yes:?}");
+    assert_eq!(elsewhere(LOCAL).status, 10, "in another directory");
+    sandbox.write("pyd/setup.py", other);
+    assert_eq!(shimmed.run("pip", LOCAL).status, 10, "with other content");
+    sandbox.write("pyd/setup.py", seen);
+    sandbox.write("pyd/more.py", other);
+    assert_eq!(shimmed.run("pip", LOCAL).status, 10, "with another file");
+    std::fs::remove_file(sandbox.work().join("pyd/more.py")).unwrap();
+    sandbox.write("pyd/__pycache__/setup.pyc", "made");
+    let ran = shimmed.run("pip", LOCAL);
+    assert_ne!(ran.status, 10, "{ran:?}");
+    let archive = &[&LOCAL[..3], &["./x.tar.gz"]].concat();
+    let plan = digest(&shimmed.run("pip", archive));
+    on_a_terminal(&shimmed, "tidewaiter", &["approve", &plan], "y").unwrap();
+    sandbox.write("x.tar.gz", "two");
+    assert_eq!(shimmed.run("pip", archive).status, 10, "another archive of that name");
+}
+
+#[test]
+fn what_is_too_much_to_be_held_to_is_not_approved() {
+    let shimmed = Shimmed::new(&["pip"]);
+    shimmed.sandbox.write("pyd/setup.py", "");
+    let large = std::fs::File::create(shimmed.sandbox.work().join("pyd/large")).unwrap();
+    large.set_len(300 << 20).unwrap();
+    let ran = shimmed.run("pip", LOCAL);
+    assert!(ran.status == 10 && ran.stderr.contains("more than 256 MiB"), "{ran:?}");
+    assert!(!ran.stderr.contains("tidewaiter approve"), "{ran:?}");
+    let plan = lines(&shimmed)[0]["plan"]["digest"].as_str().unwrap().to_owned();
+    let Some(refused) = on_a_terminal(&shimmed, "tidewaiter", &["approve", &plan], "y") else { return };
+    assert!(refused.status == 10 && refused.stdout.contains("too much"), "{refused:?}");
+}
+
+#[test]
+fn an_answer_to_a_hook_is_one_to_the_link_it_leads_to() {
+    let shimmed = Shimmed::new(&["pip"]);
+    shimmed.sandbox.write("sub/pyd/setup.py", "");
+    let ask = |line: &str| {
+        let payload = serde_json::json!({"session_id": "s", "cwd": shimmed.sandbox.work(), "permission_mode": "default",
+            "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": line}, "tool_use_id": "t"});
+        let mut command = shimmed.command("tidewaiter", &["hook", "claude-code"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), payload.to_string().as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    };
+    let line = format!("cd sub && pip {}", LOCAL.join(" "));
+    let asked = ask(&line);
+    assert!(asked.contains("\"ask\""), "{asked}");
+    let plan = lines(&shimmed)[0]["plan"]["digest"].as_str().unwrap().to_owned();
+    let Some(yes) = on_a_terminal(&shimmed, "tidewaiter", &["approve", &plan], "y") else { return };
+    assert!(yes.stdout.contains("approved once"), "{yes:?}");
+    assert_eq!(ask(&line), "");
+    assert!(ask(&format!("{line} --no-deps")).contains("\"ask\""), "other words");
+    let mut inner = shimmed.command("pip", LOCAL);
+    inner.current_dir(shimmed.sandbox.work().join("sub"));
+    let ran = Ran::of(inner.output().unwrap(), shimmed.sandbox.dir.path());
+    assert_ne!(ran.status, 10, "{ran:?}");
+    assert!(ask(&line).contains("\"ask\""), "it is spent");
+}
+
 #[test]
 fn an_agent_s_terminal_is_no_person_s() {
     let shimmed = Shimmed::new(&["pip"]);
