@@ -3,6 +3,7 @@
 //! In: the environment. Out: paths. Nothing here looks whether they are there, beside the links' own targets.
 
 pub mod conduct;
+pub mod launch;
 pub mod operation;
 pub mod remotes;
 pub mod settings;

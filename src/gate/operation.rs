@@ -9,8 +9,8 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::Protected;
 use super::conduct::{self, Conduct};
+use super::{Protected, launch, settings};
 use crate::invocation::FollowedText;
 use crate::invocation::wrappers::{self, SHELLS};
 use crate::model::{Environment, Location, lexical};
@@ -547,6 +547,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        self.host(command, &words);
         self.named(&place, command, &words);
         self.pipe(&place, command, &name, &words);
         if matches!(name.as_str(), "find" | "fd")
@@ -746,9 +747,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An agent host that is started, with the variables that are set for it.
+    fn host(&mut self, command: &SimpleCommand, words: &[&str]) {
+        let Some((at, _)) = innermost(words) else { return };
+        let Some((before, started)) = words.split_at_checked(at).filter(|(_, started)| launch::starts_host(started))
+        else {
+            return;
+        };
+        let value = |w: &Word| w.text.clone().unwrap_or_else(|| w.raw.clone());
+        let set = command.assignments.iter().map(|set| format!("{}={}", set.name, value(&set.value)));
+        let wrapped = before.iter().filter(|w| w.contains('=') && !w.starts_with('-')).map(|w| (*w).to_owned());
+        let words = set.chain(wrapped).chain(started.iter().map(|w| (*w).to_owned())).collect();
+        self.out.push(Operation::Run { words });
+    }
+
     fn sets(&mut self, name: &str) {
         let one = Operation::Sets { name: name.to_owned() };
-        if name.starts_with("TIDEWAITER") && self.out.len() < MOST && !self.out.contains(&one) {
+        let concerns = name.starts_with("TIDEWAITER") || settings::HOOKLESS.contains(&name);
+        if concerns && self.out.len() < MOST && !self.out.contains(&one) {
             self.out.push(one);
         }
     }

@@ -10,7 +10,8 @@ use crate::ecosystem::npm::json::{self as tree, Node};
 pub fn loses(before: &str, after: &str) -> Option<&'static str> {
     let (old, new) = (document(before), document(after));
     let called = calls(before) > 0;
-    let (Some(old), Some(new)) = (old.or_else(|| before.trim().is_empty().then_some(Value::Null)), new) else {
+    // A host finds nothing in what is no document.
+    let (Some(old), Some(new)) = (old.or_else(|| (!called).then_some(Value::Null)), new) else {
         // Of a file that is nobody's document (a plugin, a script), whatever it says beside the call may undo the call.
         return if called && before.trim() != after.trim() {
             Some("changes a file that calls this gate")
@@ -21,13 +22,16 @@ pub fn loses(before: &str, after: &str) -> Option<&'static str> {
         };
     };
     if called && serde_json::from_str::<Value>(before).is_ok() && toml_or_json(after).is_none() {
-        return Some("leaves a configuration that a host may not read");
+        return Some(UNREAD);
     }
     if entries(&old).iter().any(|entry| !entries(&new).contains(entry)) {
         return Some("changes how this gate is called");
     }
     if is_off(&new) && !is_off(&old) {
         return Some(OFF);
+    }
+    if called && is_sound(&old) && !is_sound(&new) {
+        return Some(UNREAD);
     }
     let (before, after) = (variables(&old), variables(&new));
     let moved = after.iter().any(|(name, value)| steers(name) && !before.contains(&(*name, *value)));
@@ -40,6 +44,7 @@ pub fn switches_off(text: &str) -> bool {
 }
 
 const OFF: &str = "switches an agent host's hooks off";
+const UNREAD: &str = "leaves a configuration that a host may not read";
 
 fn toml_or_json(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().or_else(|| toml::from_str(text).ok())
@@ -87,18 +92,140 @@ fn entries(document: &Value) -> Vec<(&str, Value)> {
         .collect()
 }
 
-/// Whether a document switches hooks off: Claude Code's `disableAllHooks`, Codex's `features.hooks`, Gemini CLI's
-/// `hooksConfig.enabled` and its lists of hooks that are not to be called, by name or command.
+/// Events of hosts. One that a host does not know can cost it the whole file.
+const EVENTS: &[&str] = &[
+    // Claude Code's, of which others took theirs.
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PostToolBatch",
+    "PermissionRequest",
+    "PermissionDenied",
+    "Notification",
+    "UserPromptSubmit",
+    "UserPromptExpansion",
+    "SessionStart",
+    "SessionEnd",
+    "Setup",
+    "Stop",
+    "StopFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "PreCompact",
+    "PostCompact",
+    "TeammateIdle",
+    "TaskCreated",
+    "TaskCompleted",
+    "Elicitation",
+    "ElicitationResult",
+    "ConfigChange",
+    "CwdChanged",
+    "FileChanged",
+    "WorktreeCreate",
+    "WorktreeRemove",
+    "InstructionsLoaded",
+    // Gemini CLI's.
+    "BeforeTool",
+    "AfterTool",
+    "BeforeAgent",
+    "AfterAgent",
+    "BeforeModel",
+    "AfterModel",
+    "BeforeToolSelection",
+    "PreCompress",
+    "enabled",
+    "disabled",
+];
+
+/// What Claude Code's own settings are, beside hooks: of another kind, the whole file is passed over.
+const KINDS: &[(&str, fn(&Value) -> bool)] = &[
+    ("/env", |v| v.as_object().is_some_and(|all| all.values().all(is_scalar))),
+    ("/permissions", Value::is_object),
+    ("/permissions/allow", is_texts),
+    ("/permissions/ask", is_texts),
+    ("/permissions/deny", is_texts),
+    ("/permissions/additionalDirectories", is_texts),
+    ("/permissions/defaultMode", Value::is_string),
+    ("/apiKeyHelper", Value::is_string),
+    ("/cleanupPeriodDays", Value::is_number),
+    ("/disableAllHooks", Value::is_boolean),
+    ("/enableAllProjectMcpServers", Value::is_boolean),
+    ("/enabledMcpjsonServers", is_texts),
+    ("/disabledMcpjsonServers", is_texts),
+    ("/enabledPlugins", Value::is_object),
+    ("/extraKnownMarketplaces", Value::is_object),
+    ("/includeCoAuthoredBy", Value::is_boolean),
+    ("/model", Value::is_string),
+    ("/outputStyle", Value::is_string),
+    ("/sandbox", Value::is_object),
+    ("/statusLine", Value::is_object),
+];
+
+fn is_scalar(value: &Value) -> bool {
+    value.is_string() || value.is_number() || value.is_boolean()
+}
+
+fn is_texts(value: &Value) -> bool {
+    value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
+}
+
+/// Whether a host reads a document that calls this gate. Hosts whose entries have hooks of their own pass over a whole
+/// file in which one thing is not of its kind.
+fn is_sound(document: &Value) -> bool {
+    let Some(events) = document.get("hooks").and_then(Value::as_object) else { return false };
+    let ours = entries(document);
+    if !ours.iter().any(|(_, entry)| entry.get("hooks").is_some()) {
+        return events.values().all(|list| list.is_array() || list.is_boolean());
+    }
+    let claude = ours.iter().any(|(_, entry)| entry.to_string().contains("claude-code"));
+    let known = |event: &str| ours.iter().any(|(of, _)| *of == event) || EVENTS.contains(&event);
+    events.iter().all(|(event, list)| known(event) && is_list(event, list))
+        && (!claude || KINDS.iter().all(|(pointer, is)| document.pointer(pointer).is_none_or(is)))
+}
+
+/// Whether a list of entries is one: a matcher that is a text, hooks that are commands or the like.
+fn is_list(event: &str, list: &Value) -> bool {
+    let hook = |hook: &Value| {
+        let text = |key: &str| hook.get(key).is_some_and(Value::is_string);
+        text("type")
+            && (hook.get("type").is_none_or(|kind| kind != "command") || text("command"))
+            && hook.get("timeout").is_none_or(Value::is_number)
+    };
+    let entry = |entry: &Value| {
+        entry.get("matcher").is_none_or(Value::is_string)
+            && entry.get("hooks").and_then(Value::as_array).is_some_and(|hooks| hooks.iter().all(hook))
+    };
+    match event {
+        "enabled" => list.is_boolean(),
+        "disabled" => is_texts(list),
+        _ => list.as_array().is_some_and(|list| list.iter().all(entry)),
+    }
+}
+
+/// Whether a document switches hooks off: Claude Code's `disableAllHooks`, Codex's `features.hooks`, in a profile too,
+/// Gemini CLI's `hooksConfig.enabled` and its lists of hooks that are not to be called, by name or command.
 fn is_off(document: &Value) -> bool {
     let flag = |pointer: &str, off: bool| document.pointer(pointer) == Some(&Value::Bool(off));
     let listed = |pointer: &str| {
         let names = document.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
         names.filter_map(Value::as_str).any(|name| name == "*" || name.contains("tidewaiter"))
     };
-    flag("/disableAllHooks", true)
-        || ["/hooks", "/features/hooks", "/features/codex_hooks", "/hooksConfig/enabled", "/hooks/enabled"]
-            .iter()
-            .any(|pointer| flag(pointer, false))
+    let mut profiles = document.get("profiles").and_then(Value::as_object).into_iter().flatten();
+    const OFF: &[&str] = &[
+        "/hooks",
+        "/features/hooks",
+        "/features/codex_hooks",
+        "/hooksConfig/enabled",
+        "/hooks/enabled",
+        "/tools/enableHooks",
+    ];
+    ["/disableAllHooks", "/allowManagedHooksOnly"].iter().any(|pointer| flag(pointer, true))
+        || OFF.iter().any(|pointer| flag(pointer, false))
+        || profiles.any(|(_, profile)| {
+            profile
+                .pointer("/features")
+                .is_some_and(|f| ["hooks", "codex_hooks"].iter().any(|name| f.get(name) == Some(&Value::Bool(false))))
+        })
         || ["/hooksConfig/disabled", "/hooks/disabled"].iter().any(|pointer| listed(pointer))
 }
 
@@ -115,11 +242,18 @@ fn variables(document: &Value) -> Vec<(&str, &Value)> {
     all.map(|(name, value)| (name.as_str(), value)).collect()
 }
 
-/// Whether a variable decides which program a name is, what is loaded into it, or where this gate keeps its own.
+/// Variables with which Claude Code calls no hook, or each by another program.
+pub(crate) const HOOKLESS: &[&str] = &["CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE", "CLAUDE_CODE_SHELL_PREFIX"];
+/// Variables that say where a host finds its configuration.
+pub(crate) const ELSEWHERE: &[&str] =
+    &["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "GEMINI_CLI_SYSTEM_SETTINGS_PATH"];
+
+/// Whether a variable decides whether and how hosts call this gate, which program a name is, what is loaded into it, or where this gate keeps its own.
 pub(crate) fn steers(name: &str) -> bool {
     const NAMES: &[&str] = &["PATH", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "BASH_ENV", "ENV"];
     const STARTS: &[&str] = &["LD_", "DYLD_", "XDG_", "TIDEWAITER_"];
-    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name)) || STARTS.iter().any(|s| name.starts_with(s))
+    let of_hosts = HOOKLESS.contains(&name) || ELSEWHERE.contains(&name);
+    of_hosts || NAMES.iter().any(|n| n.eq_ignore_ascii_case(name)) || STARTS.iter().any(|s| name.starts_with(s))
 }
 
 #[cfg(test)]
@@ -147,6 +281,18 @@ mod tests {
             (HELD, r#"{"x": "tidewaiter hook tidewaiter hook"}"#),
             (HELD, "tidewaiter hook"),
             (HELD, ""),
+            ("\"Bash|Edit\"", "{\"type\": \"always\"}"),
+            ("{\"PreToolUse\"", "{\"_PreToolUse_DISABLED\": \"later\", \"PreToolUse\""),
+            ("{\"PreToolUse\"", "{\"Stop\": [{\"type\": \"command\", \"command\": \"x\"}], \"PreToolUse\""),
+            ("{\"PreToolUse\"", "{\"Stop\": \"x\", \"PreToolUse\""),
+            ("{\"hooks\"", "{\"permissions\": \"x\", \"hooks\""),
+            ("{\"hooks\"", "{\"permissions\": {\"allow\": \"x\"}, \"hooks\""),
+            ("{\"hooks\"", "{\"env\": [], \"hooks\""),
+            ("{\"hooks\"", "{\"env\": {\"A\": {}}, \"hooks\""),
+            ("{\"hooks\"", "{\"model\": 5, \"hooks\""),
+            ("{\"hooks\"", "{\"env\": {\"CLAUDE_CODE_SHELL_PREFIX\": \"/bin/true\"}, \"hooks\""),
+            ("{\"hooks\"", "{\"env\": {\"CLAUDE_CODE_SIMPLE\": \"1\"}, \"hooks\""),
+            (HELD, "[]"),
         ] {
             assert!(loses(HELD, &HELD.replacen(old, new, 1)).is_some(), "{old} → {new}");
         }
@@ -155,6 +301,13 @@ mod tests {
             ("{}", r#"{"hooksConfig": {"enabled": false}}"#),
             ("{}", r#"{"hooks": {"disabled": ["tidewaiter"]}}"#),
             ("[features]\nhooks = true\n", "[features]\nhooks = false\n"),
+            ("", "[profiles.x.features]\nhooks = false\n"),
+            ("{}", r#"{"tools": {"enableHooks": false}}"#),
+            ("x", r#"{"disableAll\u0048ooks": true}"#),
+            ("[]", r#"{"hooksConfig": {"enabled": false}}"#),
+            ("[1]", "features={\"hooks\"=false}"),
+            ("= x", "[shell_environment_policy.set]\nPATH = \"/tmp\"\n"),
+            ("{}", r#"{"env": {"CLAUDE_CODE_SAFE_MODE": "1"}}"#),
             ("#!/bin/sh\ntidewaiter hook cline && exit 0\n", "#!/bin/sh\nexit 0\ntidewaiter hook cline && exit 0\n"),
         ] {
             assert!(loses(before, after).is_some(), "{before} → {after}");
@@ -165,7 +318,9 @@ mod tests {
     fn what_else_a_configuration_says_is_its_owner_s() {
         let beside = HELD.replacen("\"hooks\": [", "\"hooks\": [{\"type\": \"command\", \"command\": \"mine\"}, ", 1);
         let event = HELD.replacen("{\"PreToolUse\"", "{\"Stop\": [{\"hooks\": []}], \"PreToolUse\"", 1);
-        let more = HELD.replacen("{\"hooks\"", "{\"model\": \"x\", \"env\": {\"NODE_ENV\": \"test\"}, \"hooks\"", 1);
+        let settings = r#"{"model": "x", "permissions": {"allow": ["Bash(ls)"], "defaultMode": "plan"},
+            "env": {"NODE_ENV": "test", "MAX_THINKING_TOKENS": 5}, "unheard": [1], "hooks""#;
+        let more = HELD.replacen("{\"hooks", settings.trim_end_matches('"'), 1);
         let spaced = HELD.replace('\n', "\n\n");
         let [beside, event, more, spaced] = [&beside, &event, &more, &spaced];
         for after in [HELD, beside, event, more, spaced] {

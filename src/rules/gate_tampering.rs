@@ -42,7 +42,7 @@ fn observe(operations: &[Operation], environment: &Environment, files: &dyn File
             operation => (operation, None),
         };
         let found = match operation {
-            Operation::Run { words } => run(words),
+            Operation::Run { words } => launch(words, environment, files).or_else(|| run(words)),
             Operation::Sets { name } => sets(name),
             Operation::Acts(_) | Operation::Followed { .. } => None,
             Operation::File { target, how, by } => {
@@ -87,6 +87,15 @@ const OWN: &[(&[&str], &str, bool)] = &[
 ];
 /// Options with which a command is judged otherwise than the user wants it.
 const LOOSENING: &[&str] = &["--policy", "--as-of"];
+
+/// An agent host that is started without what calls this gate.
+fn launch(words: &[String], environment: &Environment, files: &dyn Files) -> Option<Observation> {
+    let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+    let read = |path: &Path| files.read_text(&environment.absolute(path)).ok();
+    let found = gate::launch::without_hooks(&texts, &read)?;
+    let told = observation(found.what, &shown(words));
+    Some(if found.certain { told } else { told.at_most(Level::Ask) })
+}
 
 fn run(words: &[String]) -> Option<Observation> {
     let (first, rest) = words.split_first()?;
@@ -248,6 +257,9 @@ fn sets(name: &str) -> Option<Observation> {
     let typed = format!("{name}=…");
     match name {
         _ if CHILD.contains(&name) => Some(observation("passes itself off as this gate's own child", &typed)),
+        _ if gate::settings::HOOKLESS.contains(&name) => {
+            Some(observation("has an agent host call no hooks", &typed).at_most(Level::Ask))
+        }
         "TIDEWAITER_ADVISORIES_URL" => {
             Some(observation("changes what this gate knows to be malicious", &typed).at_most(Level::Ask))
         }
