@@ -360,6 +360,28 @@ fn an_install_by_a_script_is_stopped_and_named() {
 }
 
 #[test]
+fn a_script_reads_neither_the_record_nor_secrets_of_the_repository() {
+    let Some(npm) = npm_tools() else { return };
+    let Some(scene) = Scene::new(&npm) else { return };
+    let sandbox = &scene.town.shimmed.sandbox;
+    let remote = |url: &str| format!("[remote \"origin\"]\n\turl = {url}\n");
+    for (name, url, places) in
+        [("tw-reads", "https://token@example.org/a", ""), ("tw-asks", "https://example.org/a", "../../.git/config ")]
+    {
+        sandbox.write(".git/config", remote(url));
+        sandbox.write("dist/.env", "A=1");
+        sandbox.write("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\"}");
+        let script = "for f in $HOME/.local/share/tidewaiter/log/000001.jsonl \
+                      ../../.git/config ../../dist/.env; do test -n \"$(cat $f 2> /dev/null)\" && printf '%s ' $f; done > seen";
+        scene.town.server.npm(name, "1.0.0", OLD, json!({"scripts": {"postinstall": format!("{script}; exit 0")}}));
+        let ran = scene.run("npm", &["install", name]);
+        assert_eq!(ran.status, 0, "{ran:#?}");
+        let seen = std::fs::read_to_string(sandbox.work().join("node_modules").join(name).join("seen")).unwrap();
+        assert_eq!(seen, places, "{ran:#?}");
+    }
+}
+
+#[test]
 fn an_install_by_a_build_is_stopped_and_named() {
     let Some(tools) = python_tools() else { return };
     let Some(scene) = Scene::new(&tools) else { return };

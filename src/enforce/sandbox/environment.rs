@@ -169,15 +169,18 @@ fn matches(pattern: &str, name: &str) -> bool {
     name.ends_with(last)
 }
 
-/// Whether a text has a URL with a user and a password: an index or a proxy (`https://user:word@host/`). The gateway's
-/// own is none: its password opens this one run's plan to the one process tree that it was made for.
-fn holds_credentials(text: &str) -> bool {
+/// Whether a text has a URL with a user and a password (`https://user:word@host/`), or one of the web with a user alone,
+/// which is how tokens are given: an index, a proxy, a remote. The gateway's own is none: its password opens this one
+/// run's plan to the one process tree that it was made for.
+pub(super) fn holds_credentials(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
+        let scheme = text.get(..at).unwrap_or_default().to_ascii_lowercase();
+        let of_web = ["http", "https", "ftp"].iter().any(|web| scheme.ends_with(web));
         let rest = text.get(at + 3..).unwrap_or_default();
-        let authority = rest.split(['/', '?', '#', ' ', '\t', '\n']).next().unwrap_or_default();
+        let authority = rest.split(['/', '?', '#', ' ', '\t', '\n', '"', '\'']).next().unwrap_or_default();
         authority.rsplit_once('@').is_some_and(|(user, host)| {
             let gateways = host.starts_with("127.0.0.1:") && user.split(':').next() == Some(gateway::USER);
-            user.contains(':') && !gateways
+            (user.contains(':') || of_web && !user.is_empty()) && !gateways
         })
     })
 }
@@ -269,6 +272,8 @@ mod tests {
             "a b http://u:p@h:1 c",
             "socks5://u:p%40@h",
             "http://tidewaiter:s@h/ http://u:p@127.0.0.1:9",
+            "https://ghp_0123456789@github.com/a/b",
+            "git+HTTPS://token@h/a",
         ] {
             assert!(!keeps(Level::Script, "PIP_INDEX_URL", value), "{value}");
             assert!(keeps(Level::Installer, "PIP_INDEX_URL", value), "{value}");
@@ -278,7 +283,9 @@ mod tests {
             "https://h/a:b@c",
             "git@github.com:a/b",
             "://",
-            "https://user@h/",
+            "ssh://git@github.com/a/b",
+            "git+ssh://git@github.com/a/b",
+            "postgres://me@localhost/db",
             "http://tidewaiter:s@127.0.0.1:9/pypi",
         ] {
             assert!(keeps(Level::Script, "PIP_INDEX_URL", value), "{value}");

@@ -1,9 +1,10 @@
 //! Which places on disk are nobody's business but the user's: the environment in, paths to hide and to keep from
-//! being written out. Tables; nothing is looked up on disk here.
+//! being written out. Tables; on disk only a project's own files of variables and git's configuration are looked at.
 
 use std::path::{Path, PathBuf};
 
 use super::Level;
+use super::environment::holds_credentials;
 use crate::model::Environment;
 
 /// Credentials below the home directory, with the first [`Level`] that cannot read them. A tool itself reads its own
@@ -53,13 +54,33 @@ pub const CREDENTIALS: &[(&str, Level)] = &[
     (".config/hub", Level::Installer),
     (".config/glab-cli", Level::Installer),
     (".config/github-copilot", Level::Installer),
-    // Agents' own logins.
+    (".config/stripe", Level::Installer),
+    (".tsh", Level::Installer),
+    (".minikube", Level::Installer),
+    (".android/adbkey", Level::Installer),
+    (".local/share/mkcert/rootCA-key.pem", Level::Installer),
+    (".config/syncthing", Level::Installer),
+    (".local/state/syncthing", Level::Installer),
+    (".ollama/id_ed25519", Level::Installer),
+    // Agents' own logins, and what was said to them.
     (".claude/.credentials.json", Level::Installer),
     (".claude.json", Level::Installer),
     (".codex/auth.json", Level::Installer),
     (".gemini/oauth_creds.json", Level::Installer),
+    (".gemini/.env", Level::Installer),
+    (".gemini/tmp", Level::Installer),
+    (".claude/projects", Level::Installer),
+    (".claude/history.jsonl", Level::Installer),
+    (".codex/sessions", Level::Installer),
+    (".codex/history.jsonl", Level::Installer),
+    (".config/Code/User/globalStorage", Level::Installer),
+    (".config/Code - Insiders/User/globalStorage", Level::Installer),
+    (".config/VSCodium/User/globalStorage", Level::Installer),
+    (".config/Cursor/User/globalStorage", Level::Installer),
+    (".config/Windsurf/User/globalStorage", Level::Installer),
     (".config/anthropic", Level::Installer),
     (".local/share/opencode/auth.json", Level::Installer),
+    (".local/share/opencode/storage", Level::Installer),
     (".cache/huggingface/token", Level::Installer),
     (".huggingface", Level::Installer),
     (".kaggle", Level::Installer),
@@ -101,11 +122,17 @@ pub const CREDENTIALS: &[(&str, Level)] = &[
     (".config/Exodus", Level::Installer),
     (".config/atomic", Level::Installer),
     (".config/Ledger Live", Level::Installer),
+    (".foundry/keystores", Level::Installer),
+    (".near-credentials", Level::Installer),
+    (".sui", Level::Installer),
     // What was typed, secrets with it.
     (".bash_history", Level::Installer),
     (".zsh_history", Level::Installer),
     (".zhistory", Level::Installer),
     (".local/share/fish/fish_history", Level::Installer),
+    (".local/share/atuin", Level::Installer),
+    (".config/nushell/history.txt", Level::Installer),
+    (".config/nushell/history.sqlite3", Level::Installer),
     (".python_history", Level::Installer),
     (".node_repl_history", Level::Installer),
     (".psql_history", Level::Installer),
@@ -116,6 +143,8 @@ pub const CREDENTIALS: &[(&str, Level)] = &[
     (".gem/credentials", Level::Installer),
     (".config/composer/auth.json", Level::Installer),
     (".composer/auth.json", Level::Installer),
+    // Where command line programs of npm keep what they were given.
+    (".config/configstore", Level::Script),
     // The package tools' own: the tool may, a package's code may not.
     (".netrc", Level::Script),
     ("_netrc", Level::Script),
@@ -135,6 +164,9 @@ pub const CREDENTIALS: &[(&str, Level)] = &[
     (".config/NuGet", Level::Script),
     (".nuget/NuGet", Level::Script),
 ];
+
+/// What this gate keeps in its own directory beside its links: every command line, and a lock that a reader could hold.
+const OWN: &[&str] = &["log", "agents", "approvals", "settled"];
 
 /// Credentials of the machine. What the user cannot read anyway costs nothing to name.
 pub const MACHINE: &[(&str, Level)] = &[
@@ -334,6 +366,11 @@ pub fn hidden(level: Level, environment: &Environment) -> Vec<PathBuf> {
     for home in homes(environment) {
         out.extend(CREDENTIALS.iter().filter(|(_, l)| concerns(l)).map(|(p, _)| home.join(p)));
     }
+    if level == Level::Script {
+        let moved = environment.variable("XDG_DATA_HOME").map(PathBuf::from).filter(|data| data.is_absolute());
+        let usual = homes(environment).into_iter().map(|home| home.join(".local/share"));
+        out.extend(usual.chain(moved).flat_map(|data| OWN.iter().map(move |name| data.join("tidewaiter").join(name))));
+    }
     if let Some(home) = environment.variable("CARGO_HOME").filter(|_| level == Level::Script) {
         out.extend(["credentials", "credentials.toml"].map(|name| environment.absolute(Path::new(home)).join(name)));
     }
@@ -347,26 +384,97 @@ pub fn hidden_in_project(level: Level, project: &Path) -> Vec<PathBuf> {
     }
     let mut out: Vec<PathBuf> = PROJECT_SECRETS.iter().map(|name| project.join(name)).collect();
     out.extend(environment_files(project));
+    out.extend(git_secrets(project));
     out
+}
+
+/// Files of the repository around a project that hold secrets. Builds ask git for versions, and git its configuration:
+/// that is hidden only where it holds some.
+fn git_secrets(project: &Path) -> Vec<PathBuf> {
+    const SUBMODULES: usize = 64;
+    let Some(place) = project.ancestors().map(|above| above.join(".git")).find(|git| git.exists()) else {
+        return Vec::new();
+    };
+    let mut stores = vec![place.clone()];
+    // A worktree's or a submodule's is a file that says where the rest lies, which says the same of what they share.
+    let said = |file: &Path, from: &Path| {
+        let text = std::fs::read_to_string(file).ok()?;
+        let path = text.trim().strip_prefix("gitdir:").unwrap_or(&text).trim().to_owned();
+        Some(crate::model::lexical(&from.join(path)))
+    };
+    if place.is_file()
+        && let Some(store) = place.parent().and_then(|from| said(&place, from))
+    {
+        stores.extend(said(&store.join("commondir"), &store));
+        stores.push(store);
+    }
+    let modules = |store: &PathBuf| std::fs::read_dir(store.join("modules")).into_iter().flatten();
+    let modules: Vec<PathBuf> =
+        stores.iter().flat_map(modules).filter_map(Result::ok).map(|e| e.path()).take(SUBMODULES).collect();
+    stores.extend(modules);
+    let configured = stores.iter().flat_map(|store| ["config", "config.worktree"].map(|name| store.join(name)));
+    let mut out: Vec<PathBuf> = configured.filter(|path| configures_secrets(path)).collect();
+    out.extend(stores.iter().map(|store| store.join("credentials")));
+    out
+}
+
+/// Whether a file of git's configuration holds a header, a password, or a URL with user information.
+fn configures_secrets(path: &Path) -> bool {
+    const KEYS: &[&str] = &["extraheader", "password", "pass", "token", "cookiefile"];
+    // A file that cannot be read here is read by nobody.
+    let Ok(text) = std::fs::read(path) else { return false };
+    let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    text.lines().any(|line| KEYS.iter().any(|k| key(line).ends_with(k))) || holds_credentials(&text)
 }
 
 /// Endings of files that show what an environment file would hold.
 const TEMPLATES: &[&str] = &[".example", ".sample", ".template", ".dist", ".defaults", ".schema"];
-/// Directories of what is installed or built, and of what keeps versions.
-const PASSED_OVER: &[&str] =
-    &["node_modules", "target", "venv", "__pycache__", "site-packages", "vendor", "dist", "build"];
+/// Files of variables; the same with `.`, `-` or `_` and the name of a stage, as in `.env.production`, `.env-ci`.
+const ENVIRONMENT: &[&str] = &[".env", ".envrc", ".flaskenv", ".dev.vars"];
+/// Directories of what is installed, and of what keeps versions.
+const PASSED_OVER: &[&str] = &[
+    "node_modules",
+    "target",
+    "venv",
+    "__pycache__",
+    "site-packages",
+    "vendor",
+    ".git",
+    ".hg",
+    ".jj",
+    ".svn",
+    ".venv",
+    ".tox",
+    ".nox",
+    ".cache",
+    ".direnv",
+    ".gradle",
+    ".mypy_cache",
+    ".next",
+    ".nuxt",
+    ".pnpm-store",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".terraform",
+    ".turbo",
+    ".yarn",
+];
 
-/// `.env` and `.env.…` in a project's first levels, where the members of a workspace are, the nearest first.
+/// Files of variables in a project's first levels, where the members of a workspace are, the nearest first.
 fn environment_files(project: &Path) -> Vec<PathBuf> {
     const DEEPEST: usize = 3;
     /// A project has no more; a whole disk, taken for one, has.
-    const DIRECTORIES: usize = 256;
+    const DIRECTORIES: usize = 512;
     const ENTRIES: usize = 8192;
     const FILES: usize = 128;
     let secret = |name: &str| {
-        name.strip_prefix(".env").is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with('.') && !TEMPLATES.iter().any(|ending| rest.ends_with(ending))
-        })
+        let of = |rest: &str| {
+            rest.is_empty()
+                || rest.starts_with(['.', '-', '_'])
+                    && !TEMPLATES.iter().any(|t| rest.replace(['-', '_'], ".").ends_with(t))
+        };
+        ENVIRONMENT.iter().any(|file| name.strip_prefix(file).is_some_and(of))
     };
     let mut out = vec![project.join(".env")];
     let mut level = vec![project.to_owned()];
@@ -385,10 +493,7 @@ fn environment_files(project: &Path) -> Vec<PathBuf> {
                 let Some(name) = name.to_str() else { continue };
                 if secret(name) {
                     out.push(entry.path());
-                } else if depth < DEEPEST
-                    && !name.starts_with('.')
-                    && !PASSED_OVER.contains(&name)
-                    && entry.file_type().is_ok_and(|t| t.is_dir())
+                } else if depth < DEEPEST && !PASSED_OVER.contains(&name) && entry.file_type().is_ok_and(|t| t.is_dir())
                 {
                     next.push(entry.path());
                 }
@@ -430,7 +535,9 @@ fn homes(environment: &Environment) -> Vec<PathBuf> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-    use super::environment_files;
+    use super::{Level, environment_files, git_secrets, hidden};
+    use crate::model::Environment;
+    use std::path::PathBuf;
 
     #[test]
     fn environment_files_are_found_in_the_first_levels_and_templates_are_none() {
@@ -440,9 +547,33 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "A=1").unwrap();
         };
-        let secrets = [".env", ".env.ci", "sub/.env", "packages/web/.env.production.local", "a/b/c/.env"];
-        let others =
-            [".env.example", "sub/.env.sample", "node_modules/x/.env", "target/.env", "a/b/c/d/.env", ".environment"];
+        let secrets = [
+            ".env",
+            ".env.ci",
+            ".env-prod",
+            ".env_local",
+            ".flaskenv",
+            ".dev.vars",
+            ".dev.vars.staging",
+            ".hidden/.env",
+            "dist/.env",
+            "sub/.env",
+            "sub/.envrc",
+            "packages/web/.env.production.local",
+            "a/b/c/.env",
+        ];
+        let others = [
+            ".env.example",
+            ".env-sample",
+            ".dev.vars.example",
+            "sub/.env.sample",
+            "node_modules/x/.env",
+            ".git/x/.env",
+            "target/.env",
+            "a/b/c/d/.env",
+            ".environment",
+            ".envoy",
+        ];
         secrets.iter().chain(&others).for_each(|path| write(path));
         let mut found: Vec<String> = environment_files(dir.path())
             .iter()
@@ -453,5 +584,57 @@ mod tests {
         let mut expected = secrets.map(str::to_owned).to_vec();
         expected.sort();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn git_s_configuration_is_hidden_where_it_holds_a_secret() {
+        const REMOTE: &str = "[remote \"origin\"]\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n\turl = ";
+        for (text, secret) in [
+            (format!("{REMOTE}https://github.com/a/b\n"), false),
+            (format!("{REMOTE}git@github.com:a/b\n"), false),
+            (format!("{REMOTE}ssh://git@github.com/a/b\n"), false),
+            (format!("{REMOTE}https://ghp_0123456789@github.com/a/b\n"), true),
+            (format!("{REMOTE}https://me:word@example.org/a/b\n"), true),
+            ("[http \"https://github.com/\"]\n\textraheader = AUTHORIZATION: basic eA==\n".to_owned(), true),
+            ("[sendemail]\n\tsmtpPass = word\n".to_owned(), true),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let git = dir.path().join("repo/.git");
+            let (member, worktree) = (dir.path().join("repo/packages/a"), dir.path().join("tree"));
+            for path in [git.join("worktrees/tree"), git.join("modules/lib"), member.clone(), worktree.clone()] {
+                std::fs::create_dir_all(path).unwrap();
+            }
+            std::fs::write(git.join("config"), &text).unwrap();
+            std::fs::write(git.join("modules/lib/config"), &text).unwrap();
+            std::fs::write(git.join("worktrees/tree/commondir"), "../..\n").unwrap();
+            let store = git.join("worktrees/tree");
+            std::fs::write(worktree.join(".git"), format!("gitdir: {}\n", store.display())).unwrap();
+            for project in [member, worktree] {
+                let found = git_secrets(&project);
+                for path in [git.join("config"), git.join("modules/lib/config")] {
+                    assert_eq!(found.contains(&path), secret, "{text} {}", project.display());
+                }
+                assert!(found.contains(&git.join("credentials")));
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_gate_keeps_is_not_read_by_scripts() {
+        let variables = [("XDG_DATA_HOME".to_owned(), "/data".to_owned())].into();
+        let environment = Environment {
+            variables,
+            cwd: PathBuf::from("/work"),
+            home: Some(PathBuf::from("/home/u")),
+            now: crate::model::Timestamp::UNIX_EPOCH,
+            os: "linux",
+            arch: "x86_64",
+        };
+        let has =
+            |level, path: &str| hidden(level, &environment).iter().any(|p| p.as_path() == std::path::Path::new(path));
+        for path in ["/home/u/.local/share/tidewaiter/log", "/data/tidewaiter/settled", "/data/tidewaiter/approvals"] {
+            assert!(has(Level::Script, path) && !has(Level::Installer, path), "{path}");
+        }
+        assert!(!has(Level::Script, "/home/u/.local/share/tidewaiter/shims"));
     }
 }
