@@ -34,7 +34,7 @@ pub fn take(path: &Path, patience: Patience) -> std::io::Result<File> {
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"));
     }
-    let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+    let file = unreadable(private(OpenOptions::new().write(true).create(true).truncate(false))).open(path)?;
     let started = Instant::now();
     let mut pause = Duration::from_millis(1);
     let mut said = false;
@@ -56,6 +56,16 @@ pub fn take(path: &Path, patience: Patience) -> std::io::Result<File> {
         std::thread::sleep(pause.min(patience.most - waited));
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// A file that is opened to be written alone: whoever may only read could hold its lock as well.
+fn unreadable(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o200);
+    }
+    options
 }
 
 /// Who has a lock, for people: `the process 4711 (flock)`, as far as `/proc/locks` tells (`proc(5)`).
