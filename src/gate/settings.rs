@@ -137,8 +137,11 @@ const EVENTS: &[&str] = &[
     "disabled",
 ];
 
+/// Whether a value is of a kind.
+type Is = fn(&Value) -> bool;
+
 /// What Claude Code's own settings are, beside hooks: of another kind, the whole file is passed over.
-const KINDS: &[(&str, fn(&Value) -> bool)] = &[
+const KINDS: &[(&str, Is)] = &[
     ("/env", |v| v.as_object().is_some_and(|all| all.values().all(is_scalar))),
     ("/permissions", Value::is_object),
     ("/permissions/allow", is_texts),
