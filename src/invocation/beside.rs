@@ -31,7 +31,7 @@ impl<'c> Beside<'c> {
             return None;
         }
         let environment = context.environment;
-        let directory = home(environment, directory.unwrap_or_default());
+        let directory = environment.at_home(directory.unwrap_or_default());
         Some(Self { files, environment, directory: environment.absolute(&directory) })
     }
 
@@ -73,14 +73,6 @@ impl<'c> Beside<'c> {
         };
         let Some(text) = self.text(&directory.join("package.json"))? else { return Ok(None) };
         Ok(Some((directory, serde_json::from_str(&text).map_err(drop)?)))
-    }
-}
-
-/// A directory as written, with the user's own for `~`.
-pub(super) fn home(environment: &Environment, directory: &str) -> PathBuf {
-    match (directory.strip_prefix('~'), &environment.home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-        _ => PathBuf::from(directory),
     }
 }
 

@@ -488,13 +488,7 @@ impl Judge<'_> {
             environment.variables.entry("PATH".to_owned()).or_insert_with(|| SECURE_PATH.to_owned());
         }
         if let Some(directory) = &invocation.directory {
-            let path = match (directory.strip_prefix('~'), &environment.home) {
-                (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
-                    home.join(rest.trim_start_matches('/'))
-                }
-                _ => PathBuf::from(directory),
-            };
-            environment.cwd = environment.absolute(&path);
+            environment.cwd = environment.absolute(&environment.at_home(directory));
         }
         environment
     }

@@ -32,6 +32,16 @@ impl Environment {
         exact.or_else(|| other().map(|(_, value)| value)).map(String::as_str)
     }
 
+    /// A path as it was written, with the user's own directory for a `~` alone or before a slash.
+    pub fn at_home(&self, written: &str) -> PathBuf {
+        match (written.strip_prefix('~'), &self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                home.join(rest.trim_start_matches('/'))
+            }
+            _ => PathBuf::from(written),
+        }
+    }
+
     /// `path` made absolute against the working directory, with `.` and `..` removed lexically.
     pub fn absolute(&self, path: &Path) -> PathBuf {
         lexical(&self.cwd.join(path))

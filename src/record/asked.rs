@@ -94,14 +94,7 @@ fn matter(judgement: &Judgement, environment: &Environment) -> Result<String, St
 /// The directory that a command works in, absolute.
 fn directory(invocation: &Invocation, environment: &Environment) -> PathBuf {
     let directory = invocation.directory.as_deref().unwrap_or_default();
-    environment.absolute(&home_in(directory, environment))
-}
-
-fn home_in(text: &str, environment: &Environment) -> PathBuf {
-    match (text.strip_prefix('~'), &environment.home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-        _ => PathBuf::from(text),
-    }
+    environment.absolute(&environment.at_home(directory))
 }
 
 /// What a command was understood to do, and where; by whatever way it came here, the same.
@@ -141,7 +134,7 @@ fn on_disk(text: &str, base: &Path, environment: &Environment) -> Option<PathBuf
         let plain = percent_encoding::percent_decode_str(path).decode_utf8().ok().map(std::borrow::Cow::into_owned);
         [Some(path.to_owned()), plain.filter(|plain| plain != path)]
     });
-    let mut places = decoded.flatten().map(|path| lexical(&base.join(home_in(&path, environment))));
+    let mut places = decoded.flatten().map(|path| lexical(&base.join(environment.at_home(&path))));
     places.find(|place| place.is_file() || is_path && place.is_dir())
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::engine::{Word, opaque};
 use super::reading::{self, Context, unknown};
-use super::{FollowedText, Invocation, Tool, beside, script};
+use super::{FollowedText, Invocation, Tool, script};
 use crate::model::{Environment, FileError, Files, Location, Place};
 use crate::shell::{self, Directory};
 
@@ -73,7 +73,7 @@ impl<'a> Follow<'a> {
     /// A path of a command that works in a directory.
     pub fn path(&self, directory: Option<&str>, path: &str) -> PathBuf {
         let joined = super::engine::joined(directory, path);
-        self.environment.absolute(&beside::home(self.environment, &joined))
+        self.environment.absolute(&self.environment.at_home(&joined))
     }
 
     /// The path as the user would type it.

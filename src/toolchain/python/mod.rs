@@ -230,10 +230,7 @@ fn user_base(environment: &Environment) -> Option<PathBuf> {
     if set("PYTHONNOUSERSITE").is_some() || environment.os == "windows" {
         return None;
     }
-    let named = set("PYTHONUSERBASE").map(|base| match (base.strip_prefix('~'), &environment.home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-        _ => environment.absolute(Path::new(base)),
-    });
+    let named = set("PYTHONUSERBASE").map(|base| environment.absolute(&environment.at_home(base)));
     named.or_else(|| environment.home.as_ref().map(|home| home.join(".local")))
 }
 
