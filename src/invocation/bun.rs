@@ -8,16 +8,21 @@ use std::path::PathBuf;
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
 use super::beside::{Beside, variable};
-use super::engine::{Act, Opt, Style, Word, flag, maybe, opaque, record, value};
+use super::code;
+use super::engine::{Act, Opt, Scan, Style, Word, equals, flag, maybe, opaque, record, scan, shown, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
-use super::reading::{Context, Understood};
+use super::reading::{Context, Understood, unknown_verb};
 use super::{FileRole, Invocation, RequestKind, Tool, npm};
+
+/// Where no verb follows; else they do nothing.
+const FIRST: &[Opt] = &[flag("--version -v, --revision", Neutral).act(Act::Help)];
 
 /// Options of the runtime, which may stand before a verb.
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version -v, --revision", Neutral).act(Act::Help),
+    flag("--help -h", Neutral).act(Act::Help),
+    flag("--version -v, --revision", Neutral),
     value("--cwd", Neutral).act(Act::Directory),
-    value("--config -c", Configures).act(Act::File(FileRole::ToolConfig)),
+    equals("--config -c", Configures).act(Act::File(FileRole::ToolConfig)),
     value("--env-file", Configures),
     flag("--no-env-file, --silent, --bun -b, --watch, --hot, --smol, --if-present, --no-clear-screen", Neutral),
     flag("--no-install", Strengthens),
@@ -26,7 +31,7 @@ const GENERAL: &[Opt] = &[
     value("--preload -r, --require, --import", Runs),
     value("--filter -F", Selects).act(Act::Select),
     value("--elide-lines, --shell, --port, --conditions, --define -d, --drop, --loader -l, --title", Neutral),
-    maybe("--inspect, --inspect-wait, --inspect-brk", Neutral),
+    equals("--inspect, --inspect-wait, --inspect-brk", Neutral),
     flag("--prefer-offline, --prefer-latest, --workspaces, --parallel, --sequential, --no-exit-on-error", Neutral),
     flag("--expose-gc, --no-deprecation, --throw-deprecation, --no-macros, --zero-fill-buffers, --no-addons", Neutral),
     flag("--use-system-ca, --use-openssl-ca, --use-bundled-ca, --preserve-symlinks", Neutral),
@@ -46,7 +51,8 @@ const INSTALL: &[Opt] = &[
     value("--minimum-release-age-excludes", WeakensSafety),
     flag("--production -p, --optional, --peer, --dev -d --development -D, --no-optional, --no-peer", Selects),
     flag("--latest -L, --recursive -r, --lockfile-only, --only-missing, --analyze -a", Selects),
-    value("--omit, --cpu, --os, --libc, --linker, --depth, --catalog", Selects),
+    value("--omit, --cpu, --os, --libc, --linker, --depth", Selects),
+    equals("--catalog", Selects),
     flag("--yarn -y, --no-save, --save, --save-prod, --save-text-lockfile, --exact -E, --interactive -i", Neutral),
     flag("--force -f, --no-cache, --quiet, --verbose, --no-progress, --no-summary, --offline", Neutral),
     value("--cache-dir, --backend, --concurrent-scripts, --network-concurrency", Neutral),
@@ -68,7 +74,7 @@ const FROZEN: &[(&str, super::Effect)] = &[("--frozen-lockfile", Locked)];
 
 const VERBS: &[Rule] = &[
     rule("install i", Project, &[INSTALL], Operands::Requests).named(ProjectAdd).turns(FROZEN),
-    rule("ci", Locked, &[INSTALL], Operands::Ignored),
+    rule("ci", Locked, &[INSTALL], Operands::Requests).named(ProjectAdd),
     rule("add a", ProjectAdd, &[INSTALL], Operands::Requests),
     rule("update up", Update, &[INSTALL], Operands::Requests),
     rule("remove rm r uninstall", Project, &[INSTALL], Operands::Ignored),
@@ -88,7 +94,9 @@ const VERBS: &[Rule] = &[
     rule("repl", Nothing, &[RUN], Operands::Ignored),
     rule("exec", Nothing, &[], Operands::Command),
     rule("upgrade", Unknown, &[UPGRADE], Operands::Ignored).global(),
-    nothing("audit"),
+    rule("audit", Nothing, &[AUDIT, INSTALL], Operands::Ignored),
+    rule("dedupe", Project, &[CHECK, INSTALL], Operands::Ignored),
+    rule("pm", Nothing, &[PM, INSTALL], Operands::Ignored),
     nothing("build"),
     nothing("completions"),
     nothing("discord"),
@@ -98,7 +106,7 @@ const VERBS: &[Rule] = &[
     nothing("info"),
     nothing("list ls"),
     nothing("outdated"),
-    nothing("pm"),
+    nothing("prune"),
     nothing("publish"),
     nothing("test"),
     nothing("why"),
@@ -106,15 +114,50 @@ const VERBS: &[Rule] = &[
 
 const CREATE: &[Opt] = &[flag("--force, --no-install, --no-git, --no-package-json, --open, --verbose", Neutral)];
 const INIT: &[Opt] = &[flag("--yes -y, --minimal -m, --react", Neutral), maybe("--react", Neutral)];
+const CHECK: &[Opt] = &[flag("--check", Neutral).act(Act::DryRun)];
+const AUDIT: &[Opt] = &[value("--audit-level, --ignore", Neutral), flag("--json, --prod", Neutral)];
+const PM: &[Opt] = &[
+    flag("--all -a, --trusted, --prod, --long, --json, --stat, --name-only, --top", Neutral),
+    flag("--git-tag-version, --no-git-tag-version, --allow-same-version", Neutral),
+    value("--destination, --filename, --gzip-level, --max-age, --message -m, --preid, -U", Neutral),
+];
 const UPGRADE: &[Opt] = &[flag("--canary, --stable, --profile", Neutral)];
 
-static BUN: Grammar =
-    Grammar { tool: Tool::Bun, style: Style::CLAP, general: &[GENERAL], groups: &[], verbs: VERBS, scripts: true };
+static BUN: Grammar = Grammar {
+    tool: Tool::Bun,
+    style: Style::CLAP,
+    first: &[],
+    general: &[GENERAL],
+    groups: &[],
+    verbs: VERBS,
+    scripts: true,
+};
 
 /// `bun …`.
 pub(super) fn bun(context: &Context<'_>, program: &str, words: &[Word]) -> Understood {
-    let mut parsed = grammar::read(context, program, words, &BUN, &|i, _| variables(i, context));
     let at = words.first().map_or(0, |w| w.index);
+    let mut inner = context.clone();
+    let mut ordered = words.to_vec();
+    if let Some(verb) = verb_at(words) {
+        let before = scan(words, &[GENERAL], Style::CLAP.stopping());
+        if before.read != verb {
+            let word = ordered.remove(verb);
+            inner.opaque.push(opaque(word.index, format!("bun takes `{}` for its command", shown(&word.text))));
+            ordered.insert(0, word);
+        }
+    } else {
+        let own = scan(words, &[RUN, FIRST, GENERAL], Style::CLAP.stopping());
+        if own.help {
+            return context.invocation(Tool::Bun, program).into();
+        }
+        if is_code(&own) {
+            ordered.insert(0, Word::new("run", at));
+        }
+    }
+    let mut parsed = grammar::read(&inner, program, &ordered, &BUN, &|i, _| variables(i, context));
+    if let Some(invocation) = code_given(context, program, &parsed.scan, words) {
+        return invocation.into();
+    }
     if parsed.invocation.verb == "run" {
         auto_install(context, &mut parsed, at);
     } else if !parsed.done {
@@ -135,9 +178,54 @@ pub(super) fn bunx(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
     understood
 }
 
+/// The place of the verb: bun takes the first word without a dash for it, be it an option's value or not. What begins
+/// with `-e` ends the search.
+fn verb_at(words: &[Word]) -> Option<usize> {
+    let at = words.iter().position(|w| !w.text.starts_with('-') || w.text.starts_with("-e"))?;
+    let word = words.get(at)?;
+    VERBS.iter().any(|rule| rule.names.split_ascii_whitespace().any(|name| name == word.text)).then_some(at)
+}
+
+/// Whether the options hold the code that bun is to run.
+fn is_code(scan: &Scan) -> bool {
+    ["--eval", "--print"].iter().any(|name| scan.has(name))
+}
+
+/// Code that may install something.
+fn code_given(context: &Context<'_>, program: &str, scan: &Scan, words: &[Word]) -> Option<Invocation> {
+    let given = scan.given.iter().rev().find(|g| matches!(g.name.as_str(), "--eval" | "--print"))?;
+    let word = words.iter().find(|w| w.index == given.value_index)?;
+    let code = Word { text: given.value.clone()?, ..word.clone() };
+    code::given(context, Tool::Bun, program, &code)
+}
+
+/// `bun pm VERB…`, `bun audit fix`.
+fn second(invocation: &mut Invocation, operands: &[Word]) {
+    let Some(word) = operands.first() else { return };
+    match (invocation.verb.as_str(), word.text.as_str()) {
+        ("audit", "fix") => invocation.effect = Update,
+        ("audit", _) => return,
+        // It runs scripts of what is installed that were not run before.
+        (_, "trust") => invocation.effect = if invocation.global { Unknown } else { Project },
+        (_, "fetch" | "migrate") => invocation.effect = Project,
+        (_, "cache") if operands.get(1).is_some_and(|w| w.text == "unpack") => {
+            invocation.effect = Unknown;
+            invocation.opaque.push(opaque(word.index, "puts into bun's cache what the file holds, whatever it is"));
+        }
+        (
+            _,
+            "bin" | "cache" | "default-trusted" | "diff" | "hash" | "hash-print" | "hash-string" | "licenses" | "list",
+        )
+        | (_, "ls" | "pack" | "pkg" | "scan" | "untrusted" | "version" | "view" | "whoami" | "why") => {}
+        _ => return unknown_verb(invocation, word),
+    }
+    invocation.verb = format!("{} {}", invocation.verb, word.text);
+}
+
 fn finish(parsed: &mut Parsed, at: usize) {
     let invocation = &mut parsed.invocation;
     match invocation.verb.as_str() {
+        "audit" | "pm" => second(invocation, &parsed.scan.operands),
         "x" => {
             npm::fetched(invocation, &parsed.starts);
             if parsed.scan.has("--no-install") && invocation.opaque.is_empty() {
@@ -224,9 +312,10 @@ const EXTENSIONS: [&str; 8] = [".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".m
 
 /// A file that bun runs may import packages, which bun fetches on the spot when there is no node_modules folder.
 fn auto_install(context: &Context<'_>, parsed: &mut Parsed, at: usize) {
-    let code = ["--eval", "--print"].iter().any(|name| parsed.scan.has(name)) || parsed.invocation.verb == "repl";
+    let code = is_code(&parsed.scan) || parsed.invocation.verb == "repl";
     let selects = ["--filter", "--workspaces"].iter().any(|name| parsed.scan.has(name));
-    let Some(first) = parsed.starts.first().cloned().or_else(|| code.then(|| Word::new("-", at))) else { return };
+    let entry = if code { Some(Word::new("-", at)) } else { parsed.starts.first().cloned() };
+    let Some(first) = entry else { return };
     let beside = Beside::of(context, parsed.invocation.directory.as_deref()).filter(|_| !context.earlier);
     let mode = AutoInstall::of(context, parsed, beside.as_ref());
     let path_like = matches!(first.text.as_str(), "." | "-") || EXTENSIONS.iter().any(|e| first.text.ends_with(e));

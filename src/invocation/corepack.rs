@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Effect::{Nothing, Project, Requests, RunsRemote, Unknown};
 use super::FlagEffect::Neutral;
 use super::beside::{Beside, variable};
-use super::engine::{Act, Opt, Style, Word, apply, flag, opaque, request, scan, shown, value};
+use super::engine::{Act, Opt, Style, Word, apply, equals, flag, opaque, request, scan, shown, value};
 use super::grammar::{self, Grammar, Operands, Parsed, Rule, nothing, rule};
 use super::reading::{Context, Understood, program_name};
 use super::{Invocation, Request, RequestKind, Tool, VariableEffect, effect_of, npm};
@@ -18,11 +18,10 @@ use crate::ecosystem::npm::semver::{self, Options};
 use crate::model::{Ecosystem, Location};
 
 const GENERAL: &[Opt] = &[flag("--help -h, --version -v", Neutral).act(Act::Help)];
-const INSTALL: &[Opt] = &[
-    flag("--global -g", Neutral).act(Act::Global),
-    flag("--activate, --json, --cache-only, --all", Neutral),
-    value("--output -o, --install-directory", Neutral),
-];
+const INSTALL: &[Opt] =
+    &[flag("--global -g", Neutral).act(Act::Global), flag("--activate, --json, --cache-only, --all", Neutral)];
+const PREPARE: &[Opt] = &[equals("--output -o", Neutral)];
+const PACK: &[Opt] = &[value("--output -o", Neutral)];
 
 const VERBS: &[Rule] = &[
     // Both write the version into package.json and then run the package manager's install.
@@ -30,9 +29,9 @@ const VERBS: &[Rule] = &[
     rule("up", Project, &[INSTALL], Operands::Ignored),
     rule("install", Requests, &[INSTALL], Operands::Requests),
     rule("add", Requests, &[INSTALL], Operands::Requests),
-    rule("prepare", Requests, &[INSTALL], Operands::Requests),
-    rule("pack", Requests, &[INSTALL], Operands::Requests),
-    rule("hydrate", Nothing, &[INSTALL], Operands::Ignored),
+    rule("prepare", Requests, &[PREPARE, INSTALL], Operands::Requests),
+    rule("pack", Requests, &[PACK, INSTALL], Operands::Requests),
+    rule("hydrate", Requests, &[INSTALL], Operands::Requests),
     nothing("cache"),
     nothing("enable"),
     nothing("disable"),
@@ -41,6 +40,7 @@ const VERBS: &[Rule] = &[
 static COREPACK: Grammar = Grammar {
     tool: Tool::Corepack,
     style: Style::CLAP,
+    first: &[],
     general: &[GENERAL],
     groups: &[],
     verbs: VERBS,
@@ -74,6 +74,10 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
 
 fn finish(context: &Context<'_>, parsed: &mut Parsed, at: usize) {
     let invocation = &mut parsed.invocation;
+    for word in parsed.scan.operands.iter().filter(|w| invocation.verb == "hydrate" || !of_registry(&w.text)) {
+        let reason = format!("`{}` is put in place of a package manager, which then runs it", shown(&word.text));
+        invocation.opaque.push(opaque(word.index, reason));
+    }
     invocation.requests.iter_mut().for_each(|r| r.text = published(&r.text));
     match invocation.verb.as_str() {
         "use" => invocation.requests.iter_mut().for_each(|r| r.kind = RequestKind::With),
@@ -113,6 +117,11 @@ fn finish(context: &Context<'_>, parsed: &mut Parsed, at: usize) {
         // Corepack says so and ends.
         None => invocation.effect = Nothing,
     }
+}
+
+/// Whether corepack takes what is asked for from a registry: no archive that it unpacks as it is, and no URL.
+fn of_registry(text: &str) -> bool {
+    !text.ends_with(".tgz") && !text.contains(['/', '\\', ':'])
 }
 
 /// A package manager as corepack names it, by the package that has it: yarn 2 and later is `@yarnpkg/cli-dist`. The digest

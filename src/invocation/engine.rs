@@ -50,7 +50,8 @@ pub(super) enum Arity {
 pub(super) enum Act {
     /// Nothing.
     Record,
-    /// The tool prints something and leaves: help, version.
+    /// The tool prints something and leaves: help, version. What counts only before the verb, or only after it, has a
+    /// row in the table of that place alone.
     Help,
     /// [`Invocation::dry_run`].
     DryRun,
@@ -170,7 +171,8 @@ fn abbreviated(tables: Tables<'_>, prefix: &str) -> Option<(&'static str, &'stat
         for _ in group.split_ascii_whitespace().filter(|n| n.starts_with(prefix)) {
             match found {
                 Some((name, _)) if name != canonical => return None,
-                _ => found = Some((canonical, opt)),
+                Some(_) => {}
+                None => found = Some((canonical, opt)),
             }
         }
     }
@@ -227,7 +229,7 @@ pub(super) struct Scan {
     pub opaque: Vec<Opaque>,
     /// How many words were read; the rest follows a first operand, which is not read (see [`Style::stop`]).
     pub read: usize,
-    /// The tool prints help or its version, and nothing before that was doubtful.
+    /// The tool prints help or its version, nothing before that was doubtful, and nothing after it takes it back.
     pub help: bool,
 }
 
@@ -265,7 +267,7 @@ pub(super) fn opaque(index: usize, reason: impl Into<String>) -> Opaque {
 
 /// Reads options and operands.
 pub(super) fn scan(words: &[Word], tables: Tables<'_>, style: Style) -> Scan {
-    let mut s = Scanner { words, tables, style, at: 0, out: Scan::default() };
+    let mut s = Scanner { words, tables, style, at: 0, out: Scan::default(), helps: Vec::new() };
     s.run();
     s.out
 }
@@ -276,6 +278,8 @@ struct Scanner<'s> {
     style: Style,
     at: usize,
     out: Scan,
+    /// The options of [`Act::Help`] that hold so far.
+    helps: Vec<String>,
 }
 
 impl Scanner<'_> {
@@ -310,11 +314,15 @@ impl Scanner<'_> {
             self.out.before_dashes = self.out.operands.len();
         }
         self.out.read = self.at;
+        self.out.help = !self.helps.is_empty();
     }
 
     fn give(&mut self, name: &str, opt: &'static Opt, value: Option<String>, index: usize, value_index: usize) {
-        if opt.act == Act::Help && self.out.opaque.is_empty() && !value.as_deref().is_some_and(is_off) {
-            self.out.help = true;
+        if opt.act == Act::Help {
+            self.helps.retain(|help| help != name);
+            if self.out.opaque.is_empty() && !value.as_deref().is_some_and(is_off) {
+                self.helps.push(name.to_owned());
+            }
         }
         self.out.given.push(Given { opt: Some(opt), name: name.to_owned(), value, index, value_index });
     }
@@ -466,6 +474,12 @@ impl Scanner<'_> {
         negated: bool,
     ) {
         // A negative spelling in the table, `--no-package-lock -> --package-lock`, is written as a row of its own.
+        let listed = |value: &str| opt.when.iter().any(|(v, _)| *v == value) || matches!(value, "true" | "false");
+        let takes = !negated && (opt.arity == Arity::One || (opt.arity == Arity::Maybe && opt.when.is_empty()));
+        if let Some(value) = attached.as_deref().filter(|value| !takes && !listed(value)) {
+            let reason = format!("`{canonical}` takes no such value: `{}` is a word of its own", shown(value));
+            self.out.opaque.push(opaque(word.index, reason));
+        }
         if negated || opt.arity == Arity::Flag {
             let (given, value_index) = match attached {
                 Some(value) => (Some(value), word.index),
@@ -491,7 +505,7 @@ impl Scanner<'_> {
             None => {
                 // A row with a list of values and an optional value takes only a value of its list: `--color always`.
                 let next = self.words.get(self.at).filter(|w| match opt.arity {
-                    Arity::Maybe => opt.when.iter().any(|(v, _)| *v == w.text) || w.text == "true" || w.text == "false",
+                    Arity::Maybe => listed(&w.text),
                     _ => !w.text.starts_with('-') || w.text.len() < 2,
                 });
                 match next {

@@ -11,6 +11,8 @@ use super::{Effect, FileRole, Invocation, RequestKind, Tool};
 pub(super) struct Grammar {
     pub tool: Tool,
     pub style: Style,
+    /// Options as they count before the verb, where they count otherwise than [`Grammar::general`] says.
+    pub first: &'static [Opt],
     /// Options that may stand before the verb, and after it.
     pub general: &'static [&'static [Opt]],
     /// First words of verbs that have two.
@@ -116,7 +118,8 @@ pub(super) fn read(
     variables: &dyn Fn(&mut Invocation, &[&'static [Opt]]),
 ) -> Parsed {
     let mut invocation = context.invocation(grammar.tool, program);
-    let before = scan(words, grammar.general, grammar.style.stopping());
+    let first: Vec<&'static [Opt]> = std::iter::once(grammar.first).chain(grammar.general.iter().copied()).collect();
+    let before = scan(words, &first, grammar.style.stopping());
     apply(&mut invocation, &before);
     let rest = words.get(before.read..).unwrap_or_default();
     let Some((word, mut rest)) = rest.split_first().filter(|_| !before.help) else {

@@ -10,8 +10,10 @@ use super::grammar::{self, Grammar, Operands, Rule, nothing, rule};
 use super::reading::{Context, Understood};
 use super::{FileRole, Invocation, RequestKind, Tool, pip};
 
+const FIRST: &[Opt] = &[flag("--version -V", Neutral).act(Act::Help)];
+
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version -V", Neutral).act(Act::Help),
+    flag("--help -h", Neutral).act(Act::Help),
     flag("--quiet -q, --verbose -v, --no-cache, --ignore-python -I, --non-interactive -n", Neutral),
     flag("--global -g", Neutral).act(Act::Global),
     value("--project -p", Neutral).act(Act::Directory),
@@ -124,6 +126,7 @@ const PYTHON: &[Opt] = &[flag("--list, --min", Neutral)];
 static PDM: Grammar = Grammar {
     tool: Tool::Pdm,
     style: Style::ARGPARSE,
+    first: FIRST,
     general: &[GENERAL],
     groups: &["self", "plugin", "python", "py"],
     verbs: VERBS,

@@ -10,9 +10,13 @@ use super::reading::{Context, Understood, Verb, file, flag_from, unknown_verb, v
 use super::{Effect, FileRole, Invocation, RequestKind, Tool};
 use crate::model::Location;
 
+/// After a verb this does nothing.
+const FIRST: &[Opt] = &[flag("--version -V", Neutral).act(Act::Help)];
+
 /// Options that every verb has, and that may stand before it.
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version -V", Neutral).act(Act::Help),
+    flag("--help -h", Neutral).act(Act::Help),
+    flag("--version -V", Neutral),
     flag("--debug, --verbose -v, --quiet -q, --no-input, --no-color, --no-python-version-warning", Neutral),
     flag("--disable-pip-version-check, --require-virtualenv --require-venv, --no-cache-dir", Neutral),
     flag("--isolated, --no-proxy-env", Configures),
@@ -108,7 +112,7 @@ const VERBS: &[Verb<Does>] = &[
 /// `pip …`.
 pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Understood {
     let mut invocation = context.invocation(Tool::Pip, program);
-    let before = scan(words, &[GENERAL], Style::OPTPARSE.stopping());
+    let before = scan(words, &[FIRST, GENERAL], Style::OPTPARSE.stopping());
     apply(&mut invocation, &before);
     let rest = words.get(before.read..).unwrap_or_default();
     let Some((word, rest)) = rest.split_first().filter(|_| !before.help) else {

@@ -11,14 +11,19 @@ use super::reading::{Context, Understood};
 use super::{FileRole, Invocation, RequestKind, Tool, pip};
 use crate::shell::Stream;
 
+/// What pipenv tells only where no verb follows, help too; else it goes on with the verb.
+const FIRST: &[Opt] = &[
+    flag("--version", Neutral).act(Act::Help),
+    flag("--help -h, --where, --venv, --py, --envs, --rm, --man, --support, --completion", Neutral),
+];
+
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version, --where, --py, --envs, --rm, --man, --support, --completion", Neutral).act(Act::Help),
+    flag("--help -h", Neutral).act(Act::Help),
     flag("--bare, --verbose -v, --quiet -q, --clear, --site-packages, --no-site-packages", Neutral),
     value("--python", Runs),
     value("--pypi-mirror", Index),
 ];
 
-/// `pipenv --venv` prints a path; only before a verb.
 const INSTALL: &[Opt] = &[
     flag("--system", Neutral).act(Act::Global),
     flag("--deploy, --ignore-pipfile", Strengthens),
@@ -80,6 +85,7 @@ const VERBS: &[Rule] = &[
 static PIPENV: Grammar = Grammar {
     tool: Tool::Pipenv,
     style: Style::ARGPARSE,
+    first: FIRST,
     general: &[GENERAL],
     groups: &[],
     verbs: VERBS,
@@ -88,9 +94,6 @@ static PIPENV: Grammar = Grammar {
 
 /// `pipenv …`.
 pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Understood {
-    if words.first().is_some_and(|w| w.text == "--venv") {
-        return context.invocation(Tool::Pipenv, program).into();
-    }
     let mut parsed = grammar::read(context, program, words, &PIPENV, &|i, _| variables(i, context));
     pip::inner_arguments(&mut parsed.invocation, &["--extra-pip-args"]);
     if matches!(parsed.invocation.verb.as_str(), "check" | "scan" | "audit") {

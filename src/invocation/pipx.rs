@@ -11,8 +11,10 @@ use super::reading::{Context, Understood, file};
 use super::{FileRole, Invocation, Request, RequestKind, Tool, pip};
 use crate::model::Location;
 
+const FIRST: &[Opt] = &[flag("--version", Neutral).act(Act::Help)];
+
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version", Neutral).act(Act::Help),
+    flag("--help -h", Neutral).act(Act::Help),
     flag("--quiet -q, --verbose -v, --skip-maintenance", Neutral),
     flag("--global", Neutral),
 ];
@@ -24,7 +26,7 @@ const VENV: &[Opt] = &[
     flag("--fetch-missing-python, --upgrade -U, --install, --install-missing", Neutral),
     value("--pip-args, --python-args", Configures),
     value("--python", Runs),
-    value("--fetch-python, --output, --suffix, --app, --include-resources-from, --upgrade-strategy, --skip", Neutral),
+    value("--fetch-python, --output, --suffix, --app, --include-resources-from, --upgrade-strategy", Neutral),
     value("--backend, --lock", Selects),
     value("--cooldown", Strengthens),
     value("--preinstall, --with", Neutral).act(Act::Ask(RequestKind::With)),
@@ -32,13 +34,16 @@ const VENV: &[Opt] = &[
     value("--spec", Neutral).act(Act::Ask(RequestKind::Requirement)),
 ];
 
+/// Elsewhere `--skip` is the beginning of another option.
+const ALL: &[Opt] = &[value("--skip", Neutral)];
+
 const VERBS: &[Rule] = &[
     rule("install", Requests, &[VENV], Operands::Requests).global(),
     rule("inject", Requests, &[VENV], Operands::Requests).global(),
     rule("upgrade", Update, &[VENV], Operands::Requests).global(),
-    rule("upgrade-all", Update, &[VENV], Operands::Ignored).global(),
+    rule("upgrade-all", Update, &[ALL, VENV], Operands::Ignored).global(),
     rule("reinstall", Update, &[VENV], Operands::Requests).global(),
-    rule("reinstall-all", Update, &[VENV], Operands::Ignored).global(),
+    rule("reinstall-all", Update, &[ALL, VENV], Operands::Ignored).global(),
     rule("repair", Update, &[VENV], Operands::Requests).global(),
     rule("upgrade-shared", Requests, &[VENV], Operands::Ignored).global(),
     rule("install-all", Unknown, &[VENV], Operands::Files(FileRole::Manifest)).global(),
@@ -64,6 +69,7 @@ const VERBS: &[Rule] = &[
 static PIPX: Grammar = Grammar {
     tool: Tool::Pipx,
     style: Style::ARGPARSE,
+    first: FIRST,
     general: &[GENERAL],
     groups: &[],
     verbs: VERBS,

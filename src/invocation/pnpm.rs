@@ -33,15 +33,16 @@ const OPTIONS: &[Opt] = &[
         Selects,
     )
     .off(Selects),
-    flag("--dedupe-peers, --dedupe-direct-deps, --dedupe-injected-deps, --link-workspace-packages", Selects)
-        .off(Selects),
+    flag("--dedupe-peers, --dedupe-direct-deps, --dedupe-injected-deps", Selects).off(Selects),
+    flag("--link-workspace-packages", Selects).off(Selects).when(&[("deep", Selects)]),
     flag("--prefer-workspace-packages, --shared-workspace-lockfile, --engine-strict, --ignore-dep-scripts", Selects)
         .off(Selects),
     flag("--resolve-peers-from-workspace-root, --registry-supports-time-field, --inject-workspace-packages", Selects)
         .off(Selects),
     flag("--disallow-workspace-cycles, --ignore-workspace-cycles, --merge-git-branch-lockfiles", Neutral),
     value("--resolution-mode, --cpu, --libc, --os, --depth, --tag, --use-node-version, --catalog-mode", Selects),
-    value("--lockfile-dir --lockfile-directory, --modules-dir, --node-linker, --only, --omit, --include", Selects),
+    value("--lockfile-dir --lockfile-directory, --modules-dir, --node-linker, --only, --omit", Selects),
+    flag("--include", Selects),
     // Protections.
     flag("--frozen-lockfile, --ignore-scripts, --strict-dep-builds, --block-exotic-subdeps", Strengthens)
         .off(WeakensSafety),
@@ -61,11 +62,12 @@ const OPTIONS: &[Opt] = &[
     value("--package", Neutral).act(Act::Ask(RequestKind::With)),
     flag("--shell-mode -c, --shell-emulator, --enable-pre-post-scripts", Neutral),
     // Connections.
-    value("--proxy, --https-proxy, --http-proxy, --noproxy --no-proxy, --ca, --cafile, --local-address", Configures),
+    value("--proxy, --https-proxy, --http-proxy, --noproxy, --ca, --cafile, --local-address", Configures),
     value("--cert, --key, --otp, --access", Neutral),
     // The rest.
     flag("--save -S, --save-dev -D, --save-prod, --save-optional -O, --save-exact -E, --save-peer", Neutral),
-    flag("--save-workspace-protocol, --save-catalog, --offline, --prefer-offline, --silent -s, --quiet -q", Neutral),
+    flag("--save-workspace-protocol", Neutral).when(&[("rolling", Neutral)]),
+    flag("--save-catalog, --offline, --prefer-offline, --silent -s, --quiet -q", Neutral),
     flag("--verbose, -d, --dd, --ddd, --stream, --use-stderr, --aggregate-output, --parallel, --sequential", Neutral),
     flag(
         "--sort, --bail, --ci, --yes -y, --if-present, --no-bail, --report-summary, --reverse, --json, --long",
@@ -85,7 +87,13 @@ const OPTIONS: &[Opt] = &[
         Neutral,
     ),
     flag("--exclude-links-from-lockfile, --init-package-manager, --preserve-absolute-paths, --use-beta-cli", Neutral),
-    flag("--prefer-symlinked-executables, --verify-deps-before-run, --embed-readme, --ignore-unfixable", Neutral),
+    flag("--verify-deps-before-run", Neutral).when(&[
+        ("install", Neutral),
+        ("warn", Neutral),
+        ("error", Neutral),
+        ("prompt", Neutral),
+    ]),
+    flag("--prefer-symlinked-executables, --embed-readme, --ignore-unfixable", Neutral),
     flag("--ignore-registry-errors, --allow-same-version", Neutral),
     maybe("--color", Neutral).when(&[("always", Neutral), ("auto", Neutral), ("never", Neutral)]),
     value("--reporter, --loglevel, --store-dir, --cache-dir, --virtual-store-dir, --global-virtual-store-dir", Neutral),
@@ -211,6 +219,7 @@ const VERBS: &[Rule] = &[
 static PNPM: Grammar = Grammar {
     tool: Tool::Pnpm,
     style: Style::NOPT,
+    first: &[],
     general: &[OPTIONS],
     groups: &["env", "store", "runtime", "rt", "permissions"],
     verbs: VERBS,

@@ -104,6 +104,7 @@ const PUBLISH: &[Opt] = &[
 static POETRY: Grammar = Grammar {
     tool: Tool::Poetry,
     style: Style::CLAP,
+    first: &[],
     general: &[GENERAL],
     groups: &["self", "plugin", "python", "debug", "env", "cache", "source"],
     verbs: VERBS,

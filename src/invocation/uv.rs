@@ -13,8 +13,10 @@ use super::reading::{Context, Understood, file, flag_from};
 use super::{Effect, FileRole, Invocation, Request, RequestKind, Tool, python};
 use crate::model::Location;
 
+const FIRST: &[Opt] = &[flag("--version -V", Neutral).act(Act::Help)];
+
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version -V", Neutral).act(Act::Help),
+    flag("--help -h", Neutral).act(Act::Help),
     flag("--quiet -q, --verbose -v, --no-progress, --no-cache -n --no-cache-dir, --offline, --no-color", Neutral),
     flag("--managed-python, --no-managed-python, --no-python-downloads, --allow-python-downloads", Neutral),
     flag(
@@ -158,6 +160,9 @@ const TOOL: &[Opt] = &[
     flag("--show-resolution, --generate-shell-completion", Neutral),
 ];
 
+/// Of `uvx`; `uv tool run` does not know it.
+const UVX: &[Opt] = &[flag("--version -V", Neutral).act(Act::Help)];
+
 const BUILDS: &[Opt] = &[
     value("--out-dir -o", Neutral),
     value("--package", Selects).act(Act::Select),
@@ -215,7 +220,7 @@ const VERBS: &[Rule] = &[
     rule("version", Project, &[VERSION, SELECT, BUILD, RESOLVE], Operands::Ignored).turns(&[("--frozen", Nothing)]),
     rule("build", Project, &[BUILDS, BUILD, RESOLVE], Operands::Ignored),
     rule("venv virtualenv v", Nothing, &[VENV, RESOLVE], Operands::Ignored),
-    rule("tool/run", RunsRemote, &[TOOL, FILES, BUILD, RESOLVE], Operands::Program),
+    rule("tool/run", RunsRemote, &[UVX, TOOL, FILES, BUILD, RESOLVE], Operands::Program),
     rule("tool/install", Requests, &[TOOL, FILES, BUILD, RESOLVE], Operands::Requests).global(),
     rule("tool/upgrade", Update, &[TOOL, FILES, BUILD, RESOLVE], Operands::Requests).global(),
     nothing("tool/list"),
@@ -255,7 +260,7 @@ const VERBS: &[Rule] = &[
     nothing("generate-shell-completion"),
 ];
 
-const VERSION: &[Opt] = &[value("--bump", Neutral), flag("--short", Neutral).act(Act::Help)];
+const VERSION: &[Opt] = &[value("--bump", Neutral), flag("--short", Neutral)];
 const FORMAT: &[Opt] = &[
     flag("--check, --diff, --no-project", Neutral),
     value("--version", Selects),
@@ -271,6 +276,7 @@ const PYTHON: &[Opt] = &[
 static UV: Grammar = Grammar {
     tool: Tool::Uv,
     style: Style::CLAP,
+    first: FIRST,
     general: &[GENERAL],
     groups: &["pip", "tool", "python", "self", "cache", "auth", "workspace"],
     verbs: VERBS,
@@ -341,7 +347,6 @@ pub(super) fn uvx(context: &Context<'_>, program: &str, words: &[Word]) -> Under
     let at = words.first().map_or(0, |w| w.index);
     let all: Vec<Word> =
         [Word::new("tool", at), Word::new("run", at)].into_iter().chain(words.iter().cloned()).collect();
-    // `--version` belongs to uvx itself only before the program.
     let mut parsed = grammar::read(context, program, &all, &UV, &|i, t| variables(context, i, t));
     if !parsed.done {
         pylock(&mut parsed.invocation);

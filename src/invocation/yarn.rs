@@ -15,8 +15,12 @@ use super::reading::{Context, Understood};
 use super::{FileRole, Invocation, Request, RequestKind, Tool, npm};
 use crate::model::Location;
 
+/// After a verb yarn 1 does not care for it, but as its first word: see [`help_first`].
+const FIRST: &[Opt] = &[flag("--help -h", Neutral).act(Act::Help)];
+
 const GENERAL: &[Opt] = &[
-    flag("--help -h, --version -v", Neutral).act(Act::Help),
+    flag("--version -v", Neutral).act(Act::Help),
+    flag("--help -h", Neutral),
     value("--cwd", Neutral).act(Act::Directory),
     value("--use-yarnrc", Configures).act(Act::File(FileRole::ToolConfig)),
     flag("--no-default-rc", Configures),
@@ -184,6 +188,7 @@ const SET: &[Opt] = &[
 static YARN: Grammar = Grammar {
     tool: Tool::Yarn,
     style: Style::CLAP,
+    first: FIRST,
     general: &[GENERAL],
     groups: &["workspaces", "global", "set", "policies", "plugin"],
     verbs: VERBS,
@@ -192,7 +197,7 @@ static YARN: Grammar = Grammar {
 
 /// `yarn …`; without a verb, `yarn install`.
 pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Understood {
-    let before = super::engine::scan(words, &[GENERAL], Style::CLAP.stopping());
+    let before = super::engine::scan(words, &[FIRST, GENERAL], Style::CLAP.stopping());
     let at = words.first().map_or(0, |w| w.index);
     let mut all = words.to_vec();
     match words.get(before.read) {
@@ -204,6 +209,7 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
             all.splice(before.read..=before.read, [directory]);
             return again(context, program, &all, word.index);
         }
+        Some(verb) if help_first(verb, words.get(before.read + 1)) => all.swap(before.read, before.read + 1),
         _ => {}
     }
     let mut parsed = grammar::read(context, program, &all, &YARN, &|i, _| variables(i, context));
@@ -211,6 +217,13 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
         finish(context, &mut parsed, at);
     }
     parsed.into()
+}
+
+/// Whether the first word after a verb asks for its help: yarn 1 looks there, and before the verb.
+fn help_first(verb: &Word, next: Option<&Word>) -> bool {
+    let is = |rule: &Rule| rule.names.split_ascii_whitespace().any(|n| n == verb.text);
+    let known = YARN.groups.contains(&verb.text.as_str()) || VERBS.iter().any(is);
+    known && next.is_some_and(|w| matches!(w.text.as_str(), "--help" | "-h"))
 }
 
 /// Whether a word in the place of the verb is a directory to work in: berry's `yarn ./packages/a add x`.

@@ -196,6 +196,9 @@ fn bun_fetches_what_its_files_import_where_there_is_no_node_modules_folder() {
         "bun -",
         "bun --install=fallback ./index",
         "bun run -p 'require(\"x\")'",
+        "bun -e 'require(\"x\")'",
+        "bun -p 1 install",
+        "bun --eval=1",
         "bun repl",
     ];
     let all = |effect: Effect| opaque.map(|line| (line, effect));
@@ -284,6 +287,88 @@ fn corepack_fetches_a_package_manager_that_is_not_here() {
         let all = parse_beside(&words(line), &environment, &|_| None, &files);
         assert_eq!(all[0].requests[0].text, request, "{line}");
         assert_eq!(all[0].opaque.first().map(|o| o.reason.as_str()), opaque, "{line}");
+    }
+}
+
+/// Whether a command brings nothing in with one of its tool's options in front of the verb, right behind it, and at the
+/// end. Measured with each tool; what it refuses counts as its own table says.
+#[test]
+fn help_and_versions_count_where_the_tool_looks_for_them() {
+    const ALL: [bool; 3] = [true; 3];
+    const NONE: [bool; 3] = [false; 3];
+    const FIRST: [bool; 3] = [true, false, false];
+    const HELP: &[(&str, &str, &str, [bool; 3])] = &[
+        ("pip", "install ./p", "--help -h", ALL),
+        ("pip", "install ./p", "--version -V --vers", FIRST),
+        ("pip", "download ./p", "--version -V", FIRST),
+        ("pip", "wheel ./p", "--version -V", FIRST),
+        ("python3 -m pip", "install ./p", "--version -V", FIRST),
+        ("python3", "-m pip install ./p", "--version -V", [true, true, false]),
+        ("uv", "add ./p", "--help -h", ALL),
+        ("uv", "add ./p", "--version -V", FIRST),
+        ("uv", "version --bump patch", "--short", NONE),
+        ("uvx", "--from ./p x", "--version -V --help -h", [true, true, false]),
+        ("npm", "install ./p", "--usage -? -H -h --help --version -v --versions", ALL),
+        ("npx", "p", "--usage -h --help --version -v --versions", FIRST),
+        ("pnpm", "add ./p", "--usage -? -H -h --help --version -v", ALL),
+        ("yarn", "add ./p", "--help -h", [true, true, false]),
+        ("yarn", "global add ./p", "--help -h", [true, true, false]),
+        ("yarn", "add ./p", "--version -v", ALL),
+        ("bun", "add ./p", "--help -h", ALL),
+        ("bun", "add ./p", "--version -v --revision", NONE),
+        ("bun", "install", "--version -v --revision", NONE),
+        ("bun", "x p", "--version -v --revision", NONE),
+        ("bun", "create p", "--version -v --revision", NONE),
+        ("bunx", "p", "--version -v --revision", NONE),
+        ("bunx", "p", "--help -h", FIRST),
+        ("corepack", "use pnpm", "--help -h --version -v", ALL),
+        ("cargo", "install p", "--help -h --list", ALL),
+        ("cargo", "build", "--help -h", ALL),
+        ("cargo", "build", "--version -V --list --explain=E0308", FIRST),
+        ("poetry", "add ./p", "--help -h --version -V", ALL),
+        ("pdm", "add ./p", "--help -h", ALL),
+        ("pdm", "add ./p", "--version -V", FIRST),
+        ("pipenv", "install ./p", "--help -h", [false, true, true]),
+        ("pipenv", "install ./p", "--version", FIRST),
+        ("pipenv", "install ./p", "--where --venv --py --envs --rm --man --support", NONE),
+        ("pipx", "install ./p", "--help -h", ALL),
+        ("pipx", "install ./p", "--version", FIRST),
+    ];
+    let silent = |line: &str| {
+        let all = parse(&words(line), &environment(&[]));
+        all.iter().all(|i| i.effect == Effect::Nothing)
+    };
+    for (tool, command, options, expected) in HELP {
+        let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
+        for option in options.split(' ') {
+            let lines = [
+                format!("{tool} {option} {command}"),
+                format!("{tool} {verb} {option} {rest}"),
+                format!("{tool} {command} {option}"),
+            ];
+            assert_eq!([0, 1, 2].map(|i| silent(&lines[i])), *expected, "{lines:#?}");
+        }
+    }
+    // The last word about an option is the one that holds.
+    for (line, expected) in [
+        ("npm i ./p --version --no-version", false),
+        ("npm i ./p -h --no-usage", false),
+        ("npm i ./p --help --usage=false", false),
+        ("npx --version --version=false p", false),
+        ("npm exec --versions --no-versions -- p", false),
+        ("npm i ./p --no-usage -h", true),
+        ("npm i ./p -h --no-version", true),
+        ("npm i ./p --no-usage=false", true),
+        ("bun --version", true),
+        ("bun -v index.ts", true),
+        ("bun --revision", true),
+        ("pipenv --rm", true),
+        ("pipenv --venv", true),
+        ("pipenv --help", true),
+        ("yarn --json -h", true),
+        ("pip --vers", true),
+    ] {
+        assert_eq!(silent(line), expected, "{line}");
     }
 }
 
