@@ -222,7 +222,7 @@ fn request_edges(request: Request<'_>, finder: &Finder<'_>, project: &Project) -
             continue;
         }
         let requirement = spec::parse(&asked.text);
-        if runs && is_there_already(finder, invocation, asked, &requirement) {
+        if runs && is_there_already(finder, request, asked, &requirement) {
             continue;
         }
         let text = asked.text.clone();
@@ -247,13 +247,15 @@ fn request_edges(request: Request<'_>, finder: &Finder<'_>, project: &Project) -
 }
 
 /// Whether `npm exec`, `npx` or `bunx` finds the command without fetching: a command of the project itself or in
-/// `node_modules/.bin` upwards, or an installed package that satisfies what is asked for.
+/// `node_modules/.bin` upwards, an installed package that satisfies what is asked for, or, for npm, a program that is
+/// installed globally.
 fn is_there_already(
     finder: &Finder<'_>,
-    invocation: &invocation::Invocation,
+    request: Request<'_>,
     asked: &invocation::Request,
     requirement: &spec::Requirement,
 ) -> bool {
+    let invocation = request.invocation;
     let looks =
         matches!(invocation.tool, Tool::Npm | Tool::Npx | Tool::Bun | Tool::Bunx) && !is_download(&invocation.verb);
     let (Some(name), true) = (&requirement.name, looks) else { return false };
@@ -277,7 +279,8 @@ fn is_there_already(
             return true;
         }
     }
-    false
+    let of_npm = matches!(invocation.tool, Tool::Npm | Tool::Npx) && asked.kind == RequestKind::Requirement;
+    of_npm && bare && settings::is_global_program(invocation, request.environment, request.files, name)
 }
 
 /// `dlx` never looks at what is installed.

@@ -307,7 +307,7 @@ fn help_and_versions_count_where_the_tool_looks_for_them() {
         ("uv", "add ./p", "--help -h", ALL),
         ("uv", "add ./p", "--version -V", FIRST),
         ("uv", "version --bump patch", "--short", NONE),
-        ("uvx", "--from ./p x", "--version -V --help -h", [true, true, false]),
+        ("uvx", "p x", "--version -V --help -h", FIRST),
         ("npm", "install ./p", "--usage -? -H -h --help --version -v --versions", ALL),
         ("npx", "p", "--usage -h --help --version -v --versions", FIRST),
         ("pnpm", "add ./p", "--usage -? -H -h --help --version -v", ALL),

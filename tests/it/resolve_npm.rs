@@ -763,6 +763,22 @@ fn exec_fetches_only_what_is_not_there() {
     assert_eq!(ids(&cmd("b").run(&registry)), "b@2.0.0");
     assert_eq!(ids(&cmd("b").file("/p/node_modules/.bin/b", "").run(&registry)), "");
     assert_eq!(ids(&cmd("b").file("/p/package.json", r#"{ "name": "x", "bin": { "b": "b.js" } }"#).run(&registry)), "");
+    // npm looks at the programs of its global prefix too: node's own, if no other is told.
+    let global = |tool: Tool, word: &'static str, path: &str| {
+        let mut cmd = cmd(word).tool(tool).file("/n/bin/node", "").file(path, "");
+        cmd.variables.insert("PATH".to_owned(), "/bin:/n/bin".to_owned());
+        cmd
+    };
+    assert_eq!(ids(&global(Tool::Npx, "b", "/n/bin/b").run(&registry)), "");
+    assert_eq!(ids(&global(Tool::Npm, "node", "/n/bin/b").run(&registry)), "");
+    assert_eq!(ids(&global(Tool::Npx, "b", "/bin/b").run(&registry)), "b@2.0.0");
+    assert_eq!(ids(&global(Tool::Npx, "b@2", "/n/bin/b").run(&registry)), "b@2.0.0");
+    assert_eq!(ids(&global(Tool::Bunx, "b", "/n/bin/b").run(&registry)), "b@2.0.0");
+    let told = |path: &str| global(Tool::Npx, "b", path).file("/home/u/.npmrc", "prefix=~/g\n");
+    assert_eq!(ids(&told("/n/bin/b").run(&registry)), "b@2.0.0");
+    assert_eq!(ids(&told("/home/u/g/bin/b").run(&registry)), "");
+    let by_option = global(Tool::Npx, "b", "/q/bin/b").flag("--prefix", Some("/q"));
+    assert_eq!(ids(&by_option.run(&registry)), "");
     let installed = r#"{ "name": "b", "version": "1.0.0" }"#;
     assert_eq!(ids(&cmd("b@1").file("/p/node_modules/b/package.json", installed).run(&registry)), "");
     assert_eq!(ids(&cmd("b@2").file("/p/node_modules/b/package.json", installed).run(&registry)), "b@2.0.0");

@@ -998,6 +998,8 @@ fn a_project_that_is_installed_is_planned_with_what_it_is_built_with() {
     };
     let (with, without) = ("a 2.0, setuptools 70.0, t 2.0, wheel 0.43", "a 2.0, t 2.0");
     assert_eq!(versions_of(Tool::Uv, "sync", &own, None), with);
+    assert_eq!(versions_of(Tool::Uv, "sync", MANIFEST, None), without);
+    assert_eq!(versions_of(Tool::Uv, "build", MANIFEST, None), with);
     assert_eq!(versions_of(Tool::Pdm, "install", &own, None), with);
     // Without a `[build-system]` it is setuptools.
     assert_eq!(versions_of(Tool::Pdm, "install", MANIFEST, None), with);
@@ -1023,6 +1025,19 @@ fn a_project_that_is_installed_is_planned_with_what_it_is_built_with() {
     let core = format!("{MANIFEST}\n{}", built_with(&["poetry-core>=1"], "poetry.core.masonry.api"));
     assert_eq!(versions_of(Tool::Poetry, "build", &core, None), without);
     assert_eq!(versions_of(Tool::Poetry, "build", MANIFEST, None), without);
+}
+
+#[test]
+fn pipenv_makes_a_pipfile_of_what_is_named() {
+    let world = project_world();
+    let install = |files: &[(&str, &str)]| on_project(Tool::Pipenv, "install", Effect::ProjectAdd, files);
+    let plan = world.plan(install(&[]).asking("a"));
+    assert!(plan.complete(), "{:#?}", plan.unresolved);
+    assert_eq!(versions(&plan), "a 2.0");
+    assert_eq!(only_unresolved(&world.plan(install(&[]))).0, UnresolvedCause::Unsupported);
+    // It puts those into it as well.
+    let listed = install(&[("requirements.txt", "t\n")]).asking("a");
+    assert_eq!(only_unresolved(&world.plan(listed)).0, UnresolvedCause::Unsupported);
 }
 
 proptest! {

@@ -139,13 +139,15 @@ impl Adapter for Cargo {
         prepare(job, None)
     }
 
-    fn explain(&self, job: &Job<'_>, failed: &Failed<'_>, part: &mut Prepared) {
+    fn explain(&self, job: &Job<'_>, failed: &Failed<'_>, part: &mut Prepared) -> bool {
         if failed.step.arguments.iter().any(|a| a == FETCH) {
             part.wrong.extend(other_bytes(job));
         }
-        if failed.confined && failed.step.runs_packages {
-            part.said.extend(failed_scripts(failed));
-        }
+        let scripts = if failed.confined && failed.step.runs_packages { failed_scripts(failed) } else { Vec::new() };
+        // What does not compile would not compile anywhere.
+        let denied = !scripts.is_empty();
+        part.said.extend(scripts);
+        denied
     }
 }
 

@@ -115,8 +115,11 @@ pub trait Adapter: Sync {
         Ok(())
     }
 
-    /// Adds what stands behind the failure of a step, where the tool's own words do not say it.
-    fn explain(&self, _job: &Job<'_>, _failed: &Failed<'_>, _part: &mut Prepared) {}
+    /// Adds what stands behind the failure of a step, where the tool's own words do not say it. Whether the sandbox may
+    /// have had a part in it.
+    fn explain(&self, _job: &Job<'_>, _failed: &Failed<'_>, _part: &mut Prepared) -> bool {
+        true
+    }
 
     /// The steps that run the job without one, where no socket may listen.
     fn frozen(&self, _job: &Job<'_>) -> Result<Prepared, EnforceError> {
@@ -262,8 +265,8 @@ impl Run {
                 Some(sentence) => self.said.push(sentence),
                 None => {
                     let failed = Failed { step: &own, began, confined: step.program != own.program };
-                    adapter.explain(job, &failed, part);
-                    if failed.confined && own.runs_packages {
+                    let denied = adapter.explain(job, &failed, part);
+                    if denied && failed.confined && own.runs_packages {
                         self.said.extend(job.sandbox.hint());
                     }
                     return Ok(ended);

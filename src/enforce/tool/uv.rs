@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub use self::receipt::Receipt;
 use super::words::{Words, index};
 use super::{Adapter, Prepared, Then, pip};
-use crate::ecosystem::python::script;
+use crate::ecosystem::python::{pyproject, script};
 use crate::enforce::gateway::{self, Gateway, View, replace};
 use crate::enforce::{EnforceError, Job, Step, Upstream};
 use crate::invocation::engine::is_off;
@@ -174,6 +174,7 @@ impl Adapter for Uv {
         for option in ["--output-file", "--script"] {
             out.mend.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
         }
+        out.write.extend(built(job));
         locks(job, gateway, indexes, &mut out)?;
         receipts(job, gateway, &mut out)?;
         out.keep.push(copies.directory);
@@ -240,8 +241,10 @@ fn installing(job: &Job<'_>, like: &Step, words: &Words, at: usize) -> Vec<Step>
         ];
         let (mut own, mut beside) = (words.clone(), words.clone());
         own.remove_options(job.invocation, |f| RUN.contains(&f.name.as_str()), &['w']);
-        let sync = |word: OsString| if word == "run" { OsString::from("sync") } else { word };
-        let mut own: Vec<OsString> = own.before(at).into_iter().filter(|w| w != "--").map(sync).collect();
+        if let Some(verb) = verb(job, &words, at) {
+            own.set(verb, Some("sync".into()));
+        }
+        let mut own: Vec<OsString> = own.before(at).into_iter().filter(|w| w != "--").collect();
         own.extend(["--quiet".into(), "--script".into(), path.into()]);
         let mut out = vec![step(own)];
         let has = |name: &str| job.invocation.flag(name).is_some();
@@ -262,6 +265,16 @@ fn installing(job: &Job<'_>, like: &Step, words: &Words, at: usize) -> Vec<Step>
     }
     all.extend(nothing);
     vec![step(all)]
+}
+
+/// The place of the verb before another place: a word that is no option's value.
+fn verb(job: &Job<'_>, words: &Words, before: usize) -> Option<usize> {
+    let verb = job.invocation.verb.as_str();
+    let is_value = |at: usize| {
+        let of = |flag: &Flag| index(&flag.location) == at.checked_sub(1) && flag.value.as_deref() == Some(verb);
+        job.invocation.flags.iter().any(of)
+    };
+    (1..before).find(|at| words.shown(*at).as_deref() == Some(verb) && !is_value(*at))
 }
 
 /// `python`, `python3.12` and `python@3.12` are interpreters to `uvx`, and no packages.
@@ -300,15 +313,34 @@ fn point(step: &mut Step, indexes: &Indexes, gateway: &Gateway) {
     }
 }
 
+/// The directory that the command works in.
+fn directory(job: &Job<'_>) -> PathBuf {
+    match &job.invocation.directory {
+        Some(directory) => job.environment.absolute(Path::new(directory)),
+        None => job.environment.cwd.clone(),
+    }
+}
+
+/// Where `uv build` puts what it built: beside the project, or at the root of its workspace.
+fn built(job: &Job<'_>) -> Vec<PathBuf> {
+    if job.invocation.verb != "build" {
+        return Vec::new();
+    }
+    let own = directory(job);
+    let is_root = |directory: &&Path| {
+        let path = directory.join("pyproject.toml");
+        job.files.read_text(&path).is_ok_and(|text| pyproject::read(&path, &text).0.workspace.is_some())
+    };
+    let roots = own.ancestors().filter(is_root).map(Path::to_owned);
+    std::iter::once(own.clone()).chain(roots).map(|directory| directory.join("dist")).collect()
+}
+
 /// Lockfiles that uv reads and writes: they name the gateway from now on, and are mended at the end.
 fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared) -> Result<(), EnforceError> {
     if job.invocation.verb.starts_with("pip ") {
         return Ok(());
     }
-    let directory = match &job.invocation.directory {
-        Some(directory) => job.environment.absolute(Path::new(directory)),
-        None => job.environment.cwd.clone(),
-    };
+    let directory = directory(job);
     let projects = directory.ancestors().filter(|d| d.join("pyproject.toml").is_file());
     let mut paths: Vec<PathBuf> = projects.map(|d| d.join("uv.lock")).collect();
     let scripts = job.invocation.files.iter().filter(|f| f.role == FileRole::Script);

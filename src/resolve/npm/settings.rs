@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::graph::Kind;
+use crate::ecosystem::ini;
 use crate::invocation::{Effect, Invocation, Tool};
 use crate::model::{Environment, Files, Timestamp};
 
@@ -153,6 +154,34 @@ pub(super) fn on_path<'e>(environment: &'e Environment, files: &dyn Files, names
     let directories = environment.variable("PATH")?.split(if environment.os == "windows" { ';' } else { ':' });
     let holds = |d: &&Path| d.is_absolute() && names.iter().any(|name| files.is_file(&d.join(name)));
     directories.map(Path::new).find(holds)
+}
+
+/// Whether npm finds a program of this name among those of its global prefix, where it looks last before it fetches. The
+/// prefix is the one of node, but where a variable, an option or the user's `.npmrc` names another (`@npmcli/config`).
+pub(super) fn is_global_program(
+    invocation: &Invocation,
+    environment: &Environment,
+    files: &dyn Files,
+    name: &str,
+) -> bool {
+    let home = environment.home.as_deref();
+    let lines = home.and_then(|home| files.read_text(&home.join(".npmrc")).ok()).map(|text| ini::npm(&text));
+    let of_file = || lines.iter().flatten().rev().find(|item| item.key == "prefix").map(|item| item.value.clone());
+    let of_option = invocation.flag("--prefix").and_then(|f| f.value.clone());
+    let told = of_option.or_else(of_file).or_else(|| environment.variable("PREFIX").map(str::to_owned));
+    let prefix = match told {
+        Some(text) if text.contains("${") => None,
+        Some(text) => match text.strip_prefix("~/") {
+            Some(rest) => home.map(|home| home.join(rest)),
+            None => Some(environment.absolute(Path::new(&text))),
+        },
+        None => on_path(environment, files, &["node"]).and_then(|directory| {
+            let node = directory.join("node");
+            let node = files.real(&node).unwrap_or(node);
+            Some(node.parent()?.parent()?.to_owned())
+        }),
+    };
+    environment.os != "windows" && prefix.is_some_and(|prefix| files.is_file(&prefix.join("bin").join(name)))
 }
 
 /// The version of the node that would run, as far as files tell: the header beside the first `node` on PATH.

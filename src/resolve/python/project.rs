@@ -174,7 +174,7 @@ fn builds(request: Request<'_>, manifest: &Pyproject) -> bool {
     let without = |flag: &str| invocation.flag(flag).is_some_and(|f| f.value.as_deref() != Some("false"));
     let verb = invocation.verb.as_str();
     match invocation.tool {
-        Tool::Uv => manifest.is_package && manifest.build_backend.is_some(),
+        Tool::Uv => verb == "build" || (manifest.is_package && manifest.build_backend.is_some()),
         // What is dynamic in it is asked for when it is locked.
         Tool::Pdm if matches!(verb, "lock" | "export" | "outdated") => !manifest.dynamic.is_empty(),
         Tool::Pdm => manifest.name.is_some() && !manifest.pdm_leaves_out && !without("--no-self"),
@@ -394,7 +394,14 @@ fn read_pipfile(request: Request<'_>, inputs: &mut Inputs) -> Project {
     project.selection.groups = categories;
     project.lock = find_up(request, "Pipfile.lock").and_then(|path| read_lock(request, inputs, &path));
     if project.lock.is_none() && find_up(request, "Pipfile").is_none() {
-        inputs.refuse("pipenv", Location::argv(0), UnresolvedCause::Unsupported, "there is no Pipfile here or above");
+        let named = invocation.requests.iter().any(|r| r.kind != RequestKind::Selector);
+        let why = match find_up(request, "requirements.txt") {
+            // `pipenv install` makes the Pipfile, and puts into it what a requirements.txt lists beside what is named.
+            None if invocation.verb == "install" && named => return project,
+            None => "there is no Pipfile here or above",
+            Some(_) => "there is no Pipfile here or above; pipenv makes one of what requirements.txt lists",
+        };
+        inputs.refuse("pipenv", Location::argv(0), UnresolvedCause::Unsupported, why);
     }
     project
 }
