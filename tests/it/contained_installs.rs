@@ -303,6 +303,18 @@ fn a_build_script_of_cargo_reaches_nothing() {
 }
 
 #[test]
+fn of_what_does_not_compile_nothing_is_said_of_the_sandbox() {
+    let Some(tools) = cargo_tools() else { return };
+    let Some(scene) = Scene::new(&tools) else { return };
+    let write = |path: &str, text: &str| _ = scene.town.shimmed.sandbox.write(path, text);
+    write("Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    write("src/lib.rs", "pub const X: i32 = \"x\";\n");
+    let ran = scene.run("cargo", &["build"]);
+    assert!(ran.status == 101 && ran.stderr.contains("could not compile"), "{ran:#?}");
+    assert!(!ran.stderr.contains("sandbox"), "{ran:#?}");
+}
+
+#[test]
 fn a_project_that_names_where_builds_write_opens_neither_credentials_nor_the_gate() {
     let Some(tools) = cargo_tools() else { return };
     let Some(scene) = Scene::new(&tools) else { return };

@@ -117,6 +117,39 @@ fn changed_bytes_and_later_lines_do_not_come_in() {
     assert_eq!((done.status(), rig.installed("out")), (0, vec!["tw-a 1.0".to_owned(), "tw-b 1.0".to_owned()]));
 }
 
+#[test]
+fn scripts_and_requirements_are_those_of_the_directory_that_uv_is_told() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    // It is named as the verb is.
+    rig.write("run/s.py", "# /// script\n# dependencies = ['tw-a']\n# ///\nimport tw_a\n");
+    rig.write("run/r.txt", "tw-a\n");
+    let done = rig.run(&[uv, "-q", "--directory", "run", "run", "s.py"], |_| {});
+    assert_eq!((done.status(), done.refused()), (0, Vec::new()), "{:?}", done.outcome);
+    let words = [uv, "-q", "--directory", "run", "pip", "install", "--target", "../out", "-r", "r.txt"];
+    let done = rig.run(&words, |_| {});
+    assert_eq!((done.status(), done.refused()), (0, Vec::new()), "{:?}", done.outcome);
+    assert_eq!(rig.installed("out"), ["tw-a 1.0", "tw-b 1.0"]);
+}
+
+/// What a member of a workspace is built into lies at the workspace's root.
+#[test]
+fn a_member_is_built_beside_its_workspace() {
+    let Some(uv) = uv() else { return };
+    let rig = rig();
+    rig.write(
+        "pyproject.toml",
+        "[project]\nname = \"root\"\nversion = \"1\"\n[tool.uv.workspace]\nmembers = [\"m\"]\n",
+    );
+    let backend = "[build-system]\nrequires = []\nbuild-backend = \"b\"\nbackend-path = [\".\"]\n";
+    rig.write("m/pyproject.toml", &format!("[project]\nname = \"m\"\nversion = \"1\"\n{backend}"));
+    rig.write("m/b.py", "def build_wheel(to, *_):\n    open(to + '/m-1-py3-none-any.whl', 'w').close()\n    return 'm-1-py3-none-any.whl'\n");
+    let done = rig.run(&[uv.to_str().unwrap(), "-q", "--directory", "m", "build", "--wheel"], |_| {});
+    assert_eq!((done.status(), done.refused()), (0, Vec::new()), "{:?}", done.outcome);
+    assert!(rig.work().join("dist/m-1-py3-none-any.whl").exists());
+}
+
 /// An entry point may have any name, also that of one of the gate's links.
 #[cfg(unix)]
 #[test]

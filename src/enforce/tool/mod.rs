@@ -337,10 +337,9 @@ fn python_places(job: &Job<'_>) -> Vec<PathBuf> {
 /// What to open for a file that an option has written: its directory, for tools replace files, and what is not there is
 /// made as a directory. Nothing in the project, which is open, and not all that a home directory holds: there the file has
 /// to be there already.
-fn file_place(job: &Job<'_>, file: &str) -> Option<PathBuf> {
-    let path = job.environment.absolute(Path::new(file));
+fn file_place(job: &Job<'_>, path: PathBuf) -> Option<PathBuf> {
     let directory = path.parent()?;
-    if file == "-" || directory.starts_with(&job.environment.cwd) {
+    if directory.starts_with(&job.environment.cwd) {
         return None;
     }
     let home = job.environment.home.as_deref();

@@ -324,7 +324,9 @@ fn written(job: &Job<'_>) -> Vec<PathBuf> {
         out.extend(job.invocation.values(option).map(|v| environment.absolute(Path::new(v))));
     }
     for option in ["--log", "--report", "--output"] {
-        out.extend(job.invocation.values(option).filter_map(|v| super::file_place(job, v)));
+        out.extend(
+            job.invocation.values(option).filter_map(|v| super::file_place(job, environment.absolute(Path::new(v)))),
+        );
     }
     let cache = job.invocation.values("--cache-dir").last().map(|c| environment.absolute(Path::new(c)));
     out.extend(cache.or_else(|| super::user_cache(environment, "pip")));

@@ -97,7 +97,9 @@ impl Adapter for Uv {
             let plain =
                 !matches!(Path::new(&file.path).extension().and_then(|e| e.to_str()), Some("toml" | "py" | "cfg"));
             let (true, Some(at)) = (requirements && plain, index(&file.location)) else { continue };
-            let copy = copies.of(&file.path, gateway)?;
+            let place = absolute(job, &file.path);
+            let source = if file.path.contains("://") { file.path.clone() } else { place.display().to_string() };
+            let copy = copies.of(&source, gateway)?;
             if !words.replace_value(at, &file.path, &copy.to_string_lossy()) {
                 return Err(EnforceError::unsupported(format!("the file {} is named in an unusual way", file.path)));
             }
@@ -160,6 +162,7 @@ impl Adapter for Uv {
                 super::refuse_all_else(&mut step, gateway);
             }
         }
+        out.write.push(directory(job));
         out.write.extend(super::python_places(job));
         let programs = super::program_places(job, &["UV_TOOL_BIN_DIR", "XDG_BIN_HOME"]);
         out.then = super::gate_stays(job, &programs);
@@ -168,11 +171,12 @@ impl Adapter for Uv {
         out.write.extend(super::user_cache(job.environment, "uv"));
         out.write.extend(job.environment.variable("UV_CACHE_DIR").map(PathBuf::from));
         for option in ["--target", "--prefix", "--cache-dir", "--out-dir"] {
-            out.write.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
+            out.write.extend(job.invocation.values(option).map(|v| absolute(job, v)));
         }
-        out.write.extend(job.invocation.values("--output-file").filter_map(|v| super::file_place(job, v)));
+        out.write
+            .extend(job.invocation.values("--output-file").filter_map(|v| super::file_place(job, absolute(job, v))));
         for option in ["--output-file", "--script"] {
-            out.mend.extend(job.invocation.values(option).map(|v| job.environment.absolute(Path::new(v))));
+            out.mend.extend(job.invocation.values(option).map(|v| absolute(job, v)));
         }
         out.write.extend(built(job));
         locks(job, gateway, indexes, &mut out)?;
@@ -224,7 +228,7 @@ fn installing(job: &Job<'_>, like: &Step, words: &Words, at: usize) -> Vec<Step>
         &['m', 's'],
     );
     let script = job.invocation.files.iter().find(|f| f.role == FileRole::Script && index(&f.location) == Some(at));
-    if let Some(path) = script.map(|f| job.environment.absolute(Path::new(&f.path)))
+    if let Some(path) = script.map(|f| absolute(job, &f.path))
         && job.files.read_text(&path).is_ok_and(|text| script::metadata(&text).is_some())
     {
         // Options that only `uv run` has, and those that say what is put beside the script's own environment.
@@ -313,7 +317,13 @@ fn point(step: &mut Step, indexes: &Indexes, gateway: &Gateway) {
     }
 }
 
-/// The directory that the command works in.
+/// A path of the command line: uv reads it from where `--directory` says, and not from the project of `--project`.
+fn absolute(job: &Job<'_>, path: &str) -> PathBuf {
+    let directory = job.invocation.flag("--directory").and_then(|f| f.value.as_deref()).unwrap_or_default();
+    job.environment.absolute(&Path::new(directory).join(path))
+}
+
+/// The directory of the project that the command works on.
 fn directory(job: &Job<'_>) -> PathBuf {
     match &job.invocation.directory {
         Some(directory) => job.environment.absolute(Path::new(directory)),
@@ -344,7 +354,7 @@ fn locks(job: &Job<'_>, gateway: &Gateway, indexes: &Indexes, out: &mut Prepared
     let projects = directory.ancestors().filter(|d| d.join("pyproject.toml").is_file());
     let mut paths: Vec<PathBuf> = projects.map(|d| d.join("uv.lock")).collect();
     let scripts = job.invocation.files.iter().filter(|f| f.role == FileRole::Script);
-    paths.extend(scripts.map(|f| job.environment.absolute(Path::new(&format!("{}.lock", f.path)))));
+    paths.extend(scripts.map(|f| absolute(job, &format!("{}.lock", f.path))));
     for path in paths {
         if path.is_file() {
             let text = std::fs::read(&path).map_err(EnforceError::io(&path))?;
