@@ -5,7 +5,7 @@
 
 use super::Effect::{Nothing, Project, ProjectAdd, Requests, Unknown, Update};
 use super::FlagEffect::{Configures, ExtraIndex, Neutral, Runs, Selects, Strengthens};
-use super::engine::{Act, Opt, Style, Word, flag, opaque, record, value};
+use super::engine::{Act, Opt, Style, Word, flag, opaque, record, shown, value};
 use super::grammar::{self, Grammar, Operands, Rule, nothing, rule};
 use super::reading::{Context, Understood};
 use super::{Invocation, Tool};
@@ -121,6 +121,13 @@ pub(super) fn read(context: &Context<'_>, program: &str, words: &[Word]) -> Unde
             _ => "installs what Poetry's own project file says",
         };
         parsed.invocation.opaque.push(opaque(at, reason));
+    }
+    // To Poetry 1 this option has no value, and the word behind it is a package.
+    if let Some(given) = parsed.scan.given.iter().find(|g| g.name == "--optional" && g.value_index != g.index) {
+        let word = shown(given.value.as_deref().unwrap_or_default());
+        let reason =
+            format!("`{word}` is a package to Poetry 1 and an extra to Poetry 2, which `--optional={word}` says");
+        parsed.invocation.opaque.push(opaque(given.value_index, reason));
     }
     if parsed.invocation.verb == "show"
         && let Some(word) = words.iter().find(|w| asks_for_newest(&w.text))
