@@ -204,3 +204,17 @@ fn a_tool_is_upgraded_by_what_was_noted_of_it() {
     assert_eq!(done.status(), 0, "{:?}", done.outcome);
     assert_eq!((installed().as_deref(), receipt()), (Some("1.1"), noted));
 }
+
+/// What uv has in its cache serves the second step, that asks nobody, also when the first only asked whether it holds.
+#[test]
+fn a_program_runs_as_often_as_it_is_asked_for() {
+    let Some(uv) = uv() else { return };
+    let uv = uv.to_str().unwrap();
+    let rig = rig();
+    let run = [uv, "-q", "tool", "run", "--from", "tw-a", "python", "-c", "import tw_a; open('ran', 'a').write('x')"];
+    for times in 1..=3 {
+        let done = rig.run(&run, |_| {});
+        assert_eq!(done.status(), 0, "{times}: {:?}", done.outcome);
+        assert_eq!(std::fs::read_to_string(rig.work().join("ran")).unwrap().len(), times);
+    }
+}

@@ -305,8 +305,10 @@ impl Shared {
             "cargo" => crates::answer(&self, asked).await,
             _ => answer::status(StatusCode::NOT_FOUND, "tidewaiter: there is nothing here"),
         };
-        if by_password && response.status().is_success() {
-            // The URL is the same in the next run: a file stays what it is, a page may be another.
+        let status = response.status();
+        if by_password && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
+            // The URL is the same in the next run: a file stays what it is, a page may be another. What is not modified
+            // is kept by what is said of it now.
             let kept = if files { "public, max-age=31536000, immutable" } else { "max-age=0, must-revalidate" };
             response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static(kept));
         }
