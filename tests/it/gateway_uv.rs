@@ -200,6 +200,7 @@ fn a_tool_is_upgraded_by_what_was_noted_of_it() {
     let noted = receipt();
     release("1.1");
     release("2.0");
+    std::fs::remove_dir_all(rig.cache()).unwrap();
     let done = rig.run(&[uv, "-q", "tool", "upgrade", "--all"], |_| {});
     assert_eq!(done.status(), 0, "{:?}", done.outcome);
     assert_eq!((installed().as_deref(), receipt()), (Some("1.1"), noted));
