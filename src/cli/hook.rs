@@ -279,7 +279,8 @@ fn read(text: &str, session: &Session) -> (Vec<String>, Option<shell::Parsed>, F
     let aliases = super::world::cargo_aliases(session);
     // Reading twice what is long or more than one command would be for nothing.
     let plain = text.len() <= LONGEST_PLAIN && !text.trim().contains(['\n', ';', '|', '&', '(', '`', '$', '<', '>']);
-    match plain.then(|| shell::plain_words(text)).flatten().filter(|words| !words.is_empty()) {
+    let words = || invocation::typed_words(text, &session.environment, &*session.disk);
+    match plain.then(words).flatten().filter(|words| !words.is_empty()) {
         Some(words) => {
             let followed = invocation::follow(&words, &session.environment, &aliases, &*session.disk);
             (words, None, followed)

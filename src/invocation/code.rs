@@ -278,7 +278,8 @@ pub(super) fn read_from_input(context: &Context<'_>, tool: Tool, program: &str, 
 
 /// A program's file that an earlier command of the same text writes.
 pub(super) fn in_written_file(context: &Context<'_>, tool: Tool, program: &str, file: &Word) -> Option<Invocation> {
-    if file.text.starts_with("<(") {
+    // What a program prints that prints no names: it may be any file.
+    if file.text.starts_with("<(") || (file.expands && file.template.is_none()) {
         return Some(doubt(context, tool, program, file.index, format!("runs `{}`", shown(&file.text))));
     }
     let directory = Directory::Known(context.directory.clone().unwrap_or_default());

@@ -111,6 +111,13 @@ pub fn follow(argv: &[String], environment: &Environment, aliases: &Aliases<'_>,
     Followed { invocations, texts: follow.texts() }
 }
 
+/// The words of a text that is one simple command in which a shell would change nothing; `None` when it is more, and
+/// when the shell itself acts on it or puts the name of a file in the place of a word.
+pub fn typed_words(text: &str, environment: &Environment, files: &dyn Files) -> Option<Vec<String>> {
+    let follow = follow::Follow::new(environment, files);
+    crate::shell::typed_words(text, &follow.reader(None))
+}
+
 /// [`parse_shell`], followed likewise.
 pub fn follow_shell(text: &str, environment: &Environment, aliases: &Aliases<'_>, files: &dyn Files) -> Followed {
     let follow = follow::Follow::new(environment, files);

@@ -53,6 +53,8 @@ pub(super) struct Context<'a> {
     pub files: Option<&'a dyn Files>,
     /// The file in which the command stands, when it was found in one.
     pub origin: Option<Origin>,
+    /// The file that is run as a script: its `$0`.
+    pub program: Option<String>,
     /// The directory is not the one that [`Context::directory`] says: only the shell knows it.
     pub lost: bool,
     /// Earlier commands of the same text may have made what this one runs.
@@ -199,6 +201,7 @@ fn within(
         follow,
         files,
         origin: None,
+        program: None,
         lost: false,
         earlier: false,
     };

@@ -48,6 +48,8 @@ fn surroundings(context: &Context<'_>, text: &str, positional: Option<Vec<String
     let mut variables = inherited(context, text);
     variables.extend(known.map(|(name, value, _)| (name.clone(), value.clone())));
     Surroundings {
+        start: start(context),
+        program: context.program.clone(),
         positional,
         variables,
         input: Some(context.input.clone()),
@@ -55,6 +57,14 @@ fn surroundings(context: &Context<'_>, text: &str, positional: Option<Vec<String
         // Files have caps of their own.
         most: context.origin.is_none().then_some(shell::MOST_TYPED),
     }
+}
+
+/// Where a script starts.
+fn start(context: &Context<'_>) -> Option<String> {
+    let directory = context.directory.as_deref().unwrap_or_default();
+    let known = !context.lost || directory.starts_with(['/', '~']);
+    let path = context.environment.absolute(&context.environment.at_home(directory));
+    path.to_str().filter(|_| known && path.is_absolute()).map(str::to_owned)
 }
 
 /// What the commands of a script bring in.
@@ -121,15 +131,25 @@ fn inherited(context: &Context<'_>, text: &str) -> Vec<(String, String)> {
         let hidden = context.cleared || context.removed.iter().any(|n| n == name);
         context.environment.variables.get(name).filter(|_| !hidden)
     };
-    variables::mentioned(text)
-        .into_iter()
+    let concern = variables::mentioned(text);
+    let mut out: Vec<(String, String)> = concern
+        .iter()
         .filter_map(|name| match caller(name) {
-            Some(value) => Some((name.to_owned(), value.clone())),
+            Some(value) => Some(((*name).to_owned(), value.clone())),
             // Without a home directory nothing is known of where it would be.
-            None if matches!(name, "HOME" | "PATH") => None,
-            None => Some((name.to_owned(), String::new())),
+            None if matches!(*name, "HOME" | "PATH") => None,
+            None => Some(((*name).to_owned(), String::new())),
         })
-        .collect()
+        .collect();
+    if text.contains('$') && !context.cleared {
+        // Where the shell is and how it splits words, it knows itself.
+        let others = context.environment.variables.iter().filter(|(name, value)| {
+            let own = matches!(name.as_str(), "PWD" | "OLDPWD" | "IFS") || concern.contains(&name.as_str());
+            !own && !value.is_empty() && !context.removed.contains(name) && variables::takes(text, name)
+        });
+        out.extend(others.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    out
 }
 
 /// Whether a text, read as a script, would bring anything in or leave a doubt.
@@ -299,7 +319,12 @@ fn rewritten(invocation: &mut Invocation, command: &SimpleCommand, index: usize)
     let one_of = |names: &[&str], path: &str| {
         names.iter().any(|n| path.strip_suffix(n).is_some_and(|before| before.is_empty() || before.ends_with('/')))
     };
-    let written = || command.written.iter().filter(|(_, content)| **content != Content::Replaced).map(|(path, _)| path);
+    let written = || {
+        let files = command.written.iter().filter(|(_, content)| **content != Content::Replaced).map(|(path, _)| path);
+        // Of two names of a file, the shorter one is told.
+        let (absolute, relative): (Vec<&String>, Vec<&String>) = files.partition(|path| path.starts_with('/'));
+        relative.into_iter().chain(absolute)
+    };
     let own = place(&directory, ".");
     let replaced = |(path, content): &(&String, &Content)| {
         let path = path.trim_end_matches('/');

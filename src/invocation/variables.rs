@@ -123,19 +123,21 @@ pub(super) fn mentioned(text: &str) -> Vec<&'static str> {
         return Vec::new();
     }
     let names = TABLE.iter().flat_map(|(names, ..)| names.split(' ')).chain(["PATH", "HOME"]);
-    let uses = |name: &&str| {
-        let mut from = text;
-        while let Some(at) = from.find(*name) {
-            let (before, after) = (from.get(..at).unwrap_or_default(), from.get(at + name.len()..).unwrap_or_default());
-            let ends = !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-            if ends && (before.ends_with('$') || before.ends_with("${")) {
-                return true;
-            }
-            from = after;
+    names.filter(|n| !n.contains('*')).filter(|n| takes(text, n)).collect()
+}
+
+/// Whether a text takes a variable's value.
+pub(super) fn takes(text: &str, name: &str) -> bool {
+    let mut from = text;
+    while let Some(at) = from.find(name) {
+        let (before, after) = (from.get(..at).unwrap_or_default(), from.get(at + name.len()..).unwrap_or_default());
+        let ends = !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        if ends && (before.ends_with('$') || before.ends_with("${")) {
+            return true;
         }
-        false
-    };
-    names.filter(|n| !n.contains('*')).filter(uses).collect()
+        from = after;
+    }
+    false
 }
 
 /// npm reads its own variables in any case; the others are compared exactly.

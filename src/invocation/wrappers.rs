@@ -698,7 +698,8 @@ fn run_file(context: &Context<'_>, file: &Word, rest: &[Word], by: By, out: &mut
             if !other {
                 let known = !context.open && rest.iter().all(|w| !w.expands);
                 let positional = known.then(|| rest.iter().map(|w| w.text.clone()).collect());
-                return script::read(&context.inside(&file.text), &text, positional, file.index, out);
+                let inner = Context { program: Some(file.text.clone()), ..context.inside(&file.text) };
+                return script::read(&inner, &text, positional, file.index, out);
             }
             if code::may_install(&text) {
                 let why = opaque(file.index, "runs code that starts a package tool or hides what it starts");
@@ -1041,7 +1042,7 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
     let ShellArguments { operand: at, reads_command, reads_input, inline } = shell_arguments(&texts);
     if let Some((word, code)) = inline.and_then(|(at, code)| Some((rest.get(at)?, code))) {
         let code = Word { text: code.to_owned(), ..word.clone() };
-        return script_word(&context.inside(&format!("{name} -c")), name, &code, None, out);
+        return script_word(&without_program(context, name), name, &code, None, out);
     }
     if let Some((variable, _, index)) =
         context.assignments.iter().find(|(n, v, _)| matches!(n.as_str(), "BASH_ENV" | "ENV") && !v.is_empty())
@@ -1051,7 +1052,7 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
     }
     let operand = rest.get(at);
     if reads_command {
-        let inner = context.inside(&format!("{name} -c"));
+        let inner = without_program(context, name);
         if let Some(code) = operand {
             // `$0` comes first.
             let words = rest.get(at + 2..).unwrap_or_default();
@@ -1066,8 +1067,7 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
     }
     match operand {
         Some(file) if !reads_input && !is_input(&file.text) => {
-            // A script's file is judged when it runs, unless the text itself makes it.
-            if file.expands && !file.tail.contains('/') && !context.open {
+            if file.expands && !context.open {
                 let why = opaque(file.index, format!("runs `{}`", shown(&file.text)));
                 out.push(unknown(&context.inside(name), Tool::Other, name, why));
             } else {
@@ -1077,6 +1077,11 @@ fn shell(context: &Context<'_>, name: &str, first: &Word, rest: &[Word], out: &m
         }
         _ => from_input(&context.inside(name), first, out),
     }
+}
+
+/// Inside `sh -c`, which has a `$0` of its own.
+fn without_program<'c>(context: &Context<'c>, name: &str) -> Context<'c> {
+    Context { program: None, ..context.inside(&format!("{name} -c")) }
 }
 
 /// A word that is a script.

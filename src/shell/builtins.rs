@@ -7,6 +7,11 @@ use super::state::{Content, State, Variable, joined, place};
 use super::walk::{Walker, nothing, shown};
 use super::{Directory, Opaque, SimpleCommand, Stream, Word};
 
+/// The shell's own commands that run others, or change what later ones mean: no program of that name does it.
+pub(super) fn is_prefix(name: &str) -> bool {
+    matches!(name, "." | "source" | "eval" | "builtin" | "cd" | "pushd" | "popd" | "export" | "alias" | "trap")
+}
+
 /// Programs whose output is data: names, numbers, dates.
 pub(super) fn prints_data(name: &str, verb: &str) -> bool {
     const DATA: &[&str] = &[
@@ -219,7 +224,7 @@ impl Walker<'_> {
                 (Some(""), same) => same.clone(),
                 (Some(path), _) if path.starts_with('/') => Directory::Known(path.to_owned()),
                 (Some(path), _) if path.starts_with('~') => {
-                    // `~user` and `~+` are places that only the shell knows.
+                    // `~user` is a place that only the shell knows.
                     if path == "~" || path.starts_with("~/") { Directory::Known(path.to_owned()) } else { line(word) }
                 }
                 (Some(path), _) if path.starts_with('+') && name == "pushd" => line(word),
@@ -229,6 +234,11 @@ impl Walker<'_> {
                 (None, _) => line(word),
             },
         };
+        for name in ["PWD", "OLDPWD"] {
+            if state.variables.contains_key(name) {
+                Rc::make_mut(&mut state.variables).remove(name);
+            }
+        }
         if name == "pushd" {
             let mut stack = state.stack.to_vec();
             if stack.len() < 64 {
@@ -298,6 +308,11 @@ impl Walker<'_> {
     /// `source FILE`: a file that the text wrote is followed; another may change what later commands mean.
     fn source(&mut self, rest: &[Word], command: &SimpleCommand, state: &mut State) {
         let Some(file) = rest.first() else { return };
+        // The first of the files that a pattern names.
+        let named = self.named_by(file, state);
+        let nothing = named.as_ref().is_some_and(Vec::is_empty);
+        let first = named.and_then(|found| found.into_iter().next()).map(|name| file.of_file(name));
+        let file = first.as_ref().unwrap_or(file);
         let at = file.text.as_ref().map(|path| place(&state.directory, path));
         match at.and_then(|at| state.written.get(&at).cloned()) {
             Some(Content::Text(text)) => {
@@ -332,6 +347,10 @@ impl Walker<'_> {
             if followed {
                 return;
             }
+        }
+        if file.pattern.is_some() && !nothing && !sets_up_a_tool(ending) {
+            self.opaque(format!("`source {}`, which may name any file", shown(file)), command.span);
+            return;
         }
         self.emit(command.clone());
         if !sets_up_a_tool(ending) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::state::{State, Variable};
 use super::syntax::{Op, Parameter, Part, WordNode};
 use super::walk::Walker;
-use super::{Stream, Word};
+use super::{Directory, Stream, Word};
 
 /// Longer words and values are not followed.
 const LONGEST: usize = 64 * 1024;
@@ -19,6 +19,8 @@ enum Value {
     List(Rc<Vec<String>>),
     /// Not known, under a name by which a script in a script may still speak of it; no name: it may be anything.
     Unknown(Option<String>),
+    /// Of the same kind, but one of the files that a pattern names.
+    File(String, Rc<str>),
 }
 
 #[derive(Default)]
@@ -28,6 +30,8 @@ struct Field {
     tail: String,
     /// No longer kept once something is in it that may be anything.
     template: Option<String>,
+    /// The pattern of file names that it is, no longer kept once something is in it that is none.
+    shape: Option<String>,
     pattern: bool,
     bracket: bool,
 }
@@ -51,8 +55,8 @@ impl Fields {
         let field = &mut self.field;
         field.text.push_str(text);
         field.tail.push_str(text);
-        if let Some(template) = &mut field.template {
-            template.push_str(text);
+        for kept in [&mut field.template, &mut field.shape].into_iter().flatten() {
+            kept.push_str(text);
         }
         if field.text.len() > LONGEST {
             self.unknown(None);
@@ -65,6 +69,7 @@ impl Fields {
         let field = &mut self.field;
         field.unknown = true;
         field.tail.clear();
+        field.shape = None;
         match (name, &mut field.template) {
             (Some(name), Some(template)) if template.len() < LONGEST => {
                 template.push_str("${");
@@ -98,7 +103,7 @@ impl Fields {
 
 impl Field {
     fn new() -> Self {
-        Self { template: Some(String::new()), ..Self::default() }
+        Self { template: Some(String::new()), shape: Some(String::new()), ..Self::default() }
     }
 
     fn word(self, node: &WordNode, only: bool, first: bool) -> Word {
@@ -107,11 +112,20 @@ impl Field {
         let known = !self.unknown && !pattern;
         Word {
             raw: if only { node.raw.clone() } else { self.text.clone() },
+            pattern: self.shape.filter(|_| !known),
+            bracket: known && self.bracket && self.text.contains([']', '*', '?', ')']),
             tail: if known || pattern { String::new() } else { self.tail },
             template: if known { None } else { self.template },
             text: known.then_some(self.text),
             span: node.span,
         }
+    }
+}
+
+impl Word {
+    /// The word that a shell puts there for a file.
+    pub(super) fn of_file(&self, name: String) -> Self {
+        Self { raw: name.clone(), text: Some(name), span: self.span, bracket: true, ..Self::default() }
     }
 }
 
@@ -129,6 +143,8 @@ impl Walker<'_> {
             && text.len() <= LONGEST
             && self.spend(2 + node.raw.len() / 64)
         {
+            let here = matches!(node.parts.first(), Some(Part::Literal(_))).then(|| self.tilde(text, state)).flatten();
+            let text = here.as_ref().unwrap_or(text);
             return vec![Word { raw: node.raw.clone(), text: Some(text.clone()), span: node.span, ..Word::default() }];
         }
         let separators = match state.variables.get("IFS") {
@@ -162,7 +178,31 @@ impl Walker<'_> {
         fields.end();
         self.spend(node.raw.len() / 64 + fields.done.len());
         let only = fields.done.len() == 1;
-        fields.done.into_iter().enumerate().map(|(i, f)| f.word(node, only, first && i == 0)).collect()
+        let words = fields.done.into_iter().enumerate().map(|(i, f)| f.word(node, only, first && i == 0));
+        words.flat_map(|word| self.bracketed(word, state)).collect()
+    }
+
+    /// The files in the place of a word whose brackets name some.
+    fn bracketed(&self, word: Word, state: &State) -> Vec<Word> {
+        let Some(pattern) = word.text.as_deref().filter(|_| word.bracket) else { return vec![word] };
+        match self.matching(pattern, state) {
+            Some(found) if found.is_empty() => vec![Word { bracket: false, ..word }],
+            Some(found) if found.len() <= MOST_BRACES => found.into_iter().map(|f| word.of_file(f)).collect(),
+            None if self.files.is_none() || !matches!(state.directory, Directory::Known(_)) => vec![word],
+            _ => vec![Word { pattern: word.text.clone(), text: None, ..word }],
+        }
+    }
+
+    /// `~+` and `~-`: where the shell is, and where it was.
+    fn tilde(&self, text: &str, state: &State) -> Option<String> {
+        let (sign, rest) = (text.get(..2)?, text.get(2..)?);
+        let directory = match sign {
+            _ if !(rest.is_empty() || rest.starts_with('/')) => return None,
+            "~+" => &state.directory,
+            "~-" => &*state.previous,
+            _ => return None,
+        };
+        state.absolute(directory).map(|directory| format!("{directory}{rest}"))
     }
 
     /// The one word that a word becomes where nothing is split: a value, a redirection's target.
@@ -172,6 +212,7 @@ impl Walker<'_> {
         self.parts(&node.parts, state, &mut fields, true);
         self.spend(node.raw.len() / 64 + 1);
         let mut field = fields.field;
+        field.bracket |= node.parts.iter().any(|part| matches!(part, Part::Glob(_)));
         field.pattern = false;
         field.word(node, true, false)
     }
@@ -221,6 +262,11 @@ impl Walker<'_> {
                     }
                 }
                 Value::Unknown(name) => out.unknown(name.as_deref()),
+                Value::File(name, pattern) => {
+                    let shape = out.field.shape.take();
+                    out.unknown(Some(&name));
+                    out.field.shape = shape.map(|shape| format!("{shape}{pattern}"));
+                }
             },
             Part::Command(list) => match self.substitution(list, state) {
                 (Stream::Text(text), _) => {
@@ -246,6 +292,25 @@ impl Walker<'_> {
         }
     }
 
+    /// What the shell itself puts into a parameter: where it is, and what it runs.
+    fn whereabouts(&self, parameter: &Parameter, state: &State) -> Option<String> {
+        let first = matches!(parameter.index.as_deref(), None | Some([]))
+            || matches!(parameter.index.as_deref(), Some([Part::Literal(at)]) if at == "0");
+        if !first || parameter.name.is_empty() || state.variables.contains_key(parameter.name.as_str()) {
+            return None;
+        }
+        match parameter.name.as_str() {
+            "PWD" => state.absolute(&state.directory),
+            "OLDPWD" => state.absolute(&state.previous),
+            "0" => self.program.as_deref().map(str::to_owned),
+            "BASH_SOURCE" => match self.sourcing.last() {
+                Some(file) => state.absolute(&Directory::Known(file.clone())),
+                None => self.program.as_deref().map(str::to_owned),
+            },
+            _ => None,
+        }
+    }
+
     fn value_of(parts: Fields) -> Value {
         match parts.field {
             Field { unknown: false, pattern: false, text, .. } => Value::Text(Rc::from(text)),
@@ -262,7 +327,10 @@ impl Walker<'_> {
         if !parameter.word.is_empty() {
             self.parts(&parameter.word, state, &mut word, quoted);
         }
-        let value = lookup(parameter, state);
+        let value = match self.whereabouts(parameter, state) {
+            Some(known) => Value::Text(Rc::from(known)),
+            None => lookup(parameter, state),
+        };
         let text = match &value {
             Value::Text(text) => Some(Rc::clone(text)),
             _ => None,
@@ -278,6 +346,7 @@ impl Walker<'_> {
             // What the caller's shell has is data, and so is a known word in its place.
             (Op::Default, None) => match (value, Self::value_of(word)) {
                 (Value::List(list), _) => Value::List(list),
+                (Value::File(name, pattern), _) => Value::File(name, pattern),
                 (Value::Unknown(name), Value::Text(_)) => Value::Unknown(name),
                 _ => Value::Unknown(None),
             },
@@ -295,6 +364,7 @@ impl Walker<'_> {
                 _ => Value::Unknown(None),
             },
             (Op::StripPrefix | Op::StripSuffix | Op::Other, None) => match value {
+                Value::File(..) => Value::Unknown(Some("_".to_owned())),
                 Value::Unknown(name) => Value::Unknown(name.map(|_| "_".to_owned())),
                 _ => Value::Unknown(None),
             },
@@ -338,6 +408,7 @@ fn lookup(parameter: &Parameter, state: &State) -> Value {
         },
         (Variable { list: Some(list), .. }, None) => Value::Text(Rc::from(list.first().map_or("", String::as_str))),
         (Variable { text: Some(text), .. }, None) => Value::Text(Rc::clone(text)),
+        (Variable { pattern: Some(pattern), .. }, None) => Value::File(name.to_owned(), Rc::clone(pattern)),
         (Variable { plain, .. }, None) => Value::Unknown(plain.then(|| name.to_owned())),
         _ => Value::Unknown(None),
     }

@@ -73,6 +73,11 @@ pub trait Reader {
     fn text(&self, place: &str) -> Option<Rc<str>>;
     /// Whether there is certainly no file at that place.
     fn absent(&self, place: &str) -> bool;
+    /// What a pattern names in a directory, in the order of the shell and by the names that the pattern would put there.
+    /// `None`: that is too much to look for.
+    fn matching(&self, directory: &str, pattern: &str) -> Option<Vec<String>>;
+    /// The top of the repository that a directory belongs to.
+    fn repository(&self, directory: &str) -> Option<String>;
 }
 
 /// A stretch that was not understood.
@@ -96,6 +101,12 @@ pub struct Word {
     /// Of a word without text: the word as shell text in which what is not known stands as `${NAME}`. Absent when what
     /// is not known could be anything, code included (`$(curl …)`).
     pub template: Option<String>,
+    /// Of a word without text: what it would be if no file had such a name, where signs for file names are all that is not
+    /// known of it.
+    pub pattern: Option<String>,
+    /// Signs in it make it a pattern, which names a file or stands for itself (`set[u]p.sh`, `> *.log`). Its text is the
+    /// latter; of an argument with a [`Reader`] at hand, only where a file has that name.
+    pub bracket: bool,
     /// Where.
     pub span: Span,
 }
@@ -190,6 +201,10 @@ pub struct SimpleCommand {
 /// What surrounds a text.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
+    /// The absolute directory in which the text starts.
+    pub start: Option<String>,
+    /// `$0`, when it is known.
+    pub program: Option<String>,
     /// `$1`, `$2`, …, when they are known.
     pub positional: Option<Vec<String>>,
     /// Variables with known values.
@@ -206,7 +221,9 @@ impl Surroundings {
     /// Whether a text reads the same in both.
     fn is(&self, other: &Self) -> bool {
         let input = |around: &Self| around.input.clone().unwrap_or(Stream::Inherited);
-        self.positional == other.positional
+        self.start == other.start
+            && self.program == other.program
+            && self.positional == other.positional
             && self.variables == other.variables
             && input(self) == input(other)
             && self.written == other.written
@@ -290,7 +307,23 @@ impl Parsed {
 
 /// The words of a text that is one simple command without anything that only a shell can know; `None` when it is more.
 pub fn plain_words(text: &str) -> Option<Vec<String>> {
-    let mut script = read(text, &Surroundings::default(), &Cell::new(MAX_STEPS));
+    words_of_one(read(text, &Surroundings::default(), &Cell::new(MAX_STEPS)))
+}
+
+/// [`plain_words`] of a text as it would be typed: also `None` when the shell itself acts on it (`source FILE`), or puts
+/// the name of a file in the place of a word.
+pub fn typed_words(text: &str, files: &dyn Reader) -> Option<Vec<String>> {
+    let script = read_with(text, &Surroundings::default(), &Cell::new(MAX_STEPS), Some(files));
+    let own = |c: &SimpleCommand| c.words.first().and_then(|w| w.text.as_deref()).is_some_and(builtins::is_prefix);
+    let of_shell = |w: &Word| w.bracket || w.raw.starts_with("~+") || w.raw.starts_with("~-");
+    let named = |c: &SimpleCommand| c.words.iter().any(of_shell);
+    if !script.sourced.is_empty() || script.commands.iter().any(|c| own(c) || named(c)) {
+        return None;
+    }
+    words_of_one(script)
+}
+
+fn words_of_one(mut script: Script) -> Option<Vec<String>> {
     if !script.opaque.is_empty() || script.commands.len() > 1 {
         return None;
     }

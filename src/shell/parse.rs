@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use super::builtins::is_prefix;
 use super::syntax::{AssignmentNode, Command, Item, Kind, List, Part, Pipeline, RedirectionNode, WordNode};
 use super::{MAX_DEPTH, Span};
 
@@ -287,10 +288,10 @@ impl<'t> Parser<'t> {
         Ok(Pipeline { negated, commands })
     }
 
-    /// `time` in front of more than a simple command, where it is no program.
+    /// `time` in front of more than a program's name, where it is no program itself.
     fn times_a_construct(&self) -> bool {
         let mut words = self.rest().split([' ', '\t']).skip(1).filter(|w| !w.is_empty() && *w != "-p" && *w != "--");
-        words.next().is_some_and(|w| w.starts_with('(') || OPENING.contains(&w))
+        words.next().is_some_and(|w| w.starts_with('(') || OPENING.contains(&w) || is_prefix(w))
     }
 
     fn command(&mut self) -> Parsed<Command> {

@@ -9,6 +9,8 @@ use super::{Directory, Opaque, Origin, Stream};
 
 /// More variables, functions or files than this are not remembered.
 const MOST: usize = 256;
+/// A file may have two names.
+const MOST_NAMES: usize = 2 * MOST;
 
 /// A variable that the text sets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +23,8 @@ pub struct Variable {
     pub exported: bool,
     /// It is not known, but made by the shell or a program that prints no code: a number, a file name, a date.
     pub plain: bool,
+    /// It is not known, but is the name of a file that this pattern names.
+    pub pattern: Option<Rc<str>>,
     /// It was taken away: commands do not see the caller's either.
     pub removed: bool,
 }
@@ -59,6 +63,8 @@ pub(super) struct State {
     pub functions: Rc<BTreeMap<String, Function>>,
     pub aliases: Rc<BTreeMap<String, String>>,
     pub positional: Option<Rc<Vec<String>>>,
+    /// The absolute directory in which the text starts.
+    pub start: Option<Rc<str>>,
     pub directory: Directory,
     pub previous: Rc<Directory>,
     pub stack: Rc<Vec<Directory>>,
@@ -115,9 +121,35 @@ impl State {
         if self.written.get(&place) == Some(&content) {
             return;
         }
-        if self.written.len() < MOST || self.written.contains_key(&place) {
+        if let Some(other) = self.other_name(&place) {
+            self.note(other, content.clone());
+        }
+        self.note(place, content);
+    }
+
+    fn note(&mut self, place: String, content: Content) {
+        if self.written.len() < MOST_NAMES || self.written.contains_key(&place) {
             Rc::make_mut(&mut self.written).insert(place, content);
         }
+    }
+
+    /// The place from where the text starts of one that is absolute, and the other way round.
+    fn other_name(&self, place: &str) -> Option<String> {
+        let start = self.start.as_deref().filter(|_| !place.starts_with('~') && !place.is_empty())?;
+        if !place.starts_with('/') {
+            return matches!(self.directory, Directory::Known(_))
+                .then(|| self::place(&Directory::Known(start.to_owned()), place));
+        }
+        place.strip_prefix(start)?.strip_prefix('/').filter(|rest| !rest.is_empty()).map(str::to_owned)
+    }
+
+    /// Where the shell stands after it went to a directory: `$PWD`.
+    pub fn absolute(&self, directory: &Directory) -> Option<String> {
+        let Directory::Known(known) = directory else { return None };
+        if known.starts_with(['/', '~']) {
+            return Some(place(directory, ""));
+        }
+        self.start.as_deref().map(|start| place(&Directory::Known(start.to_owned()), known))
     }
 
     pub fn doubt(&mut self, doubt: Opaque) {

@@ -26,6 +26,8 @@ const MOST_PRINTED: usize = 64 * 1024;
 /// Loops over more words than this, or that run more often all together, are followed once with an unknown word.
 const MOST_TURNS: usize = 64;
 const MOST_TURNS_TOGETHER: usize = 256;
+/// Loops over more patterns of file names than this are followed once with an unknown word.
+const MOST_PATTERNS: usize = 4;
 
 pub(super) struct Walker<'s> {
     pub out: Script,
@@ -39,11 +41,13 @@ pub(super) struct Walker<'s> {
     called: BTreeSet<String>,
     defined: Vec<(String, Rc<Command>)>,
     turns: usize,
-    files: Option<&'s dyn Reader>,
+    pub files: Option<&'s dyn Reader>,
+    /// `$0`.
+    pub program: Option<Rc<str>>,
     /// A file was there, or certainly not.
     told: Cell<bool>,
     /// Files that are being followed: one that reads itself is followed no further.
-    sourcing: Vec<String>,
+    pub sourcing: Vec<String>,
     /// Where the next file's text stands in the spans.
     next: usize,
 }
@@ -58,6 +62,7 @@ pub(super) fn follow(
     let text = &*parsed.text;
     let mut walker = Walker {
         files,
+        program: around.program.as_deref().map(Rc::from),
         told: Cell::new(false),
         sourcing: Vec::new(),
         next: text.len() + 1,
@@ -81,6 +86,7 @@ pub(super) fn follow(
         functions: Rc::default(),
         aliases: Rc::default(),
         positional: around.positional.clone().map(Rc::new),
+        start: around.start.as_ref().map(|start| Rc::from(place(&Directory::Known(start.clone()), ""))),
         directory: Directory::Known(String::new()),
         previous: Rc::new(Directory::Unknown("`cd -` without a `cd` before it".to_owned())),
         stack: Rc::default(),
@@ -551,11 +557,16 @@ impl Walker<'_> {
     }
 
     fn each(&mut self, name: &str, words: Option<&[WordNode]>, body: &List, text: &str, state: &mut State) {
-        let mut plain = false;
+        let (mut plain, mut patterns) = (false, Vec::new());
         let values: Option<Vec<String>> = match words {
             Some(nodes) => {
                 let all: Vec<Word> = nodes.iter().flat_map(|n| self.fields(n, state, false)).collect();
+                let all = self.listed(all, state);
                 plain = all.iter().all(|w| w.text.is_some() || w.template.is_some());
+                let shapes: Option<Vec<&str>> =
+                    all.iter().map(|w| w.pattern.as_deref().or(w.text.as_deref())).collect();
+                let shapes = shapes.filter(|all| all.len() <= MOST_PATTERNS).unwrap_or_default();
+                patterns = shapes.into_iter().map(Rc::<str>::from).collect();
                 all.into_iter().map(|w| w.text).collect()
             }
             None => state.positional.as_ref().map(|list| list.to_vec()),
@@ -577,11 +588,28 @@ impl Walker<'_> {
                 state.origin.conditional = conditional;
                 self.turns = outside;
             }
-            _ => self.repeated(text, state, |walker, state| {
-                state.set(name, Variable { plain, ..Variable::default() });
-                walker.list(body, state);
-            }),
+            _ => {
+                let each = if patterns.is_empty() { vec![None] } else { patterns.into_iter().map(Some).collect() };
+                for pattern in each {
+                    self.repeated(text, state, |walker, state| {
+                        state.set(name, Variable { plain, pattern: pattern.clone(), ..Variable::default() });
+                        walker.list(body, state);
+                    });
+                }
+            }
         }
+    }
+
+    /// The words of a loop, with the files in the place of a pattern that names some; one that names none stays.
+    fn listed(&self, words: Vec<Word>, state: &State) -> Vec<Word> {
+        let named = |word: Word| {
+            let found = self.named_by(&word, state).filter(|found| !found.is_empty() && found.len() <= MOST_TURNS);
+            match found {
+                Some(found) => found.into_iter().map(|f| word.of_file(f)).collect(),
+                None => vec![word],
+            }
+        };
+        words.into_iter().flat_map(named).collect()
     }
 
     /// The redirections, and what they make the command read.
@@ -705,7 +733,8 @@ impl Walker<'_> {
         }
         let plain = word.text.is_none() && word.template.is_some();
         let text = word.text.as_deref().map(Rc::from);
-        (word, Variable { text, plain, ..Variable::default() })
+        let pattern = word.pattern.as_deref().filter(|_| !node.append && !node.element).map(Rc::from);
+        (word, Variable { text, plain, pattern, ..Variable::default() })
     }
 
     fn simple(
@@ -805,9 +834,54 @@ impl Walker<'_> {
         }
         self.files_of(&name, rest, &command.input, state);
         self.wrote(&command.written, state);
-        let printed = printed(&name, rest, &command.input, state, &|place| self.disk(place));
+        let printed = match self.place_printed(&name, rest, state) {
+            Some(place) => Stream::Text(Rc::from(format!("{place}\n"))),
+            None => printed(&name, rest, &command.input, state, &|place| self.disk(place)),
+        };
         self.emit(command);
         printed
+    }
+
+    /// The directory or the name that a command prints, where that is all it does.
+    fn place_printed(&self, name: &str, rest: &[Word], state: &State) -> Option<String> {
+        let words: Vec<&str> = rest.iter().map(|w| w.text.as_deref()).collect::<Option<_>>()?;
+        match (name, words.as_slice()) {
+            ("pwd", [] | ["-P" | "-L"]) => state.absolute(&state.directory),
+            ("git", ["rev-parse", "--show-toplevel"]) => self.repository(&state.directory, ""),
+            ("git", ["-C", directory, "rev-parse", "--show-toplevel"]) => self.repository(&state.directory, directory),
+            ("dirname", [path] | ["--", path]) => Some(match path.trim_end_matches('/').rsplit_once('/') {
+                Some(("", _)) => "/".to_owned(),
+                Some((before, _)) => before.trim_end_matches('/').to_owned(),
+                None if path.starts_with('/') => "/".to_owned(),
+                None => ".".to_owned(),
+            }),
+            ("realpath" | "readlink", [path] | ["-f", path]) if name == "realpath" || words.len() == 2 => {
+                let directory = Directory::Known(state.absolute(&state.directory)?);
+                Some(place(&directory, path))
+            }
+            _ => None,
+        }
+    }
+
+    fn repository(&self, directory: &Directory, below: &str) -> Option<String> {
+        let Directory::Known(_) = directory else { return None };
+        let top = self.files?.repository(&place(directory, below))?;
+        self.told.set(true);
+        Some(top)
+    }
+
+    /// What a pattern names, where there are files to look at.
+    pub fn matching(&self, pattern: &str, state: &State) -> Option<Vec<String>> {
+        let Directory::Known(directory) = &state.directory else { return None };
+        let files = self.files?;
+        self.told.set(true);
+        files.matching(directory, pattern)
+    }
+
+    /// [`Walker::matching`], where no file may have changed by then.
+    pub fn named_by(&self, word: &Word, state: &State) -> Option<Vec<String>> {
+        let settled = state.written.values().all(|content| *content == Content::Directory);
+        self.matching(word.pattern.as_deref().filter(|_| settled)?, state)
     }
 
     /// Takes the steps of a copy of what is known of files, where that was changed.

@@ -29,6 +29,8 @@ const LONGEST: usize = 512 * 1024;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Files and targets within each other.
 const DEEPEST: usize = 24;
+/// Directories in which names are looked for by a pattern.
+const MOST_LISTED: usize = 512;
 /// Texts that are handed on.
 const MOST_TEXTS: usize = 512;
 
@@ -37,6 +39,8 @@ pub(super) struct Follow<'a> {
     environment: &'a Environment,
     files: &'a dyn Files,
     bytes: Cell<usize>,
+    /// Directories that may still be listed.
+    lists: Cell<usize>,
     /// What is being followed: files, targets, scripts.
     open: RefCell<Vec<String>>,
     texts: RefCell<Vec<FollowedText>>,
@@ -57,7 +61,8 @@ pub(super) enum Content {
 
 impl<'a> Follow<'a> {
     pub fn new(environment: &'a Environment, files: &'a dyn Files) -> Self {
-        Self { environment, files, bytes: Cell::new(0), open: RefCell::default(), texts: RefCell::default() }
+        let (bytes, lists) = (Cell::new(0), Cell::new(MOST_LISTED));
+        Self { environment, files, bytes, lists, open: RefCell::default(), texts: RefCell::default() }
     }
 
     /// The shell texts that were followed.
@@ -169,6 +174,46 @@ impl shell::Reader for Disk<'_> {
     fn absent(&self, place: &str) -> bool {
         matches!(self.files.read(&self.follow.path(self.directory.as_deref(), place)), Err(FileError::NotFound))
     }
+
+    fn matching(&self, directory: &str, pattern: &str) -> Option<Vec<String>> {
+        let base = super::engine::joined(self.directory.as_deref(), directory);
+        let root = pattern.len() - pattern.trim_start_matches('/').len();
+        let mut found = vec![pattern.get(..root)?.to_owned()];
+        for part in pattern.get(root..)?.split('/') {
+            let signs = part.contains(['*', '?', '[']);
+            let mut next = Vec::new();
+            for before in found {
+                if !signs {
+                    next.push(format!("{before}{part}/"));
+                    continue;
+                }
+                self.follow.lists.set(self.follow.lists.get().checked_sub(1)?);
+                let names = self.files.list(&self.follow.path(Some(&base), &before));
+                let names = names.iter().filter_map(|path| path.file_name()?.to_str());
+                next.extend(names.filter(|name| names_it(part, name)).map(|name| format!("{before}{name}/")));
+            }
+            found = next;
+        }
+        let there = |path: &String| self.files.exists(&self.follow.path(Some(&base), path));
+        Some(found.into_iter().map(|path| path.trim_end_matches('/').to_owned()).filter(there).collect())
+    }
+
+    fn repository(&self, directory: &str) -> Option<String> {
+        let path = self.follow.path(self.directory.as_deref(), directory);
+        let top = path.ancestors().find(|above| self.files.exists(&above.join(".git")))?;
+        top.to_str().map(str::to_owned)
+    }
+}
+
+/// Whether a part of a pattern without `/` names a file, as a shell compares them.
+fn names_it(pattern: &str, name: &str) -> bool {
+    if name.starts_with('.') && !pattern.starts_with('.') {
+        return false;
+    }
+    // Braces were taken apart before, and are letters here.
+    let escaped = pattern.replace('\\', "\\\\").replace('{', "\\{").replace('}', "\\}");
+    let built = globset::GlobBuilder::new(&escaped).backslash_escape(true).build();
+    built.is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 /// A place in a file that is being followed.
@@ -235,7 +280,8 @@ fn text(
     if let Some(follow) = context.follow {
         follow.note(text, context.directory.as_deref(), origin.location());
     }
-    let inner = Context { origin: Some(origin), open: false, ..context.inside(wrapper) };
+    let program = context.program.clone().filter(|program| program == wrapper);
+    let inner = Context { origin: Some(origin), open: false, program, ..context.inside(wrapper) };
     script::read(&inner, text, positional, 0, out);
 }
 

@@ -63,7 +63,8 @@ pub(in crate::invocation) fn file(
     if shell {
         let known = !context.open && rest.iter().all(|w| !w.expands);
         let positional = known.then(|| rest.iter().map(|w| w.text.clone()).collect());
-        text(context, &file.text, &found, positional, origin, out);
+        let context = Context { program: Some(file.text.clone()), ..context.clone() };
+        text(&context, &file.text, &found, positional, origin, out);
     } else if let Some(line) = code::starts_an_install(context, &found) {
         let reason = "runs code that starts a package tool".to_owned();
         doubt(context, &file.text, &origin.at(line), reason, out);
