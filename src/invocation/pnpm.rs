@@ -3,7 +3,7 @@
 //! In: the words after the program. Out: an [`Invocation`], and the words of the program that `pnpm exec`, `dlx`,
 //! `create` and script names would start. Source: pnpm's option types and `pnpm help COMMAND`; it parses with nopt.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Effect::{Locked, Nothing, Project, ProjectAdd, Requests, RunsRemote, Unknown, Update};
 use super::FlagEffect::{Configures, Index, Neutral, Runs, Selects, Strengthens, WeakensSafety};
@@ -278,11 +278,18 @@ fn verifies(context: &Context<'_>, invocation: &mut Invocation) {
             invocation.effect = Unknown;
         }
     } else if let Some(files) = context.follow.map(|f| f.files())
-        && !(context.lost || context.earlier || context.new_directory)
-        && verify::installs(invocation, context.environment, files)
+        && !(context.lost || context.new_directory)
+        && verify::installs(invocation, context.environment, files, &|root| members(context, root))
     {
         invocation.effect = Project;
     }
+}
+
+/// The directories of a workspace's members.
+fn members(context: &Context<'_>, root: &Path) -> Vec<PathBuf> {
+    let inner = Context { directory: root.to_str().map(str::to_owned), ..context.clone() };
+    let (all, _) = super::follow::manifest::workspace(&inner, None);
+    all.into_iter().map(|(directory, _)| PathBuf::from(directory)).collect()
 }
 
 /// Whether a word that is no verb is what pnpm would take it for: a script of the project, or a program that it installed

@@ -6,13 +6,14 @@
 //! Out: what that setting has to be for this one run, so that pnpm's own look, which is exact, stays, and installs
 //! nothing; and, where nothing of that holds pnpm back, whether it would install.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::{Effect, Invocation, Tool};
 use crate::ecosystem::ini;
-use crate::ecosystem::npm::{pnpm_lock, yaml};
+use crate::ecosystem::npm::{pnpm_lock, semver, yaml};
 use crate::model::{Environment, Files};
 
 /// The variable, which beats files in each version, and option words in a workspace.
@@ -76,8 +77,14 @@ pub fn instead(
 }
 
 /// Whether pnpm would install before it runs this, where nothing holds it back: for those who judge a command and do not
-/// run it. Of a tree that is there, only what it lacks of the nearest manifest is seen.
-pub(super) fn installs(invocation: &Invocation, environment: &Environment, files: &dyn Files) -> bool {
+/// run it. Of a tree that is there, it is seen what it lacks of the manifests of the project or of all in its workspace,
+/// what it has in a version that they do not admit, and what it lacks of the lockfile.
+pub(super) fn installs(
+    invocation: &Invocation,
+    environment: &Environment,
+    files: &dyn Files,
+    members: &dyn Fn(&Path) -> Vec<PathBuf>,
+) -> bool {
     if instead(invocation, environment, files, None).is_none() {
         return false;
     }
@@ -85,10 +92,88 @@ pub(super) fn installs(invocation: &Invocation, environment: &Environment, files
     if matches!(named(&directory, files), Named::Major(..11)) {
         return false;
     }
-    let Some((near, manifest)) = nearest(&directory, files) else { return false };
-    let there = |name: &str| near.ancestors().any(|d| files.exists(&d.join("node_modules").join(name)));
-    let all = ["dependencies", "devDependencies"].into_iter().filter_map(|k| manifest.get(k)?.as_object());
-    all.flat_map(|table| table.keys()).any(|name| !there(name))
+    let root = directory.ancestors().find(|d| files.is_file(&d.join("pnpm-workspace.yaml")));
+    // It looks at all projects of a workspace, whichever the command is for (10.34).
+    let mut all: Vec<PathBuf> = nearest(&directory, files).map(|(near, _)| near.to_owned()).into_iter().collect();
+    if let Some(root) = root {
+        all.push(root.to_owned());
+        all.extend(members(root));
+    }
+    let rules = Rules::of(root.or(all.first().map(PathBuf::as_path)), files);
+    let locked = root.or(all.first().map(PathBuf::as_path));
+    all.iter().any(|project| manifest(project, files).is_some_and(|m| lacks(project, &m, &rules, files)))
+        || locked.is_some_and(|root| behind(root, files).unwrap_or(false))
+}
+
+/// Whether the lockfile has something that was not installed with the one that pnpm keeps of what is there; what is
+/// optional may be for other systems.
+fn behind(root: &Path, files: &dyn Files) -> Option<bool> {
+    let text = |path: &str| files.read_text(&root.join(path)).ok();
+    let (wanted, current) = (text("pnpm-lock.yaml")?, text("node_modules/.pnpm/lock.yaml")?);
+    if wanted == current {
+        return Some(false);
+    }
+    let (wanted, current) = (yaml::parse(&wanted).ok()?, yaml::parse(&current).ok()?);
+    let (wanted, current) = (wanted.last()?, current.last()?);
+    let section = ["snapshots", "packages"].into_iter().find(|s| wanted.get(s).is_some())?;
+    let there: HashSet<&str> = current.get(section)?.members().iter().map(|m| &*m.key).collect();
+    let needed = wanted.get(section)?.members().iter().filter(|m| !m.value.flag_at("optional"));
+    Some(needed.map(|m| &*m.key).any(|key| !there.contains(key)))
+}
+
+/// What of a workspace decides which version is meant.
+#[derive(Default)]
+struct Rules {
+    catalogs: BTreeMap<String, BTreeMap<String, String>>,
+    /// Some versions are others than the manifests say.
+    overrides: bool,
+}
+
+impl Rules {
+    fn of(root: Option<&Path>, files: &dyn Files) -> Self {
+        let Some(root) = root else { return Self::default() };
+        let path = root.join("pnpm-workspace.yaml");
+        let workspace =
+            files.read_text(&path).map(|text| pnpm_lock::read_workspace(&path, &text).0).unwrap_or_default();
+        let manifest = manifest(root, files).unwrap_or_default();
+        let places = ["/pnpm/overrides", "/overrides", "/resolutions"];
+        let overrides = !workspace.overrides.is_empty() || places.iter().any(|p| manifest.pointer(p).is_some());
+        Self { catalogs: workspace.catalogs, overrides }
+    }
+}
+
+/// Whether something that a manifest asks for is not there, or in another version.
+fn lacks(project: &Path, manifest: &Value, rules: &Rules, files: &dyn Files) -> bool {
+    let tables = ["dependencies", "devDependencies"].into_iter().filter_map(|k| manifest.get(k)?.as_object());
+    tables.flatten().any(|(name, wanted)| {
+        let mut places = project.ancestors().map(|d| d.join("node_modules").join(name));
+        let Some(there) = places.find(|place| files.exists(place)) else { return true };
+        !rules.overrides && wanted.as_str().is_some_and(|wanted| differs(&there, name, wanted, rules, files))
+    })
+}
+
+/// Whether what is installed is certainly not what is wanted.
+fn differs(there: &Path, name: &str, wanted: &str, rules: &Rules, files: &dyn Files) -> bool {
+    let Some(installed) = self::manifest(there, files) else { return false };
+    let wanted = match wanted.strip_prefix("catalog:") {
+        Some(catalog) => {
+            let catalog = if catalog == "default" { "" } else { catalog };
+            rules.catalogs.get(catalog).and_then(|c| c.get(name)).map_or("", String::as_str)
+        }
+        None => wanted,
+    };
+    // `npm:NAME@RANGE`
+    let alias = wanted.strip_prefix("npm:");
+    let (named, range) = match alias {
+        Some(alias) => match alias.rfind('@').filter(|at| *at > 0) {
+            Some(at) => (alias.get(..at), alias.get(at + 1..).unwrap_or_default()),
+            None => (Some(alias), ""),
+        },
+        None => (None, wanted),
+    };
+    let text = |key: &str| installed.get(key).and_then(Value::as_str);
+    let other = named.is_some_and(|named| text("name").is_some_and(|own| own != named));
+    other || text("version").is_some_and(|version| !range.is_empty() && semver::admits(range, version) == Some(false))
 }
 
 /// Whether pnpm would fetch a configuration dependency, and run its hooks, before it does anything at all: one that

@@ -206,6 +206,53 @@ fn what_pnpm_installs_before_it_runs_is_said() {
         assert_eq!(found(&off), [""; 0], "{line}");
         assert_eq!(found(&there), [""; 0], "{line}");
     }
+    let before = ["git status && pnpm build", "true; pnpm build", "cd . && pnpm build", "echo x > y && pnpm build"];
+    before.iter().for_each(|line| assert_eq!(found(&[("package.json", &newer)], line).len(), 1, "{line}"));
+    before.iter().for_each(|line| assert_eq!(found(&there, line), [""; 0], "{line}"));
+    // What is there in another version than is wanted is brought in again.
+    let wanted =
+        |range: &str| format!("{{\"scripts\": {{\"build\": \"tsc\"}}, \"devDependencies\": {{\"tsc\": \"{range}\"}}}}");
+    let installed = "{\"name\": \"tsc\", \"version\": \"1.2.3\"}";
+    for (range, expected) in [
+        ("^1.2.0", false),
+        ("^2.0.0", true),
+        ("latest", false),
+        ("workspace:*", false),
+        ("npm:tsc@1.2.3", false),
+        ("npm:evil@1.2.3", true),
+        ("catalog:", true),
+        ("catalog:old", false),
+        ("file:../tsc", false),
+    ] {
+        let manifest = wanted(range);
+        let catalogs = "catalog:\n  tsc: ^2.0.0\ncatalogs:\n  old:\n    tsc: ^1.0.0\n";
+        let files = [
+            ("package.json", manifest.as_str()),
+            ("pnpm-workspace.yaml", catalogs),
+            ("node_modules/tsc/package.json", installed),
+        ];
+        assert_eq!(!found(&files, "pnpm build").is_empty(), expected, "{range}");
+        let overridden = format!("{catalogs}overrides:\n  tsc: 1.2.3\n");
+        let files = [files[0], ("pnpm-workspace.yaml", overridden.as_str()), files[2]];
+        assert_eq!(found(&files, "pnpm build"), [""; 0], "{range}");
+    }
+    // Of several members, each.
+    let workspace = [
+        ("package.json", "{}"),
+        ("pnpm-workspace.yaml", "packages:\n  - packages/*\n"),
+        ("packages/a/package.json", newer.as_str()),
+    ];
+    for line in ["pnpm -r hi", "pnpm --filter a hi", "pnpm run hi", "cd packages/b && pnpm run hi"] {
+        assert_eq!(found(&workspace, line).len(), 1, "{line}");
+    }
+    // What the lockfile has, and the tree has not.
+    let lock = |names: &[&str]| format!("lockfileVersion: '9.0'\nsnapshots:\n{}", names.concat());
+    let (old, new) = (lock(&["  a@1.0.0: {}\n"]), lock(&["  a@1.0.0: {}\n", "  b@1.0.0: {}\n"]));
+    let optional = lock(&["  a@1.0.0: {}\n", "  b@1.0.0:\n    optional: true\n"]);
+    for (wanted, current, expected) in [(&new, &old, 1), (&old, &new, 0), (&new, &new, 0), (&optional, &old, 0)] {
+        let files = [nothing[0], ("pnpm-lock.yaml", wanted), ("node_modules/.pnpm/lock.yaml", current)];
+        assert_eq!(found(&files, "pnpm build").len(), expected, "{wanted} {current}");
+    }
     let words = [("package.json", newer.as_str()), ("node_modules/.bin/tsc", ""), there[1]];
     check(&words, &[("pnpm tsc", &[]), ("pnpm build", &[]), ("pnpm verb-of-tomorrow x", &["?"]), ("pnpm ./x", &[])]);
 }

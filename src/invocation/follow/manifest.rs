@@ -236,7 +236,10 @@ fn line_of(source: &str, name: &str) -> u32 {
 }
 
 /// The members of a workspace, directory and name of each, and whether these are all.
-fn workspace(context: &Context<'_>, manifest: Option<&Value>) -> (Vec<(String, String)>, bool) {
+pub(in crate::invocation) fn workspace(
+    context: &Context<'_>,
+    manifest: Option<&Value>,
+) -> (Vec<(String, String)>, bool) {
     let mut patterns: Vec<String> = Vec::new();
     let listed = manifest.and_then(|m| m.get("workspaces"));
     let listed = listed.map(|w| w.get("packages").unwrap_or(w)).and_then(Value::as_array);
