@@ -309,6 +309,12 @@ include mk/*.mk
         ),
         ("requirements.txt", ""),
         ("run/Makefile", "X := $(shell pip install atonce)\nall:\n\techo\n"),
+        (
+            "eval/Makefile",
+            "all:\n\t$(eval C=npm)$(C) i evil\nv:\n\t$(eval V := 1)echo $(V)\nl:\n\t$(eval C=npm)\n\t$(C) ci\n",
+        ),
+        ("gen/Makefile", "all:\n-include gen.mk\ngen.mk:\n\t./write > $@\n"),
+        ("dep/Makefile", "all:\n\techo\n-include a.d none.mk\n%.d: %.c\n\t$(CC) -MM $< > $@\n"),
         ("one/Makefile", ".ONESHELL:\nall:\n\tcd web\n\tnpm install z\n"),
     ];
     check(
@@ -334,6 +340,11 @@ include mk/*.mk
             ("cd run && make", &["pip install atonce in run @ run/Makefile:1"]),
             ("cd one && make", &["npm install z in one/web @ one/Makefile:4"]),
             ("make -f clean/Makefile test", &[]),
+            ("cd eval && make", &["? @ eval/Makefile:2"]),
+            ("cd eval && make v", &[]),
+            ("cd eval && make l", &["? @ eval/Makefile:7"]),
+            ("cd gen && make", &["? @ gen/Makefile:2"]),
+            ("cd dep && make", &[]),
         ],
     );
 }

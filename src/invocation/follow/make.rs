@@ -102,6 +102,7 @@ pub(super) fn run(context: &Context<'_>, first: &Word, rest: &[Word], out: &mut 
     }
     let walk = Walk { context: &inner, file: &file, world: &world, visited: RefCell::default(), cut: Cell::default() };
     walk.at_once(out);
+    walk.included(out);
     if ["-n", "-q", "-t", "-p"].iter().any(|o| found.has(o)) {
         return;
     }
@@ -204,6 +205,21 @@ impl Walk<'_> {
     fn at_once(&self, out: &mut Vec<Invocation>) {
         for line in &self.file.at_once {
             text(self.context, "make", &plain(&line.text), Some(Vec::new()), Origin::from(&line.path, line.line), out);
+        }
+    }
+
+    /// Makefiles that make makes first, to read them then. What a compiler says of its sources holds no recipes.
+    fn included(&self, out: &mut Vec<Invocation>) {
+        for (name, path, line) in &self.file.missing {
+            let recipe: Vec<&RecipeLine> = self.file.rules_for(name).flat_map(|(rule, _)| &rule.recipe).collect();
+            if recipe.is_empty() {
+                continue;
+            }
+            self.target(name, 0, out);
+            if !recipe.iter().any(|line| line.text.contains("-M")) {
+                let reason = format!("what `{}` will hold, which make makes and reads, is not known", shown(name));
+                doubt(self.context, "make", &Origin::from(path, *line).at(1), reason, out);
+            }
         }
     }
 

@@ -4,8 +4,8 @@
 //! the result between [`START`] and [`END`] as shell text (`${make_x}`, `$(git describe)`), so that the shell's reader
 //! finds it doubtful where it matters and nowhere else. Total; capped in lines, rules, depth and length.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,6 +65,10 @@ pub(super) struct Makefile {
     seen: usize,
     /// References that were worked out.
     work: Cell<u32>,
+    /// Files that it includes and that are not there, and where.
+    pub missing: Vec<(String, Arc<Path>, u32)>,
+    /// Variables that a recipe gives another value: `$(eval NAME = value)`.
+    evaluated: RefCell<BTreeSet<String>>,
 }
 
 /// What a makefile's reader needs of the world.
@@ -281,7 +285,12 @@ impl Makefile {
                                 self.read(&path, &text, world, depth + 1);
                             }
                         }
-                        None => self.partial = true,
+                        None => {
+                            self.partial = true;
+                            if self.missing.len() < 64 {
+                                self.missing.push((name.to_owned(), Arc::clone(path), number));
+                            }
+                        }
                     }
                 }
                 current.clear();
@@ -589,6 +598,11 @@ impl Expansion<'_> {
         if let Some(found) = self.automatic(name) {
             return found;
         }
+        let evaluated = self.file.evaluated.borrow();
+        if evaluated.contains(name) || evaluated.iter().any(|name| name.contains(START)) {
+            return unknown(name);
+        }
+        drop(evaluated);
         let own = self.target.and_then(|t| {
             let mut all = self.file.own.iter().rev();
             all.find(|(target, n, _)| n == name && (target == t.name || stem(target, t.name).is_some()))
@@ -684,7 +698,14 @@ impl Expansion<'_> {
             }
             "info" | "warning" | "error" => return String::new(),
             "eval" => {
-                return if self.runs.is_some() { unknown(name) } else { String::new() };
+                if self.runs.is_some() {
+                    return unknown(name);
+                }
+                let text = self.text(rest, depth);
+                if let Some((name, ..)) = assignment(text.trim()) {
+                    self.file.evaluated.borrow_mut().insert(name);
+                }
+                return String::new();
             }
             "wildcard" => {
                 let pattern = argument(self, 0);
