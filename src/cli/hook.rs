@@ -303,7 +303,7 @@ fn edits(event: &Event, session: &Session) -> (Option<Edits>, Decision) {
     let mut files = Overlay::new(Arc::clone(&session.disk), &session.environment.cwd);
     let (mut paths, mut operations, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for one in &event.edits {
-        let path = session.environment.absolute(Path::new(&one.path));
+        let path = session.environment.absolute(&edit::place(&one.path, session.environment.home.as_deref()));
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let brings = discover::Kind::of(&path).is_some() || discover::configures(&path).is_some();
         let file = |how| Operation::File { target: Target::Path(path.clone()), how, by: one_tool(event) };

@@ -3,6 +3,8 @@
 //! In: the arguments of an edit, and the file as it is. Out: the file as it would be, or why that cannot be told. The
 //! forms are whole contents, replacements of text, SEARCH/REPLACE blocks, and `apply_patch` patches.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 /// A file that would be written.
@@ -12,6 +14,16 @@ pub struct FileEdit {
     pub path: String,
     /// What happens to it.
     pub change: Change,
+}
+
+/// The file that a path means to a host: blanks around it are none of it, and it may begin with the home directory.
+pub fn place(path: &str, home: Option<&Path>) -> PathBuf {
+    let path = path.trim();
+    let below = ["~", "$HOME", "${HOME}"].iter().find_map(|sign| path.strip_prefix(sign));
+    match (below, home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(path),
+    }
 }
 
 /// What happens to a file.
@@ -367,10 +379,29 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Replacement, apply, asks_the_same, blocks, patch};
+    use std::path::Path;
+
+    use super::{Change, Replacement, apply, asks_the_same, blocks, patch, place};
 
     fn replace(old: &str, new: &str) -> Replacement {
         Replacement { old: old.to_owned(), new: new.to_owned(), all: false }
+    }
+
+    #[test]
+    fn a_path_is_taken_as_hosts_take_it() {
+        for (text, expected) in [
+            ("a/b", "a/b"),
+            (" /a ", "/a"),
+            ("~/.claude/x", "/h/.claude/x"),
+            ("~", "/h"),
+            ("$HOME/x", "/h/x"),
+            ("${HOME}/x", "/h/x"),
+            ("~me/x", "~me/x"),
+            ("$HOMES/x", "$HOMES/x"),
+        ] {
+            assert_eq!(place(text, Some(Path::new("/h"))), Path::new(expected), "{text}");
+            assert_eq!(place(text, None), Path::new(text.trim()), "{text}");
+        }
     }
 
     #[test]
