@@ -136,6 +136,8 @@ const PROGRAMS: &[(&str, Changes)] = &[
     ("install", Changes::Copies),
     ("rsync", Changes::Copies),
     ("scp", Changes::Copies),
+    ("awk", Changes::InPlace),
+    ("gawk", Changes::InPlace),
     ("sed", Changes::InPlace),
     ("gsed", Changes::InPlace),
     ("perl", Changes::InPlace),
@@ -331,6 +333,8 @@ struct Reader<'a> {
     files: HashSet<(Target, How, String)>,
     /// Links that the text makes, and what they lead to.
     links: Vec<(PathBuf, PathBuf)>,
+    /// Other names that the text gives to this program.
+    copies: Vec<PathBuf>,
     /// What commands before in the same pipeline may print: `ls -d DIR`, `find DIR -name x`.
     piped: Vec<Piped>,
     protected: OnceCell<Vec<Protected>>,
@@ -347,7 +351,8 @@ struct Piped {
 impl<'a> Reader<'a> {
     fn new(environment: &'a Environment, steps: &'a Cell<u32>, typed: bool) -> Self {
         let (out, files, links, piped) = (Vec::new(), HashSet::new(), Vec::new(), Vec::new());
-        Self { environment, steps, typed, out, files, links, piped, protected: OnceCell::new() }
+        let copies = Vec::new();
+        Self { environment, steps, typed, out, files, links, copies, piped, protected: OnceCell::new() }
     }
 
     /// A text, with `$0`, `$1` and so on where they are known.
@@ -359,7 +364,8 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        let around = Surroundings { positional, ..self.surroundings(text, None) };
+        let start = Place { environment: self.environment, directory: Some(base) }.start();
+        let around = Surroundings { positional, start, ..self.surroundings(text, None) };
         let script = shell::read(text, &around, self.steps);
         let piped = std::mem::take(&mut self.piped);
         self.commands(&script, base, depth);
@@ -373,12 +379,14 @@ impl<'a> Reader<'a> {
     }
 
     fn surroundings(&self, text: &str, input: Option<Stream>) -> Surroundings {
-        let mentioned = |name: &str| text.contains(name);
+        // Where the shell is, it knows itself.
+        let mentioned = |name: &str| text.contains(name) && !matches!(name, "PWD" | "OLDPWD");
         let variables = self.environment.variables.iter().filter(|(name, _)| mentioned(name));
         Surroundings {
             variables: variables.map(|(n, v)| (n.clone(), v.clone())).collect(),
             input,
             most: self.typed.then_some(shell::MOST_TYPED),
+            start: Place { environment: self.environment, directory: Some("") }.start(),
             ..Surroundings::default()
         }
     }
@@ -397,6 +405,9 @@ impl<'a> Reader<'a> {
             }
             let before = self.out.len();
             self.command(command, base, depth);
+            if at.is_some_and(|at| at > 0) {
+                self.flows(command, base, before);
+            }
             let name = command.words.first().and_then(|w| w.text.as_deref()).map(program);
             // Most programs do nothing that is looked at, and a long line has many of them.
             let known = name.as_deref().is_none_or(|name| conduct::knows(name) || wraps(name));
@@ -421,6 +432,33 @@ impl<'a> Reader<'a> {
         for name in &script.assigned {
             self.sets(name);
         }
+    }
+
+    /// What a command of a pipeline does to files whose names it reads: `find … | while read f; do rm "$f"; done`.
+    fn flows(&mut self, command: &SimpleCommand, base: &str, before: usize) {
+        let read = |o: &Operation| match o {
+            Operation::File { target: Target::Text(text), how: how @ (How::Written | How::Removed), by } => {
+                let name = text.trim_matches('"').trim_start_matches(['$', '{']).trim_end_matches('}');
+                let variable = text.contains('$') && !name.is_empty() && name.chars().all(is_of_a_name);
+                variable.then(|| (how.clone(), by.clone()))
+            }
+            _ => None,
+        };
+        let Some((how, by)) = self.out.iter().skip(before).find_map(read) else { return };
+        let directory = self.directory(&command.directory, base);
+        let place = Place { environment: self.environment, directory: directory.as_deref() };
+        let at = command.origin.pipeline.unwrap_or_default();
+        let (earlier, later): (Vec<Piped>, Vec<Piped>) =
+            std::mem::take(&mut self.piped).into_iter().partition(|p| p.at < at);
+        for one in &earlier {
+            if searches(&one.name) {
+                let words: Vec<&str> = one.words.iter().map(String::as_str).collect();
+                one.targets.iter().for_each(|target| self.found(target.clone(), &words, how.clone(), &by));
+            } else {
+                self.printed(&place, one, None, &how, &by);
+            }
+        }
+        self.piped = earlier.into_iter().chain(later).collect();
     }
 
     fn directory(&self, directory: &Directory, base: &str) -> Option<String> {
@@ -487,11 +525,15 @@ impl<'a> Reader<'a> {
     }
 
     fn command(&mut self, command: &SimpleCommand, base: &str, depth: usize) {
-        let directory = self.directory(&command.directory, base);
-        let place = Place { environment: self.environment, directory: directory.as_deref() };
         let words: Vec<&str> = command.words.iter().map(|w| w.text.as_deref().unwrap_or(&w.raw)).collect();
         let Some(first) = words.first() else { return };
         let name = program(first);
+        let directory = self.directory(&command.directory, base);
+        let directory = match goes_to(&name, &words) {
+            Some(other) => directory.map(|before| shell::joined(&before, other)),
+            None => directory,
+        };
+        let place = Place { environment: self.environment, directory: directory.as_deref() };
         for redirection in &command.redirections {
             let told = if redirection.target.raw.contains(ENV_FILE) { prints(&name, &words, command) } else { None };
             self.redirection(&place, redirection, &name, told);
@@ -516,11 +558,19 @@ impl<'a> Reader<'a> {
                     self.out.push(Operation::Run { words: texts.iter().map(|w| (*w).to_owned()).collect() });
                 }
             }
+            if !self.copies.is_empty()
+                && let Target::Path(path) = place.path(word)
+                && self.copies.contains(&path)
+            {
+                let own = std::iter::once("tidewaiter").chain(texts.iter().skip(1).copied());
+                self.out.push(Operation::Run { words: own.map(str::to_owned).collect() });
+            }
             self.changes(&place, &name, rest, texts, command);
             if SHELLS.contains(&name.as_str()) {
                 self.shell(texts, rest, command, here, depth);
             } else if let Some(code) = code(&name, texts) {
                 self.file(Target::Text(code.to_owned()), How::Written, &name);
+                self.code_beside(&place, code, &name);
             } else if word.contains('/') {
                 self.written_script(word, command, here, depth);
             }
@@ -550,11 +600,13 @@ impl<'a> Reader<'a> {
         self.host(command, &words);
         self.named(&place, command, &words);
         self.pipe(&place, command, &name, &words);
-        if matches!(name.as_str(), "find" | "fd")
-            && words.iter().skip(1).any(|w| *w == "-delete" || removes(&program(w)))
-        {
-            for word in command.words.iter().skip(1).take_while(|w| !w.raw.starts_with('-')) {
-                self.found(place.target(word), &words, &name);
+        if searches(&name) {
+            let deletes =
+                || words.iter().skip(1).any(|w| *w == "-delete" || removes(&program(w))).then_some(How::Removed);
+            if let Some(how) = deletes().or_else(|| given(on_found(&words)?)) {
+                for word in command.words.iter().skip(1).take_while(|w| !w.raw.starts_with('-')) {
+                    self.found(place.target(word), &words, how.clone(), &name);
+                }
             }
         }
         if name == "git" {
@@ -565,7 +617,27 @@ impl<'a> Reader<'a> {
     /// Files that git takes from its own store, or away.
     fn git(&mut self, place: &Place<'_>, command: &SimpleCommand, words: &[&str]) {
         const WRITES: &[&str] = &["rm", "mv", "restore", "checkout", "stash", "clean"];
-        let Some(verb) = words.iter().skip(1).find(|w| WRITES.contains(w)) else { return };
+        const FILLS: &[&str] = &[
+            "apply",
+            "am",
+            "pull",
+            "merge",
+            "rebase",
+            "cherry-pick",
+            "revert",
+            "switch",
+            "checkout",
+            "stash",
+            "reset",
+            "read-tree",
+            "checkout-index",
+            "clone",
+            "worktree",
+        ];
+        let written = words.iter().skip(1).find(|w| WRITES.contains(w));
+        let filled = words.iter().skip(1).find(|w| FILLS.contains(w));
+        let looks = |w: &&str| matches!(*w, "--check" | "--stat" | "--soft" | "--mixed" | "list" | "show" | "--abort");
+        let filled = filled.filter(|verb| !words.iter().any(looks) && (**verb != "reset" || words.contains(&"--hard")));
         let elsewhere = words.iter().position(|w| *w == "-C").and_then(|at| words.get(at + 1));
         let at = |directory: &str| match place.path(directory) {
             Target::Path(path) => Some(path.display().to_string()),
@@ -576,11 +648,41 @@ impl<'a> Reader<'a> {
             Some(directory) => Place { environment: place.environment, directory: Some(directory) },
             None => Place { environment: place.environment, directory: place.directory },
         };
+        if let Some(verb) = filled {
+            let apart = matches!(*verb, "clone" | "worktree");
+            let operands = words.iter().skip_while(|w| *w != verb).skip(2).filter(|w| !w.starts_with('-'));
+            let into: Vec<&str> = if apart { operands.copied().collect() } else { vec![""] };
+            for directory in into {
+                if let Target::Path(path) = place.path(directory) {
+                    self.file(Target::Path(path), How::Filled { from: None }, "git");
+                }
+            }
+        }
+        let Some(verb) = written else { return };
         for word in command.words.iter().skip(2).filter(|w| !w.raw.starts_with('-')) {
             // What is not in its store goes, and nothing else.
             let how = if *verb == "clean" { How::Filled { from: None } } else { How::Written };
             let target = place.target(word);
             self.file(target, how, "git");
+        }
+    }
+
+    /// Code that names a file of the gate's by no more than its name, from the directory that holds it.
+    fn code_beside(&mut self, place: &Place<'_>, code: &str, by: &str) {
+        const ACTS: &[&str] =
+            &["'w", "\"w", "'a'", "\"a\"", "write", "unlink", "remove", "rename", "rm", "truncate", "dump(", "copy"];
+        let Target::Path(directory) = place.path("") else { return };
+        if !self.holds(&directory) || !ACTS.iter().any(|act| code.contains(act)) {
+            return;
+        }
+        let protected = super::protected(self.environment);
+        let named = protected
+            .iter()
+            .map(|p| if directory.starts_with(&p.path) { p.path.join("policy.toml") } else { p.path.clone() });
+        let here = named.filter(|path| path.parent() == Some(&directory));
+        let spoken = here.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|name| code.contains(name)));
+        for path in spoken.collect::<Vec<_>>() {
+            self.file(Target::Path(path), How::Named, by);
         }
     }
 
@@ -702,15 +804,33 @@ impl<'a> Reader<'a> {
             let passes =
                 |p: &Piped| PASSES.contains(&p.name.as_str()) || p.words.iter().skip(1).any(|w| speaks_of_gate(w));
             let first = before.iter().rev().take_while(|p| passes(p)).last().map_or(at, |p| p.at);
+            let at_program = words.iter().position(|w| program(w) == by);
+            let how = at_program.and_then(|at| given(words.get(at..)?)).filter(|_| !takes);
+            // What is looked for among the names, where that is a plain word.
+            let searched_for = before.iter().find(|p| matches!(p.name.as_str(), "grep" | "rg" | "egrep" | "fgrep"));
+            let plain = |w: &&String| w.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+            let filter =
+                searched_for.filter(|p| p.words.len() == 2).and_then(|p| p.words.get(1)).filter(plain).cloned();
             for one in before {
-                let searched = matches!(one.name.as_str(), "find" | "fd" | "gfind" | "fdfind");
+                let near = takes && one.at + 1 >= first;
+                if !searches(&one.name) {
+                    if near || filter.is_some() {
+                        let how = if takes { How::Removed } else { How::Written };
+                        self.printed(place, &one, filter.as_deref(), &how, &by);
+                    }
+                    let own = |t: &Target| matches!(t, Target::Path(path) if self.is_own(path));
+                    for target in one.targets.iter().filter(|t| own(t)).cloned().collect::<Vec<_>>() {
+                        self.file(target, How::Removed, &by);
+                    }
+                    continue;
+                }
                 for target in one.targets {
                     let own = matches!(&target, Target::Path(path) if self.is_own(path));
-                    if searched && (own || (takes && one.at + 1 >= first)) {
-                        let words: Vec<&str> = one.words.iter().map(String::as_str).collect();
-                        self.found(target, &words, &by);
-                    } else if own {
-                        self.file(target, How::Removed, &by);
+                    let words: Vec<&str> = one.words.iter().map(String::as_str).collect();
+                    if own || near {
+                        self.found(target, &words, How::Removed, &by);
+                    } else if let Some(how) = &how {
+                        self.found(target, &words, how.clone(), &by);
                     }
                 }
             }
@@ -770,20 +890,73 @@ impl<'a> Reader<'a> {
     }
 
     /// What `find` finds below a directory: all, or what has the names that it asks for, at any depth.
-    fn found(&mut self, target: Target, words: &[&str], by: &str) {
+    fn found(&mut self, target: Target, words: &[&str], how: How, by: &str) {
         const DEEPEST: usize = 6;
+        let whole = match &target {
+            // Which of many files gets other content is not known.
+            Target::Path(path) if how == How::Written && !self.is_own(path) => How::Filled { from: None },
+            _ => how.clone(),
+        };
         let asked = words.windows(2).filter(|w| matches!(w[0], "-name" | "-iname")).map(|w| &w[1]);
         let asked: Vec<&&str> = asked.take(16).collect();
-        let Target::Path(directory) = &target else { return self.file(target, How::Removed, by) };
+        let Target::Path(directory) = &target else { return self.file(target, how, by) };
         if asked.is_empty() {
-            return self.file(target, How::Removed, by);
+            return self.file(target, whole, by);
         }
         for wanted in asked {
             for depth in 0..=DEEPEST {
                 let pattern = format!("{}/{}{wanted}", directory.display(), "**/".repeat(depth));
-                self.file(Target::Pattern(pattern), How::Removed, by);
+                self.file(Target::Pattern(pattern), how.clone(), by);
             }
         }
+    }
+
+    /// What `ls` and its like print is given to a program: files of a directory, or their own words.
+    fn printed(&mut self, place: &Place<'_>, one: &Piped, filter: Option<&str>, how: &How, by: &str) {
+        let has = |letter: char| {
+            one.words.iter().skip(1).any(|w| w.starts_with('-') && !w.starts_with("--") && w.contains(letter))
+        };
+        let lists = matches!(one.name.as_str(), "ls" | "exa" | "eza" | "dir") && !has('d');
+        if !lists {
+            for target in &one.targets {
+                let near = match target {
+                    Target::Path(path) => self.is_own(path) || self.is_above(path),
+                    Target::Pattern(_) => matches!(one.name.as_str(), "ls" | "echo" | "printf"),
+                    Target::Text(_) => false,
+                };
+                if near {
+                    self.file(target.clone(), how.clone(), by);
+                }
+            }
+            return;
+        }
+        let own = one.targets.iter().filter(|t| matches!(t, Target::Path(path) if self.is_own(path)));
+        for target in own.cloned().collect::<Vec<_>>() {
+            self.file(target, How::Removed, by);
+        }
+        // Names without their directory are taken from here.
+        let Target::Path(here) = place.path("") else { return };
+        let elsewhere = one.targets.iter().any(|t| !matches!(t, Target::Path(path) if *path == here));
+        if elsewhere {
+            return;
+        }
+        let part = filter.map_or_else(|| "*".to_owned(), |text| format!("*{text}*"));
+        self.file(Target::Pattern(format!("{}/{part}", here.display())), how.clone(), by);
+        if has('a') || has('A') {
+            self.file(Target::Pattern(format!("{}/.{part}", here.display())), how.clone(), by);
+        }
+    }
+
+    /// Whether one of the gate's own paths lies below, where whoever means the directory means little else.
+    fn is_above(&self, path: &Path) -> bool {
+        let protected = self.protected.get_or_init(|| super::protected(self.environment));
+        protected.iter().any(|p| p.path != *path && p.path.starts_with(path))
+    }
+
+    /// Whether one of the gate's own files lies right in a directory.
+    fn holds(&self, directory: &Path) -> bool {
+        let protected = self.protected.get_or_init(|| super::protected(self.environment));
+        protected.iter().any(|p| p.path.parent() == Some(directory)) || self.is_own(directory)
     }
 
     fn file(&mut self, target: Target, how: How, by: &str) {
@@ -815,6 +988,7 @@ impl<'a> Reader<'a> {
 
     fn changes(&mut self, place: &Place<'_>, name: &str, words: &[Word], texts: &[&str], command: &SimpleCommand) {
         self.unpacked(place, name, texts);
+        self.fetched(place, name, texts);
         let Some((_, changes)) = PROGRAMS.iter().find(|(n, _)| *n == name) else { return };
         let operands: Vec<&Word> = words.iter().skip(1).filter(|w| !w.raw.starts_with('-')).collect();
         match changes {
@@ -829,9 +1003,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Changes::InPlace => {
-                // `-i`, `-i.bak`, `-pi -e`, `--in-place`
-                let short = |w: &&str| w.starts_with('-') && !w.starts_with("--") && w.contains('i');
-                if texts.iter().skip(1).any(|w| short(w) || w.starts_with("--in-place")) {
+                if in_place(name, texts) {
                     for word in operands {
                         self.file(place.target(word), How::Written, name);
                     }
@@ -854,6 +1026,12 @@ impl<'a> Reader<'a> {
                 let long = |options: &[&str]| texts.iter().any(|w| options.iter().any(|o| w.starts_with(o)));
                 let links = matches!(name, "ln" | "link")
                     || (name == "cp" && (short(&['l', 's']) || long(&["--link", "--symbolic-link"])));
+                for source in sources.iter().filter(|s| program(s.text.as_deref().unwrap_or(&s.raw)) == "tidewaiter") {
+                    if let (Target::Path(to), true) = (place.target(last), self.copies.len() < 64) {
+                        let below = source.text.as_deref().and_then(|t| Path::new(t).file_name()).map(|n| to.join(n));
+                        self.copies.extend(below.into_iter().chain([to]));
+                    }
+                }
                 let all = matches!(name, "rsync" | "mv" | "scp")
                     || (name == "cp" && (short(&['r', 'R', 'a']) || long(&["--recursive", "--archive"])));
                 let whole = short(&['T']) || long(&["--no-target-directory"]);
@@ -925,6 +1103,58 @@ impl Reader<'_> {
         })
     }
 
+    /// What goes into a directory under names that come from elsewhere: `curl -O URL`, `wget -P DIR URL`, `patch -d DIR`.
+    fn fetched(&mut self, place: &Place<'_>, name: &str, texts: &[&str]) {
+        let rest = texts.get(1..).unwrap_or_default();
+        let value = |short: &str, long: &str| {
+            rest.iter().enumerate().find_map(|(at, word)| {
+                let same = word.strip_prefix(long).and_then(|r| r.strip_prefix('='));
+                let close = word.strip_prefix(short).filter(|r| !short.is_empty() && !r.is_empty());
+                let next = || rest.get(at + 1).copied().filter(|_| *word == short || *word == long);
+                same.or(close).or_else(next)
+            })
+        };
+        let long = |options: &[&str]| rest.iter().any(|w| options.contains(w));
+        let short =
+            |letter: char| rest.iter().any(|w| w.starts_with('-') && !w.starts_with("--") && w.contains(letter));
+        let (directory, named, unnamed) = match name {
+            "curl" => {
+                let named = short('O') || long(&["--remote-name", "--remote-name-all"]);
+                (value("", "--output-dir"), named, named && (short('J') || long(&["--remote-header-name"])))
+            }
+            "wget" if !short('O') && value("", "--output-document").is_none() => {
+                let unnamed = long(&["--content-disposition", "--recursive", "--mirror"]) || short('r') || short('i');
+                (value("-P", "--directory-prefix"), true, unnamed)
+            }
+            "patch" => (value("-d", "--directory"), false, true),
+            "tar" | "gtar" | "bsdtar" if long(&["--remove-files"]) => {
+                for word in rest.iter().filter(|w| !w.starts_with('-')) {
+                    self.file(place.path(word), How::Removed, name);
+                }
+                return;
+            }
+            _ => return,
+        };
+        let Target::Path(into) = place.path(directory.unwrap_or_default()) else { return };
+        if named {
+            let addresses = rest.iter().filter(|w| w.contains("://") || w.contains('/') || w.contains('$'));
+            for address in addresses.take(64) {
+                let path = address.split(['?', '#']).next().unwrap_or_default();
+                let file = path.rsplit('/').next().unwrap_or_default();
+                self.file(Target::Path(into.join(file)), How::Written, name);
+                if file.contains('$') && self.holds(&into) {
+                    self.file(Target::Path(into.clone()), How::Filled { from: None }, name);
+                }
+            }
+        }
+        if let (Some(file), "curl", true) = (value("-o", "--output"), name, directory.is_some()) {
+            self.file(Target::Path(lexical(&into.join(file))), How::Written, name);
+        }
+        if unnamed {
+            self.file(Target::Path(into), How::Filled { from: None }, name);
+        }
+    }
+
     /// Where an archive's files go: `tar x -C DIR`, `unzip -d DIR`, or here.
     fn unpacked(&mut self, place: &Place<'_>, name: &str, texts: &[&str]) {
         let given = texts.get(1..).unwrap_or_default();
@@ -975,6 +1205,21 @@ impl Reader<'_> {
 /// Whether a program of this name runs the command in its arguments.
 fn wraps(name: &str) -> bool {
     wrappers::own_operands(name).is_some()
+}
+
+/// The directory in which a program runs the command in its words: `env -C DIR`, `sudo -D DIR`.
+fn goes_to<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
+    let short = match name {
+        "env" => "-C",
+        "sudo" => "-D",
+        _ => return None,
+    };
+    let own = words.iter().enumerate().skip(1).take_while(|(_, w)| program(w) != "sh");
+    own.into_iter().find_map(|(at, word)| match word.strip_prefix("--chdir=") {
+        Some(directory) => Some(directory),
+        None if *word == short || *word == "--chdir" => words.get(at + 1).copied(),
+        None => None,
+    })
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -1039,8 +1284,42 @@ fn innermost(words: &[&str]) -> Option<(usize, String)> {
     }
 }
 
+/// Whether a program has the option with which it changes the files that it is given: `-i`, `-i.bak`, `-pi -e`,
+/// `--in-place`, awk's `-i inplace`.
+fn in_place(name: &str, words: &[&str]) -> bool {
+    let awk = name.ends_with("awk");
+    let short = |w: &str| w.starts_with('-') && !w.starts_with("--") && w.contains('i');
+    words.iter().skip(1).any(|w| if awk { w.ends_with("inplace") } else { short(w) || w.starts_with("--in-place") })
+}
+
+/// What becomes of the files that a command gets in the place of `{}`, or after its own words; `None`: nothing.
+fn given(words: &[&str]) -> Option<How> {
+    let name = program(words.first()?);
+    let (_, changes) = PROGRAMS.iter().find(|(n, _)| *n == name)?;
+    let last = || words.iter().rev().find(|w| !matches!(**w, ";" | "\\;" | "+"));
+    match changes {
+        Changes::Removes | Changes::Moves => Some(How::Removed),
+        Changes::Writes => Some(How::Written),
+        Changes::InPlace => in_place(&name, words).then_some(How::Written),
+        // The last is written: as a rule what the others are copied to.
+        Changes::Copies => last().filter(|w| **w == "{}").map(|_| How::Written),
+        Changes::Options(_) => None,
+    }
+}
+
+/// The command that a search runs on what it finds: `find … -exec rm {} +`, `fd … -x rm`.
+fn on_found<'w>(words: &'w [&'w str]) -> Option<&'w [&'w str]> {
+    const RUNS: &[&str] = &["-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"];
+    let at = words.iter().position(|w| RUNS.contains(w))?;
+    words.get(at + 1..)
+}
+
 fn changes_files(name: &str) -> bool {
     PROGRAMS.iter().any(|(n, changes)| *n == name && !matches!(changes, Changes::Options(_)))
+}
+
+fn searches(name: &str) -> bool {
+    matches!(name, "find" | "fd" | "gfind" | "fdfind")
 }
 
 fn removes(name: &str) -> bool {
@@ -1066,7 +1345,14 @@ struct Place<'a> {
 impl Place<'_> {
     fn target(&self, word: &Word) -> Target {
         match &word.text {
-            Some(text) => self.path(text),
+            Some(text) => match self.path(text) {
+                Target::Path(path) if word.bracket => Target::Pattern(path.display().to_string()),
+                other => other,
+            },
+            None if word.pattern.is_some() => match self.path(word.pattern.as_deref().unwrap_or_default()) {
+                Target::Path(path) => Target::Pattern(path.display().to_string()),
+                other => other,
+            },
             None => {
                 let bare = word.raw.replace(['"', '\''], "");
                 if bare.contains(['$', '`', '{']) {
@@ -1077,6 +1363,14 @@ impl Place<'_> {
                     other => other,
                 }
             }
+        }
+    }
+
+    /// The directory, where it is known.
+    fn start(&self) -> Option<String> {
+        match self.path("") {
+            Target::Path(path) => path.to_str().filter(|_| path.is_absolute()).map(str::to_owned),
+            _ => None,
         }
     }
 
@@ -1106,7 +1400,16 @@ impl Place<'_> {
         }
         let path = Path::new(text);
         if path.is_absolute() {
-            return Target::Path(lexical(path));
+            let path = lexical(path);
+            // Another name of what there is anyway: `/proc/1/root/…`, `/proc/self/cwd/…`.
+            let parts: Vec<&str> = path.to_str().unwrap_or_default().splitn(5, '/').collect();
+            return match parts.as_slice() {
+                ["", "proc", _, "root", rest] => self.path(&format!("/{rest}")),
+                ["", "proc", _, "cwd", rest] => self.path(rest),
+                ["", "proc", _, "cwd"] => self.path(""),
+                ["", "proc", _, "root"] => Target::Path(PathBuf::from("/")),
+                _ => Target::Path(path),
+            };
         }
         match self.directory {
             Some("") => Target::Path(self.environment.absolute(path)),
@@ -1137,11 +1440,22 @@ fn part_matches(pattern: &str, text: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         match c {
-            '*' => {
+            '*' if !chars.as_str().starts_with('(') => {
                 if any.last() != Some(&true) {
                     signs.push(None);
                     any.push(true);
                 }
+                continue;
+            }
+            // `@(a|b)`: any text.
+            '?' | '*' | '+' | '@' | '!' if chars.as_str().starts_with('(') => {
+                let mut depth = 0_usize;
+                chars.by_ref().find(|c| {
+                    depth = if *c == '(' { depth + 1 } else { depth - usize::from(*c == ')') };
+                    depth == 0
+                });
+                signs.push(None);
+                any.push(true);
                 continue;
             }
             '?' => signs.push(None),

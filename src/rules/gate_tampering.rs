@@ -328,7 +328,9 @@ fn hit(protected: &Protected, target: &Target, how: &How, by: &str) -> bool {
             if MODES.contains(&by)
                 && !matches!(protected.what, Belonging::Policy | Belonging::Data | Belonging::Program) =>
         {
-            path.starts_with(&protected.path)
+            // The directory of a hook is no project.
+            let beside = matches!(protected.what, Belonging::Hook(_)) && protected.path.parent() == Some(path);
+            path.starts_with(&protected.path) || beside
         }
         (Target::Path(path), How::Removed) => protected.path.starts_with(path) || path.starts_with(&protected.path),
         (Target::Path(path), How::Filled { .. }) => {

@@ -92,6 +92,7 @@ setup:
         ("/p/tools/install.sh", "#!/bin/sh\nset -e\npip install evil\n"),
         ("/p/tools/bootstrap.py", "import subprocess\nsubprocess.check_call(['pip', 'install', 'evil'])\n"),
         ("/p/tools/setup.js", "require('child_process').execSync('npm install evil')\n"),
+        ("/p/.git/HEAD", "ref: refs/heads/main\n"),
         ("/p/build.sh", "cc -o x x.c\n"),
         ("/p/t.sh", "set -e\nrm -rf ~/.config/tidewaiter\n"),
         ("/home/u/.config/tidewaiter/policy.toml", "version = 1\n"),
