@@ -114,3 +114,36 @@ pub fn home(environment: &Environment) -> Option<PathBuf> {
 fn tools(environment: &Environment) -> Option<PathBuf> {
     Some(home(environment)?.join(".tools"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{MemoryFiles, Timestamp};
+    use crate::toolchain::own::MARKER;
+
+    #[test]
+    fn the_pnpm_behind_the_gates_links_is_the_one() {
+        let marker = PathBuf::from("/links").join(MARKER);
+        let manifest = r#"{"name": "pnpm", "version": "10.20.0"}"#;
+        let files: MemoryFiles = [
+            (marker, ""),
+            (PathBuf::from("/links/pnpm"), ""),
+            (PathBuf::from("/usr/bin/pnpm"), ""),
+            (PathBuf::from("/usr/bin/../lib/node_modules/pnpm/package.json"), manifest),
+        ]
+        .into_iter()
+        .collect();
+        let environment = Environment {
+            variables: BTreeMap::from([("PATH".to_owned(), "/links:/usr/bin".to_owned())]),
+            cwd: PathBuf::from("/p"),
+            home: None,
+            now: Timestamp::UNIX_EPOCH,
+            os: "linux",
+            arch: "x86_64",
+        };
+        let own = Own::of(&environment, &files);
+        assert_eq!((own.package, own.version.map(|v| v.to_string()).as_deref()), ("pnpm", Some("10.20.0")));
+    }
+}

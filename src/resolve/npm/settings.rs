@@ -7,6 +7,7 @@ use super::graph::Kind;
 use crate::ecosystem::ini;
 use crate::invocation::{Effect, Invocation, Tool};
 use crate::model::{Environment, Files, Timestamp};
+use crate::toolchain::own::MARKER;
 
 /// What a command's flags and variables decide about resolution.
 #[derive(Clone, Debug)]
@@ -149,11 +150,12 @@ fn moment(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// The first directory on PATH with a file of one of these names, as far as `files` tell.
+/// The first directory on PATH with a file of one of these names, as far as `files` tell. The gate's links are passed over,
+/// as they are by what starts the tool.
 pub(super) fn on_path<'e>(environment: &'e Environment, files: &dyn Files, names: &[&str]) -> Option<&'e Path> {
     let directories = environment.variable("PATH")?.split(if environment.os == "windows" { ';' } else { ':' });
     let holds = |d: &&Path| d.is_absolute() && names.iter().any(|name| files.is_file(&d.join(name)));
-    directories.map(Path::new).find(holds)
+    directories.map(Path::new).filter(holds).find(|d| !files.is_file(&d.join(MARKER)))
 }
 
 /// Whether npm finds a program of this name among those of its global prefix, where it looks last before it fetches. The
