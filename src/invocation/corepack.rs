@@ -16,7 +16,6 @@ use super::reading::{Context, Understood, program_name};
 use super::{Invocation, Request, RequestKind, Tool, VariableEffect, effect_of, npm};
 use crate::ecosystem::npm::semver::{self, Options};
 use crate::model::{Ecosystem, Location};
-use crate::toolchain::own::MARKER;
 
 const GENERAL: &[Opt] = &[flag("--help -h, --version -v", Neutral).act(Act::Help)];
 const INSTALL: &[Opt] =
@@ -257,7 +256,7 @@ fn stands_behind(context: &Context<'_>, beside: &Beside<'_>, name: &str, first: 
         }
         let gate = target.file_name().is_some_and(|n| n == "tidewaiter");
         // Links of this program's, or copies of it.
-        if gate || program.parent().is_some_and(|d| beside.files.is_file(&d.join(MARKER))) {
+        if gate || program.parent().is_some_and(|d| beside.files.is_file(&d.join(".tidewaiter-shims"))) {
             continue;
         }
         let parts: Vec<_> = target.components().rev().take(3).map(|c| c.as_os_str().to_owned()).collect();
